@@ -1,0 +1,108 @@
+# Watchkeeper's one front door. `make` alone lists what it can do.
+# Needs: make, python3 (3.11 to 3.13, with its venv module) and, the first time, the package index.
+
+PYTHON  ?= python3
+WORKERS ?= 2
+BIN     := .venv/bin
+
+# Branch coverage floors, in per cent: the decision core, and everything else.
+CORE_FLOOR := 95
+REST_FLOOR := 85
+
+PYVER := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_ROOT_USER_ACTION := ignore
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test test-fast lint docs docs-check bench lock clean python-fits FORCE
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+demo: .venv/.ready ## replay a bundled history and open its report (HEADLESS=1: as text)
+	@$(BIN)/watchkeeper demo $(if $(filter-out 0,$(HEADLESS)),--headless)
+
+test: .venv/.ready ## every test, with the coverage floors
+	@rm -f .coverage .coverage.*
+	@$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=
+	@# A process may write its data after pytest gathered the others'; most often there is none.
+	@$(BIN)/python -m coverage combine --append --quiet >/dev/null 2>&1 || true
+	@$(BIN)/python -m coverage report --include='engine/core/*' --fail-under=$(CORE_FLOOR)
+	@$(BIN)/python -m coverage report --omit='engine/core/*' --fail-under=$(REST_FLOOR)
+	@$(BIN)/python -m tests.branch_floor $(CORE_FLOOR) $(REST_FLOOR)
+
+test-fast: .venv/.ready ## the tests that take under a minute, without coverage
+	@$(BIN)/python -m pytest -n $(WORKERS) -q -m 'not slow and not pythons'
+
+lint: .venv/.ready ## ruff, mypy strict, import contracts
+	@$(BIN)/python -m ruff check .
+	@$(BIN)/python -m ruff format --check .
+	@$(BIN)/python -m mypy
+	@$(BIN)/lint-imports
+
+# Pages with generated tables carry cog marks; `docs` rewrites them, `docs-check` fails when they are old.
+COG_PAGES = $(shell grep -rl --include='*.md' '^<!-- \[\[\[cog' README.md docs)
+
+docs: .venv/.ready ## rewrite the generated tables of the docs
+	@$(if $(COG_PAGES),$(BIN)/python -m cogapp -r $(COG_PAGES),echo "no page has a generated table yet")
+
+docs-check: .venv/.ready ## fail when a generated table is out of date
+	@$(if $(COG_PAGES),$(BIN)/python -m cogapp --check --diff $(COG_PAGES),echo "no page has a generated table yet")
+
+bench: .venv/.ready ## measure replay, journal and start-up against their floors
+	@$(BIN)/python -m benchmarks
+
+# Keeps the versions that are locked already; `make lock UPGRADE=1` takes the newest that pyproject allows.
+LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-config \
+	--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade) pyproject.toml
+
+lock: .venv/.ready ## resolve the dependencies again into requirements/*.lock
+	@$(LOCK) --output-file requirements/runtime.lock >/dev/null
+	@$(LOCK) --extra dev --constraint requirements/runtime.lock --output-file requirements/dev.lock >/dev/null
+
+clean: ## remove .venv and everything the tools left behind
+	rm -rf .venv .coverage .coverage.* htmlcov build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	    .import_linter_cache .benchmarks
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# ---------------------------------------------------------------- the virtual environment
+# Made anew when the lock's text changes, when PYTHON is given and names another version, and when the checkout
+# was moved or copied (its scripts would run the code of the old place). A changed pyproject.toml only
+# reinstalls our own package, which needs no network.
+
+STALE := $(shell cmp -s requirements/dev.lock .venv/.made-from \
+	&& test "$$(cat .venv/.made-in 2>/dev/null)" = "$(CURDIR)" || echo yes)
+ifneq ($(origin PYTHON),file)
+STALE += $(if $(filter $(PYVER),$(shell cat .venv/.made-with 2>/dev/null)),,yes)
+endif
+
+ifneq ($(strip $(STALE)),)
+.venv/.locked: FORCE
+endif
+
+# Quiet enough to hide pip's warnings about a machine's own settings; its errors still show.
+PIP = $(BIN)/python -m pip -qq
+
+.venv/.locked: | python-fits
+	@echo "making .venv with Python $(PYVER) and the locked packages; this happens once"
+	@$(PYTHON) -m venv --clear .venv
+	@$(PIP) install --require-hashes -r requirements/dev.lock
+	@cp requirements/dev.lock .venv/.made-from
+	@echo "$(CURDIR)" > .venv/.made-in
+	@echo "$(PYVER)" > .venv/.made-with
+	@touch $@
+
+.venv/.ready: .venv/.locked pyproject.toml
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+python-fits:
+	@case "$(PYVER)" in \
+	  3.11|3.12|3.13) ;; \
+	  '') echo "error: '$(PYTHON)' does not run; install Python 3.11 to 3.13, or name one: make PYTHON=python3.12" >&2; exit 2 ;; \
+	  *) echo "error: '$(PYTHON)' is Python $(PYVER), Watchkeeper needs 3.11 to 3.13; name one: make PYTHON=python3.12" >&2; exit 2 ;; \
+	esac
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "error: '$(PYTHON)' lacks its venv module; on Debian: apt-get install python$(PYVER)-venv" >&2; exit 2; }

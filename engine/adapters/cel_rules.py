@@ -1,0 +1,106 @@
+"""Rule conditions in CEL, the Common Expression Language, checked when a policy is loaded.
+
+All conditions are compiled into one list expression, so a proposal costs one evaluation; a list keeps an error
+in the element where it happened. Conditions are pure, so an answer is remembered by the values it was given.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from cel_expr_python import cel
+
+from engine.core.gates.rules import RULE_FACTS, Fired, Rule
+from engine.errors import PolicyError
+
+# An entry is a tuple of a few references. Past this many the whole memory is dropped: simpler than choosing,
+# and a stream that never repeats itself loses nothing by it.
+_REMEMBERED = 50_000
+_TYPES = {
+    "string": cel.Type.STRING,
+    "int": cel.Type.INT,
+    "double": cel.Type.DOUBLE,
+    "bool": cel.Type.BOOL,
+}
+
+
+class CelRuleBook:
+    """Compiled rules."""
+
+    def __init__(self, rules: Sequence[tuple[Rule, str, str]]) -> None:
+        """Compile `(rule, condition, place)`. Raises `PolicyError` for a wrong name, type or syntax."""
+        everything = cel.NewEnv(variables={name: _TYPES[fact.type] for name, fact in RULE_FACTS.items()})
+        for rule, condition, place in rules:
+            _check(everything, rule, condition, place)
+        self._rules = tuple(rule for rule, _, _ in rules)
+        self.names = tuple(
+            name for name in RULE_FACTS if any(_reads(condition, name) for _, condition, _ in rules)
+        )
+        self._all = everything.compile("[" + ", ".join(f"({condition})" for _, condition, _ in rules) + "]")
+        self._known: dict[tuple[Any, ...], tuple[Fired, ...]] = {}
+
+    def fired(self, values: tuple[Any, ...]) -> tuple[Fired, ...]:
+        """Return the rules that fire on these values (of `names`, in that order)."""
+        known = self._known.get(values)
+        if known is None:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            known = self._known[values] = self._evaluate(dict(zip(self.names, values, strict=True)))
+        return known
+
+    def _evaluate(self, facts: dict[str, Any]) -> tuple[Fired, ...]:
+        if not self._rules:
+            return ()
+        answer = self._all.eval(data=facts).plain_value()
+        if not isinstance(answer, list) or len(answer) != len(self._rules):
+            return tuple([Fired(rule, failed=True) for rule in self._rules])
+        # An error is a value here, and a truthy one: only `True` and `False` themselves are answers.
+        return tuple(
+            [
+                Fired(rule, failed=said is not True)
+                for rule, said in zip(self._rules, answer, strict=True)
+                if said is not False
+            ]
+        )
+
+
+def _check(environment: Any, rule: Rule, condition: str, place: str) -> None:
+    try:
+        result = environment.compile(condition).return_type()
+    except RuntimeError as failure:
+        said = str(failure).split("ERROR: <input>:", 1)[-1]
+        position, _, problem = said.partition(": ")
+        column = position.partition(":")[2]
+        problem = problem.splitlines()[0].removesuffix(" (in container '')")
+        raise PolicyError(
+            f"rule {rule.id}: {problem}, at column {column} of `{condition.strip()}`",
+            place=place,
+            cure=_cure(problem),
+        ) from failure
+    if result != cel.Type.BOOL:
+        raise PolicyError(
+            f"rule {rule.id}: `{condition.strip()}` gives {result.name()}, not true or false",
+            place=place,
+            cure="compare it with something",
+        )
+
+
+def _cure(problem: str) -> str:
+    if "(double, int)" in problem or "(int, double)" in problem:
+        return "write whole amounts of a double with a point: 50.0"
+    if "undeclared reference" in problem:
+        return "known facts: " + ", ".join(sorted(RULE_FACTS))
+    if "overload" in problem:
+        return "compare values of one type"
+    return "see the CEL language definition"
+
+
+def _reads(condition: str, name: str) -> bool:
+    """Whether a condition may read a fact. A name inside a text literal counts too: that only costs time."""
+    position = condition.find(name)
+    while position >= 0:
+        before = condition[position - 1 : position]
+        after = condition[position + len(name) : position + len(name) + 1]
+        if not (before.isalnum() or before in ("_",)) and not (after.isalnum() or after == "_"):
+            return True
+        position = condition.find(name, position + 1)
+    return False

@@ -1,0 +1,266 @@
+"""Decide: the one page. Every gate in order, what each was asked, and how their answers become a verdict.
+
+A proposal is decided in two steps. `assess` asks the gates that look only at the proposal and its own episode;
+`settle` asks those that look at everything else that is going on. Apart they can run in different processes and
+still give the same bytes; together they are `decide`.
+"""
+
+from collections.abc import Callable
+from typing import ParamSpec
+
+from msgspec import Struct
+
+from engine.core import provenance
+from engine.core.gates import (
+    blast_radius,
+    breaker,
+    consensus,
+    escalation,
+    kill_switch,
+    limits,
+    risk,
+    rollout,
+    rules,
+    validation,
+)
+from engine.core.gates.rules import Asked
+from engine.core.policy import Policy
+from engine.core.provenance import Episodes
+from engine.core.state import State
+from engine.core.vocabulary.actions import RiskLevel
+from engine.core.vocabulary.chain import digest_of
+from engine.core.vocabulary.effects import AskPeople, Effect, PerformAction
+from engine.core.vocabulary.facts import Fact, ProposalReceived, VerdictReached, encode
+from engine.core.vocabulary.ids import (
+    ActionName,
+    AgentId,
+    CapabilityId,
+    Digest,
+    EpisodeId,
+    ProposalId,
+    RuleId,
+    decision_id,
+)
+from engine.core.vocabulary.proposals import Impact, Proposal
+from engine.core.vocabulary.verdicts import (
+    RULING_RANK,
+    Answer,
+    Assessment,
+    Objection,
+    Risk,
+    RiskFound,
+    RiskPart,
+    Ruling,
+    Verdict,
+    Wait,
+    Word,
+)
+
+GATES = (
+    kill_switch.GATE,
+    validation.GATE,
+    blast_radius.GATE,
+    breaker.GATE,
+    limits.GATE,
+    risk.GATE,
+    rules.GATE,
+    consensus.GATE,
+    escalation.GATE,
+    rollout.GATE,
+)
+"""All gates, in the order people read them."""
+
+_WORDS: dict[Ruling, Word] = {"allow": "allow", "escalate": "hold", "consensus": "hold", "deny": "deny"}
+
+
+class Claim(Struct, frozen=True, array_like=True):
+    """What `settle` must know of an assessed proposal."""
+
+    proposal_id: ProposalId
+    at_us: int
+    agent: AgentId
+    capability: CapabilityId
+    action: ActionName
+    episode: EpisodeId
+    impact: Impact
+    digest: Digest
+    ruling: Ruling
+    """The strictest answer so far."""
+    waits: tuple[Wait, ...]
+    risk_level: RiskLevel
+    risk_score: int
+    objections: tuple[Objection, ...]
+    """What the gates asked so far object to."""
+
+
+class Decisions(Struct, frozen=True):
+    """What follows from a fact: facts to journal first, then effects to hand out."""
+
+    facts: tuple[Fact, ...] = ()
+    effects: tuple[Effect, ...] = ()
+
+
+def decide(policy: Policy, state: State, fact: Fact) -> Decisions:
+    """Say what follows from a fact that `state` has already folded. Only proposals ask for anything."""
+    if not isinstance(fact, ProposalReceived):
+        return Decisions()
+    proposal = fact.proposal
+    verdict = settle(policy, state, *assess(policy, state.episodes, proposal, fact.at_us))
+    return Decisions((VerdictReached(at_us=verdict.at_us, verdict=verdict),), effects_of(policy, proposal, verdict))
+
+
+def assess(policy: Policy, episodes: Episodes, proposal: Proposal, at_us: int) -> tuple[Claim, Assessment]:
+    """Ask the gates that look at the proposal and its episode."""
+    action = policy.actions.get(proposal.action)
+    impact = proposal.impact
+    found = _assess_risk(policy, proposal)
+    level = found.risk.level
+    ruled, shadow_rules = _ask_rules(policy, episodes, proposal, found, at_us)
+    answers = (
+        _ask(validation.GATE, validation.judge, policy.actions, proposal),
+        _ask(blast_radius.GATE, blast_radius.judge, policy.blast, action, impact),
+        _ask(risk.GATE, risk.judge, policy.risk, found.risk),
+        ruled,
+        _ask(consensus.GATE, consensus.judge, policy.consensus, impact),
+        _ask(escalation.GATE, escalation.judge, policy.escalation, proposal.confidence, impact, level),
+    )
+    claim = Claim(
+        proposal.proposal_id,
+        at_us,
+        proposal.agent,
+        proposal.capability,
+        proposal.action,
+        proposal.episode,
+        impact,
+        digest_of(proposal.action, encode(proposal.args)),
+        _strictest(answers),
+        _waits(answers),
+        level,
+        found.risk.score,
+        objections(answers),
+    )
+    assessment = Assessment(
+        kind=action.kind if action is not None else None,
+        risk=found.risk,
+        shadow_rules=shadow_rules,
+        options=proposal.options,
+        confidence=proposal.confidence,
+        environment=proposal.environment,
+        answers=answers,
+    )
+    return claim, assessment
+
+
+def settle(policy: Policy, state: State, claim: Claim, assessment: Assessment) -> Verdict:
+    """Ask the gates that look at everything else, and weigh all answers: the strictest wins."""
+    agent, capability, action, now_us = claim.agent, claim.capability, claim.action, claim.at_us
+    stage = _ask(rollout.GATE, rollout.judge, state.rollouts, capability)
+    shadowed = stage.shadowed
+    answers = (
+        _ask(kill_switch.GATE, kill_switch.judge, state.stops, agent, capability, action),
+        _ask(breaker.GATE, breaker.judge, state.breakers, capability, action, now_us),
+        _ask(limits.GATE, limits.judge, state.usage, agent, claim.impact, now_us, shadowed),
+        stage,
+    )
+    ruling = max(claim.ruling, _strictest(answers), key=RULING_RANK.__getitem__)
+    word = _WORDS[ruling]
+    return Verdict(
+        decision_id=decision_id(claim.proposal_id),
+        proposal_id=claim.proposal_id,
+        at_us=now_us,
+        word=word,
+        shadowed=shadowed,
+        waits=tuple(dict.fromkeys(claim.waits + _waits(answers))) if word == "hold" else (),
+        agent=agent,
+        capability=capability,
+        action=action,
+        episode=claim.episode,
+        impact=claim.impact,
+        digest=claim.digest,
+        policy_hash=policy.policy_hash,
+        answers=answers,
+        assessment=assessment,
+    )
+
+
+def effects_of(policy: Policy, proposal: Proposal, verdict: Verdict) -> tuple[Effect, ...]:
+    """Turn a verdict into requests with no choices left in them. A shadowed one asks nothing of the world."""
+    if verdict.shadowed or verdict.word == "deny":
+        return ()
+    if verdict.word == "hold":
+        reasons = [answer.reason for answer in in_order(verdict) if answer.ruling != "allow"]
+        return (AskPeople(decision_id=verdict.decision_id, waits=verdict.waits, summary="; ".join(reasons)),)
+    return (
+        PerformAction(
+            decision_id=verdict.decision_id,
+            action=proposal.action,
+            args=proposal.args,
+            digest=verdict.digest,
+            undo=policy.actions[proposal.action].undo,
+        ),
+    )
+
+
+def objections(answers: tuple[Answer, ...]) -> tuple[Objection, ...]:
+    """Name the gates among these that do not simply allow."""
+    return tuple([Objection(a.gate, a.rule, a.ruling) for a in answers if a.ruling != "allow"])
+
+
+def in_order(verdict: Verdict) -> list[Answer]:
+    """Return all answers in the order of `GATES`."""
+    answers = (*verdict.answers, *verdict.assessment.answers)
+    return sorted(answers, key=lambda answer: GATES.index(answer.gate))
+
+
+_Inputs = ParamSpec("_Inputs")
+
+
+def _ask(gate: str, judge: Callable[_Inputs, Answer], *inputs: _Inputs.args, **named: _Inputs.kwargs) -> Answer:
+    """Ask one gate. A gate that fails holds for a person: in doubt nothing happens."""
+    try:
+        return judge(*inputs, **named)
+    except Exception as failure:  # noqa: BLE001 - whatever went wrong inside a gate, the safe answer is the same
+        return _broken(gate, failure)
+
+
+def _ask_rules(
+    policy: Policy, episodes: Episodes, proposal: Proposal, found: RiskFound, at_us: int
+) -> tuple[Answer, tuple[RuleId, ...]]:
+    try:
+        origins = provenance.origins(episodes, proposal.episode, proposal.args, at_us)
+        asked = Asked(proposal, policy.actions.get(proposal.action), found, origins, at_us)
+        return rules.judge(policy.rules, asked)
+    except Exception as failure:  # noqa: BLE001 - as in `_ask`
+        return _broken(rules.GATE, failure), ()
+
+
+def _assess_risk(policy: Policy, proposal: Proposal) -> RiskFound:
+    try:
+        return risk.assess(policy.risk, policy.actions.get(proposal.action), proposal)
+    except Exception as failure:  # noqa: BLE001 - as in `_ask`: a risk nobody could measure is taken as critical
+        part = RiskPart("unmeasured", risk.TOP_SCORE, f"measuring it failed with {type(failure).__name__}")
+        critical = Risk(level=RiskLevel.CRITICAL, score=risk.TOP_SCORE, parts=(part,))
+        return RiskFound(critical, destructive=True, protected=True)
+
+
+def _broken(gate: str, failure: Exception) -> Answer:
+    return Answer(
+        gate=gate,
+        ruling="escalate",
+        reason=f"the gate itself failed with {type(failure).__name__}; a person must look",
+        rule=f"{gate}.failed",
+        owner="captain",
+        waits=(Wait(kind="person", role="captain"),),
+    )
+
+
+def _strictest(answers: tuple[Answer, ...]) -> Ruling:
+    strictest: Ruling = "allow"
+    for answer in answers:
+        if answer.ruling != "allow" and RULING_RANK[answer.ruling] > RULING_RANK[strictest]:
+            strictest = answer.ruling
+    return strictest
+
+
+def _waits(answers: tuple[Answer, ...]) -> tuple[Wait, ...]:
+    return tuple([wait for answer in answers for wait in answer.waits])

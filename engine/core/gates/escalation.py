@@ -1,0 +1,50 @@
+"""Escalation: when the agent is unsure, or the impact is high, a person decides."""
+
+from decimal import Decimal
+
+from msgspec import Struct
+
+from engine.core.vocabulary.actions import RISK_RANK, RiskLevel
+from engine.core.vocabulary.proposals import Impact
+from engine.core.vocabulary.verdicts import Answer, Check, Wait
+
+GATE = "escalation"
+
+
+class EscalationSettings(Struct, frozen=True, kw_only=True):
+    """Below which confidence and above which impact a person is asked."""
+
+    below_confidence: float
+    above_cost_usd: Decimal
+    confidence_from: RiskLevel
+    """Confidence is asked for from this risk level on. With LOW, harmless reads need none."""
+    role: str
+    owner: str
+
+
+def judge(settings: EscalationSettings, confidence: float | None, impact: Impact, risk: RiskLevel) -> Answer:
+    """Hold for a person when confidence is too low (a missing one counts as 0) or the cost too high."""
+    sure = 0.0 if confidence is None else confidence
+    checks = (
+        Check("confidence", sure, settings.below_confidence),
+        Check("cost_usd", str(impact.cost_usd), str(settings.above_cost_usd)),
+    )
+    unsure = (
+        sure < settings.below_confidence and RISK_RANK[risk] >= RISK_RANK[settings.confidence_from]
+    )
+    costly = impact.cost_usd > settings.above_cost_usd
+    if not unsure and not costly:
+        return Answer(gate=GATE, ruling="allow", checks=checks)
+    given = f"the confidence is {sure:.0%}" if confidence is not None else "no confidence was given"
+    reasons = [f"{given}, under {settings.below_confidence:.0%}"] if unsure else []
+    if costly:
+        reasons.append(f"{impact.cost_usd} USD is over {settings.above_cost_usd} USD")
+    return Answer(
+        gate=GATE,
+        ruling="escalate",
+        reason=" and ".join(reasons),
+        rule="escalation.below_confidence" if unsure else "escalation.above_cost_usd",
+        owner=settings.owner,
+        checks=checks,
+        waits=(Wait(kind="person", role=settings.role),),
+    )

@@ -1,0 +1,50 @@
+"""The kill switch: a stop somebody set, for everything or a part, denies whatever it covers."""
+
+from msgspec import Struct
+
+from engine.core.vocabulary.facts import KillSwitchCleared, KillSwitchSet
+from engine.core.vocabulary.ids import ActionName, AgentId, CapabilityId, capability_name
+from engine.core.vocabulary.units import time_text
+from engine.core.vocabulary.verdicts import Answer
+
+GATE = "kill_switch"
+_CLEAR = Answer(gate=GATE, ruling="allow")
+
+
+class Stops(Struct):
+    """The stops in force, by scope as people write it: `all`, `agent:coder-1`."""
+
+    by_scope: dict[str, KillSwitchSet] = {}
+
+
+def fold_set(stops: Stops, fact: KillSwitchSet) -> None:
+    """Put a stop in force; setting it again keeps the newest reason."""
+    stops.by_scope[str(fact.scope)] = fact
+
+
+def fold_cleared(stops: Stops, fact: KillSwitchCleared) -> None:
+    """Lift exactly this stop; wider and narrower ones stay in force."""
+    stops.by_scope.pop(str(fact.scope), None)
+
+
+def judge(stops: Stops, agent: AgentId, capability: CapabilityId, action: ActionName) -> Answer:
+    """Deny what any stop covers, the widest first. A capability is covered by its name and by `name@version`."""
+    if not stops.by_scope:
+        return _CLEAR
+    for scope in (
+        "all",
+        f"agent:{agent}",
+        f"capability:{capability_name(capability)}",
+        f"capability:{capability}",
+        f"action:{action}",
+    ):
+        if stop := stops.by_scope.get(scope):
+            because = f": {stop.reason}" if stop.reason else ""
+            return Answer(
+                gate=GATE,
+                ruling="deny",
+                reason=f"{stop.by} stopped {scope} at {time_text(stop.at_us)}{because}",
+                rule=f"kill_switch.{scope}",
+                owner="captain",
+            )
+    return _CLEAR

@@ -1,0 +1,149 @@
+"""Rules: conditions people write in YAML, over facts derived here. The strictest rule that fired wins.
+
+Conditions only compare; whatever takes thought (patterns, paths, provenance, time) is derived in Python, typed and
+tested. A rule whose condition cannot be evaluated counts as fired: silence would be an open door.
+"""
+
+from collections.abc import Callable
+from typing import Any, Literal, Protocol
+
+from msgspec import Struct
+
+from engine.core.provenance import Origins
+from engine.core.vocabulary.actions import Action
+from engine.core.vocabulary.arguments import strings_in
+from engine.core.vocabulary.ids import RuleId, capability_name, capability_version
+from engine.core.vocabulary.proposals import Proposal
+from engine.core.vocabulary.units import DAY_US, HOUR_US
+from engine.core.vocabulary.verdicts import RULING_RANK, Answer, RiskFound, Ruling, Wait
+
+GATE = "rules"
+_QUIET = Answer(gate=GATE, ruling="allow")
+
+
+class Rule(Struct, frozen=True, kw_only=True):
+    """One rule, as its policy file states it."""
+
+    id: RuleId
+    ruling: Ruling
+    mode: Literal["enforce", "shadow"]
+    reason: str
+    role: str
+    owner: str
+
+
+class Asked(Struct, frozen=True):
+    """Everything a rule may ask about one proposal."""
+
+    proposal: Proposal
+    action: Action | None
+    found: RiskFound
+    origins: Origins
+    at_us: int
+
+
+class RuleFact(Struct, frozen=True):
+    """One name a condition may use: its type in the condition language, its meaning, where it comes from."""
+
+    type: Literal["string", "int", "double", "bool"]
+    meaning: str
+    derive: Callable[[Asked], Any]
+
+
+class Fired(Struct, frozen=True):
+    """One rule that fired; `failed` when its condition could not be evaluated."""
+
+    rule: Rule
+    failed: bool = False
+
+
+class RuleBook(Protocol):
+    """Compiled rules."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The facts the rules read, in the order `fired` wants their values."""
+
+    def fired(self, values: tuple[Any, ...]) -> tuple[Fired, ...]:
+        """Return the rules that fire on these values, in the order of the policy files."""
+
+
+RULE_FACTS: dict[str, RuleFact] = {
+    "action": RuleFact("string", "name of the action", lambda a: a.proposal.action),
+    "agent": RuleFact("string", "id of the agent", lambda a: a.proposal.agent),
+    "capability": RuleFact(
+        "string", "name of the capability, without its version", lambda a: capability_name(a.proposal.capability)
+    ),
+    "version": RuleFact(
+        "string", "version of the capability", lambda a: capability_version(a.proposal.capability)
+    ),
+    "environment": RuleFact(
+        "string", "where it acts, as the agent states it; empty if not stated", lambda a: a.proposal.environment
+    ),
+    "kind": RuleFact(
+        "string", "`read`, `write`, or `unknown`", lambda a: a.action.kind if a.action is not None else "unknown"
+    ),
+    "reversible": RuleFact(
+        "bool", "whether the registry names an undo", lambda a: a.action is not None and a.action.undo is not None
+    ),
+    "cost_usd": RuleFact("double", "estimated cost, US dollars", lambda a: float(a.proposal.impact.cost_usd)),
+    "files": RuleFact("int", "estimated number of files changed", lambda a: a.proposal.impact.files),
+    "api_calls": RuleFact("int", "estimated number of API calls", lambda a: a.proposal.impact.api_calls),
+    "confidence": RuleFact(
+        "double", "the agent's confidence, 0 to 1; 0 when it gave none", lambda a: a.proposal.confidence or 0.0
+    ),
+    "risk": RuleFact("string", "risk level, `SAFE` to `DESTRUCTIVE`", lambda a: a.found.risk.level.value),
+    "risk_score": RuleFact("int", "risk score, 0 to 100", lambda a: a.found.risk.score),
+    "destructive": RuleFact("bool", "whether a destructive pattern matched", lambda a: a.found.destructive),
+    "protected": RuleFact("bool", "whether a protected path is touched", lambda a: a.found.protected),
+    "untrusted_targets": RuleFact(
+        "int",
+        "e-mail addresses, IBANs and URLs among the arguments that only tools have named in this episode",
+        lambda a: a.origins.untrusted,
+    ),
+    "unknown_targets": RuleFact(
+        "int", "such targets that nothing in this episode has named", lambda a: a.origins.unknown
+    ),
+    "args_text": RuleFact(
+        "string", "every text among the arguments, one a line", lambda a: "\n".join(strings_in(a.proposal.args))
+    ),
+    "hour_utc": RuleFact("int", "hour of the day, 0 to 23, UTC", lambda a: a.at_us % DAY_US // HOUR_US),
+    # 1970-01-01 was a Thursday, day 4.
+    "weekday": RuleFact("int", "day of the week, 1 Monday to 7 Sunday, UTC", lambda a: (a.at_us // DAY_US + 3) % 7 + 1),
+}
+
+
+def judge(book: RuleBook, asked: Asked) -> tuple[Answer, tuple[RuleId, ...]]:
+    """Return the answer of all enforced rules, and the ids of rules in shadow mode that would have fired."""
+    fired = book.fired(tuple([RULE_FACTS[name].derive(asked) for name in book.names]))
+    if not fired:
+        return _QUIET, ()
+    shadow = tuple([hit.rule.id for hit in fired if hit.rule.mode == "shadow"])
+    enforced = [hit for hit in fired if hit.rule.mode == "enforce"]
+    if not enforced:
+        return _QUIET, shadow
+    # Of several equally strict rules the one that stands first in the policy files speaks for all.
+    first = max(enforced, key=lambda hit: RULING_RANK[_ruling(hit)])
+    ruling = _ruling(first)
+    also = [hit.rule.id for hit in enforced if hit is not first]
+    reason = first.rule.reason if not first.failed else f"the condition of {first.rule.id} could not be evaluated"
+    return (
+        Answer(
+            gate=GATE,
+            ruling=ruling,
+            reason=reason + (f" (also fired: {', '.join(also)})" if also else ""),
+            rule=first.rule.id,
+            owner=first.rule.owner,
+            waits=()
+            if ruling == "deny"
+            else tuple(dict.fromkeys([Wait(kind="person", role=hit.rule.role) for hit in enforced])),
+        ),
+        shadow,
+    )
+
+
+def _ruling(hit: Fired) -> Ruling:
+    """A failed condition holds for a person, unless its rule is stricter still."""
+    if hit.failed and RULING_RANK[hit.rule.ruling] < RULING_RANK["escalate"]:
+        return "escalate"
+    return hit.rule.ruling

@@ -1,0 +1,42 @@
+"""One policy, checked and compiled: everything the gates compare against, under one hash."""
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from engine.core.gates.blast_radius import BlastSettings
+from engine.core.gates.consensus import ConsensusSettings
+from engine.core.gates.escalation import EscalationSettings
+from engine.core.gates.risk import RiskSettings
+from engine.core.gates.rules import RuleBook
+from engine.core.vocabulary.actions import Action
+from engine.core.vocabulary.facts import BreakerSettings, Limit, PolicyAdopted
+from engine.core.vocabulary.ids import ActionName, Digest
+
+
+class Policy(Struct, frozen=True, kw_only=True):
+    """What the core decides by. It never changes; another policy is another object with another hash."""
+
+    policy_hash: Digest
+    """SHA-256 over every checked value and the action registry; comments and spelling do not count."""
+    actions: Mapping[ActionName, Action]
+    blast: BlastSettings
+    limits: tuple[Limit, ...]
+    breaker: BreakerSettings
+    risk: RiskSettings
+    rules: RuleBook
+    consensus: ConsensusSettings
+    escalation: EscalationSettings
+    hold_us: int
+    episode_idle_us: int
+
+    def adopted(self, at_us: int) -> PolicyAdopted:
+        """Return the fact that tells state what it must know of this policy."""
+        return PolicyAdopted(
+            at_us=at_us,
+            policy_hash=self.policy_hash,
+            limits=self.limits,
+            breaker=self.breaker,
+            hold_us=self.hold_us,
+            episode_idle_us=self.episode_idle_us,
+        )

@@ -1,0 +1,106 @@
+"""Provenance: who put a target into an episode first, the person it serves or something a tool returned.
+
+An agent that sends money to an account it only ever saw inside a fetched document is following the document, not
+its person. That is how most prompt injections show, whatever their wording. Targets are e-mail addresses, bank
+account numbers (IBAN) and web addresses: identifiers precise enough to be compared.
+"""
+
+import re
+from typing import Any
+
+from msgspec import Struct, field
+
+from engine.core.vocabulary.arguments import strings_in
+from engine.core.vocabulary.facts import EpisodeClosed, MessageObserved
+from engine.core.vocabulary.ids import EpisodeId
+
+# Every repetition is bounded, so the time is linear in the text, whatever a stranger wrote into it.
+_TARGET = re.compile(
+    r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,4}"
+    r"|\b[A-Z]{2}\d{2}[A-Z0-9]{10,30}\b"
+    r"|(?:https?://|www\.)[^\s\"'<>()\[\]{}]{1,200}",
+    re.ASCII,
+)
+
+
+class Episode(Struct):
+    """The targets each side has named in one episode."""
+
+    last_us: int
+    person: set[str] = field(default_factory=set)
+    tool: set[str] = field(default_factory=set)
+
+
+class Episodes(Struct):
+    """Open episodes, and how long a silent one is remembered."""
+
+    idle_us: int = 0
+    by_id: dict[EpisodeId, Episode] = {}
+
+
+class Origins(Struct, frozen=True):
+    """How many of a proposal's targets came from where."""
+
+    untrusted: int
+    """Seen in what tools returned, never named by the person."""
+    unknown: int
+    """Seen nowhere in the episode: made up, or remembered from elsewhere."""
+
+
+def targets_in(text: str) -> set[str]:
+    """Find the targets a text names, in one spelling each.
+
+    >>> sorted(targets_in("Pay GB29NWBK60161331926819, ask Ann@Example.com. See www.x.org/a."))
+    ['ann@example.com', 'gb29nwbk60161331926819', 'www.x.org/a']
+    """
+    return {match.rstrip(".,;:!?").lower() for match in _TARGET.findall(text)}
+
+
+def fold_message(episodes: Episodes, fact: MessageObserved) -> None:
+    """Remember which targets this text names. What the agent itself writes vouches for nothing."""
+    episode = _current(episodes, fact.episode, fact.at_us)
+    if episode is None:
+        episode = episodes.by_id[fact.episode] = Episode(last_us=fact.at_us)
+    episode.last_us = max(episode.last_us, fact.at_us)
+    if fact.source == "person":
+        episode.person |= targets_in(fact.text)
+    elif fact.source == "tool":
+        episode.tool |= targets_in(fact.text)
+
+
+def fold_closed(episodes: Episodes, fact: EpisodeClosed) -> None:
+    """Forget an episode that ended."""
+    episodes.by_id.pop(fact.episode, None)
+
+
+def trim(episodes: Episodes, now_us: int) -> None:
+    """Forget episodes that have been silent too long."""
+    for name in [n for n, episode in episodes.by_id.items() if now_us - episode.last_us > episodes.idle_us]:
+        del episodes.by_id[name]
+
+
+def origins(episodes: Episodes, episode_id: EpisodeId, args: dict[str, Any], now_us: int) -> Origins:
+    """Count where the targets among the arguments come from."""
+    targets: set[str] = set()
+    for text in strings_in(args):
+        # Nothing shorter can hold a target: a@b.c has five letters.
+        if len(text) >= 5:
+            targets |= targets_in(text)
+    if not targets:
+        return _NONE
+    episode = _current(episodes, episode_id, now_us)
+    if episode is None:
+        return Origins(untrusted=0, unknown=len(targets))
+    strange = targets - episode.person
+    return Origins(untrusted=len(strange & episode.tool), unknown=len(strange - episode.tool))
+
+
+_NONE = Origins(untrusted=0, unknown=0)
+
+
+def _current(episodes: Episodes, episode_id: EpisodeId, now_us: int) -> Episode | None:
+    """Find an episode, unless it was silent too long; then it counts as new, tidied away yet or not."""
+    episode = episodes.by_id.get(episode_id)
+    if episode is not None and now_us - episode.last_us > episodes.idle_us:
+        return None
+    return episode

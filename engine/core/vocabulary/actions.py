@@ -1,0 +1,66 @@
+"""The action registry's entries: what an agent may ask for, and what each ask may touch."""
+
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from engine.core.vocabulary.ids import ActionName
+
+Kind = Literal["read", "write"]
+"""`read` leaves the world as it was; everything else is `write`."""
+
+
+class RiskLevel(StrEnum):
+    """How bad a mistake would be, from harmless to beyond repair."""
+
+    SAFE = "SAFE"
+    LOW = "LOW"
+    MEDIUM = "MEDIUM"
+    HIGH = "HIGH"
+    CRITICAL = "CRITICAL"
+    DESTRUCTIVE = "DESTRUCTIVE"
+
+
+RISK_LEVELS: tuple[RiskLevel, ...] = tuple(RiskLevel)
+RISK_RANK: dict[RiskLevel, int] = {level: rank for rank, level in enumerate(RISK_LEVELS)}
+
+ParameterType = Literal[
+    "string", "integer", "number", "boolean", "path", "command", "email", "url", "list", "object", "any"
+]
+
+
+class Parameter(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One argument an action takes."""
+
+    type: ParameterType
+    required: bool = True
+    nullable: bool = False
+    """Whether an explicit null is a value; a missing argument is another matter."""
+    items: ParameterType | None = None
+    """The type of each item of a list; `None` means any."""
+    choices: tuple[Any, ...] | None = None
+    """The only values allowed; `None` means any value of the type."""
+
+
+class BlastCaps(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The most one action may touch at once."""
+
+    cost_usd: Decimal
+    files: int
+    api_calls: int
+
+
+class Action(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One entry of the action registry."""
+
+    name: ActionName
+    kind: Kind
+    risk: RiskLevel
+    parameters: dict[str, Parameter] = {}
+    undo: str | None = None
+    """The action that takes this one back; `None` means it cannot be undone."""
+    blast: BlastCaps | None = None
+    """Caps for this action alone; `None` means the caps of the policy."""
+    summary: str = ""

@@ -1,0 +1,44 @@
+"""Arguments: reading what an agent passed, whatever its shape."""
+
+from typing import Any
+
+
+def strings_in(value: Any) -> list[str]:
+    """Collect every text inside the arguments, keys of nested objects too, in order.
+
+    >>> strings_in({"a": "x", "b": [1, {"c": "y"}]})
+    ['x', 'c', 'y']
+    """
+    found: list[str] = []
+    waiting: list[Any] = list(reversed(value.values())) if type(value) is dict else [value]
+    while waiting:
+        item = waiting.pop()
+        kind = type(item)
+        if kind is str:
+            found.append(item)
+        elif kind is list:
+            waiting.extend(reversed(item))
+        elif kind is dict:
+            for key, inner in reversed(item.items()):
+                waiting.append(inner)
+                waiting.append(key)
+    return found
+
+
+def plain_path(text: str) -> str:
+    """Resolve `.`, `..` and doubled slashes without looking at any disk; backslashes become slashes.
+
+    >>> plain_path("src/.././/etc//passwd"), plain_path("/../etc"), plain_path("../x")
+    ('etc/passwd', '/etc', '../x')
+    """
+    text = text.replace("\\", "/")
+    rooted = text.startswith("/")
+    steps: list[str] = []
+    for step in text.split("/"):
+        if step in ("", "."):
+            continue
+        if step == ".." and steps and steps[-1] != "..":
+            steps.pop()
+        elif step != ".." or not rooted:
+            steps.append(step)
+    return "/" * rooted + "/".join(steps)

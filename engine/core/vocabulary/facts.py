@@ -1,0 +1,210 @@
+"""Everything that can happen, in the past tense. The journal is a list of these and state is a fold of it."""
+
+from decimal import Decimal
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from engine.core.vocabulary.ids import (
+    ActionName,
+    AgentId,
+    CapabilityId,
+    CapabilityName,
+    Digest,
+    EpisodeId,
+    PersonId,
+    ProposalId,
+)
+from engine.core.vocabulary.proposals import Proposal
+from engine.core.vocabulary.verdicts import Verdict
+
+Measured = Literal["cost_usd", "files", "api_calls"]
+
+
+class Limit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The most that may be used within a sliding window."""
+
+    id: str
+    measure: Measured
+    most: Decimal
+    """In the unit of the measure: US dollars, files or calls."""
+    window_us: int
+    per: Literal["agent", "all"]
+
+
+class BreakerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When a circuit breaker opens and closes."""
+
+    failures_to_open: int
+    """Failures in a row, all within the window, that open it."""
+    window_us: int
+    open_us: int
+    """How long it stays open before trials are let through."""
+    trials: int
+    """How many trials may be under way at once while half open."""
+    successes_to_close: int
+
+
+class Scope(Struct, frozen=True, array_like=True, gc=False):
+    """What a stop applies to: `[kind, name]`; the name is empty for everything."""
+
+    kind: Literal["all", "agent", "capability", "action"]
+    name: str = ""
+
+    def __str__(self) -> str:
+        """Write it as people type it: `all`, `agent:coder-1`."""
+        return f"{self.kind}:{self.name}" if self.name else self.kind
+
+
+class Fact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="fact", gc=False):
+    """Something that happened, and when (microseconds since 1970 UTC)."""
+
+    at_us: int
+
+
+class PolicyAdopted(Fact, tag="policy_adopted", frozen=True, kw_only=True):
+    """The engine began to decide by this policy. Carries what state must know of it to fold."""
+
+    policy_hash: Digest
+    limits: tuple[Limit, ...]
+    breaker: BreakerSettings
+    hold_us: int
+    """How long a held decision stays open."""
+    episode_idle_us: int
+    """How long an episode may be silent before what was said in it is forgotten."""
+
+
+class ProposalReceived(Fact, tag="proposal_received", frozen=True, kw_only=True):
+    """An agent asked for something."""
+
+    proposal: Proposal
+
+
+class VerdictReached(Fact, tag="verdict_reached", frozen=True, kw_only=True):
+    """The engine answered a proposal."""
+
+    verdict: Verdict
+
+
+class OutcomeReported(Fact, tag="outcome_reported", frozen=True, kw_only=True):
+    """Something came of a proposal, at the hands of the executor or of the incumbent."""
+
+    proposal_id: ProposalId
+    agent: AgentId
+    capability: CapabilityId
+    action: ActionName
+    ok: bool
+    by: Literal["executor", "incumbent"]
+    detail: str = ""
+
+
+class MessageObserved(Fact, tag="message_observed", frozen=True, kw_only=True):
+    """Text entered an episode: from the person it serves, from a tool, or from the agent itself."""
+
+    episode: EpisodeId
+    source: Literal["person", "tool", "agent"]
+    text: str
+
+
+class EpisodeClosed(Fact, tag="episode_closed", frozen=True, kw_only=True):
+    """An incident, task or conversation ended."""
+
+    episode: EpisodeId
+
+
+class MetricObserved(Fact, tag="metric_observed", frozen=True, kw_only=True):
+    """One point of one measured series."""
+
+    series: str
+    # Within ±10^140 the squared distances of 10^28 points still have a finite sum.
+    value: Annotated[float, Meta(ge=-1e140, le=1e140)]
+
+
+class KillSwitchSet(Fact, tag="kill_switch_set", frozen=True, kw_only=True):
+    """Somebody stopped autonomy, for everything or for a part."""
+
+    scope: Scope
+    by: PersonId
+    reason: str = ""
+
+
+class KillSwitchCleared(Fact, tag="kill_switch_cleared", frozen=True, kw_only=True):
+    """Somebody let a stopped part go on."""
+
+    scope: Scope
+    by: PersonId
+    reason: str = ""
+
+
+class CapabilityPromoted(Fact, tag="capability_promoted", frozen=True, kw_only=True):
+    """A version of a capability became live: from now on its allowed actions are executed."""
+
+    capability: CapabilityId
+    by: str
+    reason: str = ""
+
+
+class CapabilityDemoted(Fact, tag="capability_demoted", frozen=True, kw_only=True):
+    """A capability went back to shadow."""
+
+    capability: CapabilityName
+    by: str
+    reason: str = ""
+
+
+class RolloutPaused(Fact, tag="rollout_paused", frozen=True, kw_only=True):
+    """Somebody put a capability on hold. Several reasons may hold it at once."""
+
+    capability: CapabilityName
+    reason: str
+    by: str
+
+
+class RolloutResumed(Fact, tag="rollout_resumed", frozen=True, kw_only=True):
+    """One reason to hold a capability fell away."""
+
+    capability: CapabilityName
+    reason: str
+    by: str
+
+
+AnyFact = (
+    PolicyAdopted
+    | ProposalReceived
+    | VerdictReached
+    | OutcomeReported
+    | MessageObserved
+    | EpisodeClosed
+    | MetricObserved
+    | KillSwitchSet
+    | KillSwitchCleared
+    | CapabilityPromoted
+    | CapabilityDemoted
+    | RolloutPaused
+    | RolloutResumed
+)
+
+FACT_TYPES: Final[dict[str, type[Fact]]] = {
+    str(kind.__struct_config__.tag): kind for kind in AnyFact.__args__
+}
+
+# One canonical form for the journal, recordings and hashes: compact JSON, fields as declared, keys of free
+# maps sorted. It is stable across processes, hash seeds and Python versions, and any tool can read it.
+_ENCODER: Final = msgspec.json.Encoder(order="deterministic")
+_DECODER: Final[msgspec.json.Decoder[AnyFact]] = msgspec.json.Decoder(AnyFact)
+
+
+def encode(anything: Any) -> bytes:
+    """Write a fact, or any part of one, in canonical JSON."""
+    return _ENCODER.encode(anything)
+
+
+def decode(line: bytes | str) -> AnyFact:
+    """Read one fact. Raises `msgspec.ValidationError` naming the field that is wrong."""
+    return _DECODER.decode(line)
+
+
+def decode_lines(lines: bytes) -> list[AnyFact]:
+    """Read many facts, one on each line. Raises `msgspec.ValidationError` as `decode` does."""
+    return _DECODER.decode_lines(lines)

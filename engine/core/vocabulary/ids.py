@@ -1,0 +1,53 @@
+"""Typed ids. An id is derived from what it names, never drawn by chance, so a replay gives the same ones."""
+
+import hashlib
+from typing import NewType
+
+AgentId = NewType("AgentId", str)
+PersonId = NewType("PersonId", str)
+ActionName = NewType("ActionName", str)
+ProposalId = NewType("ProposalId", str)
+DecisionId = NewType("DecisionId", str)
+EpisodeId = NewType("EpisodeId", str)
+CapabilityId = NewType("CapabilityId", str)
+"""One version of one piece of autonomous logic, written `name@version`."""
+CapabilityName = NewType("CapabilityName", str)
+RuleId = NewType("RuleId", str)
+Digest = NewType("Digest", str)
+"""A lower-case hexadecimal digest."""
+
+# Crockford's alphabet has no I, L, O or U: a decision id is read aloud over a phone at night.
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS = tuple(high + low for high in _ALPHABET for low in _ALPHABET)
+
+
+def decision_id(proposal_id: ProposalId) -> DecisionId:
+    """Give the decision on a proposal its id: `d_` and 60 bits of BLAKE2b in Crockford's base 32.
+
+    Sixty bits keep the chance that any two of a million decisions collide under one in two million.
+
+    >>> decision_id(ProposalId("p-1"))
+    'd_fsb6q3xccwzp'
+    """
+    number = int.from_bytes(hashlib.blake2b(proposal_id.encode(), digest_size=8).digest()) >> 4
+    # Two letters a look-up: this runs once for every proposal of a replay.
+    return DecisionId("d_" + "".join([_PAIRS[number >> shift & 1023] for shift in (50, 40, 30, 20, 10, 0)]))
+
+
+def capability_name(capability: CapabilityId) -> CapabilityName:
+    """Drop the version of a capability.
+
+    >>> capability_name(CapabilityId("restart-unhealthy@3"))
+    'restart-unhealthy'
+    """
+    return CapabilityName(capability.rpartition("@")[0] or capability)
+
+
+def capability_version(capability: CapabilityId) -> str:
+    """Keep only the version of a capability; empty when it carries none.
+
+    >>> capability_version(CapabilityId("restart-unhealthy@3"))
+    '3'
+    """
+    name, _, version = capability.rpartition("@")
+    return version if name else ""

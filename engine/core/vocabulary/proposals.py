@@ -1,0 +1,70 @@
+"""What agents want: one action, with exact arguments and an honest estimate of its impact."""
+
+from decimal import Decimal
+from typing import Any
+
+from msgspec import Struct
+
+from engine.core.vocabulary.ids import ActionName, AgentId, CapabilityId, EpisodeId, ProposalId
+
+# Twelve digits on each side of the point hold a trillion dollars and a millionth of a micro-dollar. Outside
+# that, exact sums would silently round at the 28 digits of the decimal context.
+_COST_LIMIT_USD = Decimal(10) ** 12
+_COST_PLACES = -12
+
+
+class Impact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
+    """What an action is expected to touch, or has touched.
+
+    Raises `ValueError` when a part is negative, not finite, or finer than 10⁻¹² USD.
+    """
+
+    cost_usd: Decimal = Decimal(0)
+    files: int = 0
+    api_calls: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse amounts that cannot be summed exactly: a NaN would slip under every limit."""
+        cost = self.cost_usd
+        if not cost.is_finite() or cost < 0 or cost > _COST_LIMIT_USD:
+            raise ValueError(f"cost_usd must be from 0 to 10^12 USD, not {cost}")
+        exponent = cost.as_tuple().exponent
+        if not isinstance(exponent, int) or exponent < _COST_PLACES:
+            raise ValueError(f"cost_usd must have at most 12 decimal places, not {-int(exponent)}")
+        if self.files < 0 or self.api_calls < 0:
+            raise ValueError(f"files and api_calls must not be negative: {self.files}, {self.api_calls}")
+
+
+class Option(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Something the agent considered doing instead."""
+
+    name: str
+    why_not: str = ""
+    """Empty for the option that was chosen."""
+
+
+class Proposal(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An agent's wish to run one action with exact arguments.
+
+    Raises `ValueError` when the confidence lies outside 0 to 1.
+    """
+
+    proposal_id: ProposalId
+    agent: AgentId
+    capability: CapabilityId
+    action: ActionName
+    args: dict[str, Any] = {}
+    episode: EpisodeId = EpisodeId("")
+    """The incident, task or conversation this belongs to; empty when it stands alone."""
+    environment: str = ""
+    """Where it would act, for example `production`; empty when the agent did not say."""
+    impact: Impact = Impact()
+    confidence: float | None = None
+    """The agent's own estimate that this is right, 0 to 1; `None` means it gave none, and counts as 0."""
+    rationale: str = ""
+    options: tuple[Option, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse a confidence that no threshold could judge."""
+        if self.confidence is not None and not 0.0 <= self.confidence <= 1.0:
+            raise ValueError(f"confidence must be from 0 to 1, not {self.confidence}")

@@ -1,0 +1,46 @@
+"""Units. Time is whole microseconds since 1970 UTC, money is `Decimal` US dollars, sizes are plain counts."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+SECOND_US: Final = 1_000_000
+MINUTE_US: Final = 60 * SECOND_US
+HOUR_US: Final = 60 * MINUTE_US
+DAY_US: Final = 24 * HOUR_US
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def time_text(at_us: int) -> str:
+    """Write a time as ISO 8601 in UTC, with microseconds only where there are any.
+
+    >>> time_text(1_700_000_000_000_000)
+    '2023-11-14T22:13:20Z'
+    """
+    return (_EPOCH + timedelta(microseconds=at_us)).isoformat().replace("+00:00", "Z")
+
+
+def parse_time(text: str) -> int:
+    """Read an ISO 8601 time into microseconds; a time without a zone is taken as UTC.
+
+    Raises `ValueError` when the text is not such a time.
+
+    >>> parse_time("2023-11-14T22:13:20Z")
+    1700000000000000
+    """
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def duration_text(seconds: float) -> str:
+    """Write a duration with its largest natural unit.
+
+    >>> duration_text(90), duration_text(3600), duration_text(0.5)
+    ('90 s', '1 h', '0.5 s')
+    """
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= size and seconds % size == 0:
+            return f"{seconds // size:g} {unit}"
+    return f"{seconds:g} s"

@@ -1,0 +1,134 @@
+"""What the engine answers: allow, hold or deny, and each gate's reasons with them."""
+
+from typing import Literal
+
+from msgspec import Struct
+
+from engine.core.vocabulary.actions import Kind, RiskLevel
+from engine.core.vocabulary.ids import (
+    ActionName,
+    AgentId,
+    CapabilityId,
+    DecisionId,
+    Digest,
+    EpisodeId,
+    ProposalId,
+    RuleId,
+)
+from engine.core.vocabulary.proposals import Impact, Option
+
+Ruling = Literal["allow", "escalate", "consensus", "deny"]
+"""What one gate says. The strictest of all gates wins, in this order."""
+RULING_RANK: dict[Ruling, int] = {"allow": 0, "escalate": 1, "consensus": 2, "deny": 3}
+
+Word = Literal["allow", "hold", "deny"]
+"""What the verdict says: escalate and consensus both hold, waiting on different things."""
+
+Measure = float | int | str | None
+
+
+class Check(Struct, frozen=True, array_like=True, gc=False):
+    """One comparison a gate made: `[measure, measured, limit]`. Money is text, so that no digit is lost."""
+
+    measure: str
+    measured: Measure
+    limit: Measure
+
+
+class Wait(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
+    """One named thing a held verdict waits for."""
+
+    kind: Literal["person", "votes", "resume"]
+    role: str
+    """Who can give it: a role of people, or `voters`."""
+    needed: int = 1
+    of: int | None = None
+    """Out of how many; `None` where the number of askable people does not matter."""
+
+
+class Answer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One gate's answer."""
+
+    gate: str
+    ruling: Ruling
+    reason: str = ""
+    """A sentence for people; empty when the gate had nothing to object to."""
+    rule: str = ""
+    """The rule, limit or threshold that spoke, as it is named in the policy folder."""
+    owner: str = ""
+    """The role that may change that rule; empty when nothing was objected to."""
+    checks: tuple[Check, ...] = ()
+    waits: tuple[Wait, ...] = ()
+    shadowed: bool = False
+    """Whether this gate keeps an allowed action from being executed; only the rollout gate does."""
+
+
+class Objection(Struct, frozen=True, array_like=True, gc=False):
+    """One gate that did not simply allow: `[gate, rule, ruling]`."""
+
+    gate: str
+    rule: str
+    ruling: Ruling
+
+
+class RiskPart(Struct, frozen=True, array_like=True, gc=False):
+    """One contribution to a risk score: `[name, points, why]`."""
+
+    name: str
+    points: int
+    why: str
+
+
+class Risk(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How bad a mistake would be: a level, its score from 0 to 100, and the parts that sum to it."""
+
+    level: RiskLevel
+    score: int
+    parts: tuple[RiskPart, ...]
+
+
+class RiskFound(Struct, frozen=True):
+    """A risk, and what it was read from that rules may ask about."""
+
+    risk: Risk
+    destructive: bool
+    """Whether a destructive pattern matched."""
+    protected: bool
+    """Whether a protected path is touched."""
+
+
+class Assessment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the gates say that look only at the proposal and its own episode."""
+
+    kind: Kind | None
+    """`None` when the action is not in the registry."""
+    risk: Risk
+    shadow_rules: tuple[RuleId, ...]
+    """Rules in shadow mode that would have fired: logged, not counted."""
+    options: tuple[Option, ...]
+    confidence: float | None
+    environment: str
+    answers: tuple[Answer, ...]
+
+
+class Verdict(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The decision on one proposal, complete enough to be explained without anything else."""
+
+    decision_id: DecisionId
+    proposal_id: ProposalId
+    at_us: int
+    word: Word
+    shadowed: bool
+    """Decided and logged, but not to be executed: its capability has not earned that yet."""
+    waits: tuple[Wait, ...]
+    agent: AgentId
+    capability: CapabilityId
+    action: ActionName
+    episode: EpisodeId
+    impact: Impact
+    digest: Digest
+    """SHA-256 over the action and its exact arguments: what a later approval binds to."""
+    policy_hash: Digest
+    answers: tuple[Answer, ...]
+    """What the gates say that look at everything else that is going on."""
+    assessment: Assessment

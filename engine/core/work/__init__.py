@@ -1,0 +1,1 @@
+"""Small state machines: things that are begun by one fact and ended by another."""

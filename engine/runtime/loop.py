@@ -1,0 +1,97 @@
+"""The loop: append → evolve → decide → append. One fact at a time, in the order of the journal."""
+
+from msgspec import ValidationError
+
+from engine.core.decide import Decisions, decide
+from engine.core.evolve import evolve
+from engine.core.policy import Policy
+from engine.core.state import State, decode_state, encode_state
+from engine.core.vocabulary.chain import Record
+from engine.core.vocabulary.facts import Fact, ProposalReceived, VerdictReached, decode, encode
+from engine.errors import JournalError
+from engine.ports import Durability, Entry, Journal, Snapshot
+
+
+def key_of(fact: Fact, otherwise: str) -> str:
+    """Return a fact's idempotency key: its own where it has one, else the one given.
+
+    A proposal is received once and decided once; everything else may happen again.
+    """
+    if isinstance(fact, ProposalReceived):
+        return f"proposal:{fact.proposal.proposal_id}"
+    if isinstance(fact, VerdictReached):
+        return f"verdict:{fact.verdict.decision_id}"
+    return otherwise
+
+
+class Loop:
+    """The core with a memory. Starts from the newest snapshot and the journal's tail, then takes facts."""
+
+    def __init__(self, policy: Policy, journal: Journal) -> None:
+        """Restore state. Raises `JournalError` when the journal holds what this version cannot read."""
+        self._policy, self._journal = policy, journal
+        self.state, self.restored_from = restore(journal)
+
+    def adopt(self, at_us: int) -> None:
+        """Journal which policy decides from now on, unless it is the one that already does."""
+        if self.state.policy_hash != self._policy.policy_hash:
+            fact = self._policy.adopted(at_us)
+            seq = self._journal.head().seq + 1
+            self._journal.append([Entry(f"policy:{seq}", encode(fact))])
+            evolve(self.state, fact)
+
+    def feed(self, facts: list[tuple[str, Fact]], *, durability: Durability = Durability.SYNCED) -> list[Decisions]:
+        """Take facts, each with the key to use where it has none of its own, and return what follows from each.
+
+        All of them and the verdicts on them are in the journal when this returns, and only then may an effect
+        start. Raises `StorageError` when the disk refuses; then state is as the journal has it, but for this
+        batch: build a new loop.
+        """
+        entries: list[Entry] = []
+        decided: list[Decisions] = []
+        for key, fact in facts:
+            entries.append(Entry(key_of(fact, key), encode(fact)))
+            evolve(self.state, fact)
+            decisions = decide(self._policy, self.state, fact)
+            for consequence in decisions.facts:
+                entries.append(Entry(key_of(consequence, f"{key}:then"), encode(consequence)))
+                evolve(self.state, consequence)
+            decided.append(decisions)
+        self._journal.append(entries, durability=durability)
+        return decided
+
+    def snapshot(self) -> Snapshot:
+        """Keep state as it is now, so that the next start need not fold what came before."""
+        head = self._journal.head()
+        snapshot = Snapshot(seq=head.seq, chain_hash=head.hash, state=encode_state(self.state))
+        self._journal.save_snapshot(snapshot)
+        return snapshot
+
+
+def restore(journal: Journal) -> tuple[State, int]:
+    """Fold the newest sound snapshot and the journal's tail; return state and the snapshot's sequence number.
+
+    That number is 0 when everything was folded from the first record. A snapshot of another version of state is
+    passed over: the journal alone is the truth.
+    """
+    state, after = State(), 0
+    snapshot = journal.latest_snapshot()
+    if snapshot is not None:
+        try:
+            state, after = decode_state(snapshot.state), snapshot.seq
+        except ValidationError:
+            state = State()
+    for record in journal.read(after=after):
+        evolve(state, fact_of(record))
+    return state, after
+
+
+def fact_of(record: Record) -> Fact:
+    """Decode a record's fact. Raises `JournalError` naming a record this version cannot read."""
+    try:
+        return decode(record.body)
+    except ValidationError as unreadable:
+        raise JournalError(
+            f"record {record.seq} cannot be read: {unreadable}", cure="read it with the version that wrote it"
+        ) from unreadable
+

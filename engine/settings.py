@@ -1,0 +1,291 @@
+"""The policy folder as frozen models: unknown keys refused, contradictions found, everything under one hash.
+
+A policy folder holds `limits.yaml`, `risk.yaml`, `thresholds.yaml` and `rules.yaml`. The action registry is
+`actions.yaml` in that folder or, where several policies share one, in the folder above.
+"""
+
+from collections import Counter
+from decimal import Decimal
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from engine.core.vocabulary.actions import RISK_RANK, Kind, ParameterType, RiskLevel
+from engine.core.vocabulary.facts import Measured
+from engine.core.vocabulary.verdicts import Ruling
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,99}$")]
+Role = Literal["viewer", "responder", "captain"]
+Count = Annotated[int, Field(ge=0, le=10**9)]
+Usd = Annotated[Decimal, Field(ge=0, le=10**9, decimal_places=12)]
+Seconds = Annotated[float, Field(gt=0, le=366 * 86_400)]
+Points = Annotated[int, Field(ge=0, le=100)]
+
+
+class Settings(BaseModel):
+    """Frozen, and strict about keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=False)
+
+
+class BlastSection(Settings):
+    """The most one action may touch."""
+
+    cost_usd: Usd
+    files: Count
+    api_calls: Count
+
+
+class WindowSection(Settings):
+    """One rate limit."""
+
+    id: Name
+    measure: Measured
+    most: Usd
+    window_s: Seconds
+    per: Literal["agent", "all"]
+
+
+class BreakerSection(Settings):
+    """The circuit breaker."""
+
+    failures_to_open: Annotated[int, Field(ge=1, le=1000)]
+    window_s: Seconds
+    open_s: Seconds
+    trials: Annotated[int, Field(ge=1, le=1000)]
+    successes_to_close: Annotated[int, Field(ge=1, le=1000)]
+
+
+class LimitsFile(Settings):
+    """`limits.yaml`."""
+
+    owner: Role
+    blast: BlastSection
+    windows: tuple[WindowSection, ...]
+    breaker: BreakerSection
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        _once("windows: id", [window.id for window in self.windows])
+        for one in self.windows:
+            for other in self.windows:
+                if (
+                    (one.measure, one.window_s) == (other.measure, other.window_s)
+                    and (one.per, other.per) == ("agent", "all")
+                    and one.most > other.most
+                ):
+                    raise ValueError(
+                        f"{one.id} lets one agent use {one.most} {one.measure} while {other.id} lets all agents "
+                        f"together use only {other.most}; lower the first or raise the second"
+                    )
+        return self
+
+
+class PatternEntry(Settings):
+    """One destructive text pattern."""
+
+    id: Name
+    pattern: Annotated[str, Field(min_length=1, max_length=500)]
+    points: Points
+    why: str
+
+
+class PathEntry(Settings):
+    """One protected place."""
+
+    id: Name
+    path: Annotated[str, Field(min_length=1, max_length=500)]
+    points: Points
+    why: str
+
+
+class RiskPoints(Settings):
+    """How much each part adds to the score."""
+
+    declared: dict[RiskLevel, Points]
+    unknown_action: Points
+    irreversible: Points
+    production: Points
+    impact: Points
+
+
+class RiskFile(Settings):
+    """`risk.yaml`."""
+
+    owner: Role
+    role: Role
+    points: RiskPoints
+    production_environments: tuple[str, ...]
+    levels: dict[RiskLevel, Annotated[int, Field(ge=0, le=100)]]
+    rulings: dict[RiskLevel, Literal["allow", "escalate", "deny"]]
+    destructive: tuple[PatternEntry, ...]
+    protected: tuple[PathEntry, ...]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        for section, table in (
+            ("points.declared", self.points.declared),
+            ("levels", self.levels),
+            ("rulings", self.rulings),
+        ):
+            if missing := [level.value for level in RiskLevel if level not in table]:
+                raise ValueError(f"{section}: give a value for {', '.join(missing)} too")
+        scores = [self.levels[level] for level in RiskLevel]
+        if scores[0] != 0 or scores != sorted(set(scores)):
+            raise ValueError("levels: begin with SAFE: 0 and let every level begin at a higher score than the last")
+        order = ["allow", "escalate", "deny"]
+        ranks = [order.index(self.rulings[level]) for level in RiskLevel]
+        if ranks != sorted(ranks):
+            raise ValueError("rulings: a higher level is ruled less strictly than a lower one")
+        _once("destructive: id", [entry.id for entry in self.destructive])
+        _once("protected: id", [entry.id for entry in self.protected])
+        return self
+
+
+class ConsensusSection(Settings):
+    """When votes are needed."""
+
+    from_cost_usd: Usd
+    from_files: Annotated[int, Field(ge=1, le=10**9)]
+    votes: Annotated[int, Field(ge=1, le=1000)]
+    voters: Annotated[int, Field(ge=1, le=1000)]
+    owner: Role
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.votes > self.voters:
+            raise ValueError(f"{self.votes} votes can never come from {self.voters} voters")
+        return self
+
+
+class EscalationSection(Settings):
+    """When a person is asked."""
+
+    below_confidence: Annotated[float, Field(ge=0, le=1)]
+    confidence_from: RiskLevel
+    above_cost_usd: Usd
+    role: Role
+    owner: Role
+
+
+class MemorySection(Settings):
+    """How long things are kept in mind."""
+
+    hold_s: Seconds
+    episode_idle_s: Seconds
+
+
+class ThresholdsFile(Settings):
+    """`thresholds.yaml`."""
+
+    consensus: ConsensusSection
+    escalation: EscalationSection
+    memory: MemorySection
+
+
+class RuleEntry(Settings):
+    """One rule."""
+
+    id: Name
+    when: Annotated[str, Field(min_length=1, max_length=2000)]
+    ruling: Ruling
+    mode: Literal["enforce", "shadow"] = "enforce"
+    reason: Annotated[str, Field(min_length=1, max_length=300)]
+    role: Role = "responder"
+    owner: Role = "captain"
+
+
+class RulesFile(Settings):
+    """`rules.yaml`."""
+
+    rules: tuple[RuleEntry, ...]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        _once("rules: id", [rule.id for rule in self.rules])
+        ruled: dict[str, RuleEntry] = {}
+        for rule in self.rules:
+            condition = " ".join(rule.when.split())
+            other = ruled.setdefault(condition, rule)
+            if other is not rule and other.mode == rule.mode:
+                raise ValueError(
+                    f"{other.id} and {rule.id} have the same condition but rule {other.ruling} and {rule.ruling}; "
+                    "keep one"
+                )
+        return self
+
+
+class ParameterEntry(Settings):
+    """One argument of an action."""
+
+    type: ParameterType
+    required: bool = True
+    nullable: bool = False
+    items: ParameterType | None = None
+    choices: tuple[str | int | float | bool, ...] | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.items is not None and self.type != "list":
+            raise ValueError(f"`items` is for lists; this is a {self.type}")
+        return self
+
+
+class ActionEntry(Settings):
+    """One action."""
+
+    summary: str
+    kind: Kind
+    risk: RiskLevel
+    parameters: dict[Name, ParameterEntry] = {}
+    undo: Name | None = None
+    blast: BlastSection | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.kind == "read" and RISK_RANK[self.risk] > RISK_RANK[RiskLevel.HIGH]:
+            raise ValueError(f"an action that only reads cannot be {self.risk.value}; say `kind: write`")
+        return self
+
+
+class ActionsFile(Settings):
+    """`actions.yaml`."""
+
+    actions: dict[Name, ActionEntry]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        for name, action in self.actions.items():
+            if action.undo is not None and action.undo not in self.actions:
+                raise ValueError(f"{name}: its undo {action.undo!r} is not in the registry; add it or remove `undo`")
+        return self
+
+
+class PolicySettings(Settings):
+    """A whole policy folder."""
+
+    limits: LimitsFile
+    risk: RiskFile
+    thresholds: ThresholdsFile
+    rules: RulesFile
+    actions: ActionsFile
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        blast, consensus = self.limits.blast, self.thresholds.consensus
+        for name, threshold, cap in (
+            ("cost_usd", consensus.from_cost_usd, blast.cost_usd),
+            ("files", Decimal(consensus.from_files), Decimal(blast.files)),
+        ):
+            if threshold > cap:
+                raise ValueError(
+                    f"thresholds: consensus.from_{name} is {threshold}, but limits: blast.{name} denies everything "
+                    f"over {cap}, so no vote would ever be held; lower the first or raise the second"
+                )
+        return self
+
+
+def _once(what: str, names: list[str]) -> None:
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise ValueError(f"{what} {name!r} stands {count} times; each must be its own")

@@ -1,0 +1,208 @@
+"""The one place that joins ports to adapters, and policy files to the core."""
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+from pydantic import BaseModel, ValidationError
+
+from engine.adapters.cel_rules import CelRuleBook
+from engine.adapters.patterns import Re2Patterns, path_patterns
+from engine.adapters.yaml_files import Document, read_yaml
+from engine.core.gates.blast_radius import BlastSettings
+from engine.core.gates.consensus import ConsensusSettings
+from engine.core.gates.escalation import EscalationSettings
+from engine.core.gates.risk import Pattern, RiskSettings
+from engine.core.gates.rules import Rule
+from engine.core.policy import Policy
+from engine.core.vocabulary.actions import Action, BlastCaps, Parameter, RiskLevel
+from engine.core.vocabulary.facts import BreakerSettings, Limit, encode
+from engine.core.vocabulary.ids import ActionName, Digest, RuleId
+from engine.core.vocabulary.units import SECOND_US
+from engine.errors import InputError, PolicyError
+from engine.settings import (
+    ActionsFile,
+    BlastSection,
+    LimitsFile,
+    PolicySettings,
+    RiskFile,
+    RulesFile,
+    ThresholdsFile,
+)
+
+SHIPPED_POLICY = Path(__file__).resolve().parent.parent / "config" / "policies"
+
+
+class PolicySource(msgspec.Struct, frozen=True):
+    """A policy folder that was read and checked, but not compiled: it can travel to another process."""
+
+    place: str
+    settings: PolicySettings
+    recorded: tuple[Action, ...] = ()
+    """Actions of a recorded system; the folder's own registry wins where both name one."""
+
+    def with_recorded(self, actions: Iterable[Action]) -> "PolicySource":
+        """Add the registry that came with a recording."""
+        return msgspec.structs.replace(self, recorded=tuple(actions))
+
+
+def read_policy(folder: Path) -> PolicySource:
+    """Read and check a policy folder. Raises `InputError` or `PolicyError` naming the place and the cure."""
+    if not folder.is_dir():
+        raise InputError(
+            "no such policy folder", place=str(folder), cure="give a folder with limits.yaml and its companions"
+        )
+    documents: dict[str, Document] = {}
+    checked: dict[str, BaseModel] = {}
+    for name, model in _FILES.items():
+        path = folder / f"{name}.yaml"
+        if name == "actions" and not path.exists():
+            path = folder.parent / "actions.yaml"
+        if not path.exists():
+            raise InputError("no such file", place=str(path), cure="copy it from the shipped config and adapt it")
+        documents[name] = read_yaml(path)
+        checked[name] = documents[name].checked(model)
+    try:
+        settings = PolicySettings(**checked)
+    except ValidationError as invalid:
+        message = invalid.errors()[0]["msg"].removeprefix("Value error, ")
+        raise PolicyError(message, place=str(folder)) from None
+    source = PolicySource(str(folder), settings)
+    # Compiling finds what only the pattern and condition languages can know, while lines are still at hand.
+    _rule_book(settings.rules, documents["rules"])
+    _risk_settings(settings, documents["risk"])
+    return source
+
+
+def build_policy(source: PolicySource) -> Policy:
+    """Compile a checked policy into what the core decides by."""
+    settings = source.settings
+    thresholds, limits = settings.thresholds, settings.limits
+    actions = {action.name: action for action in source.recorded} | _actions(settings.actions)
+    return Policy(
+        policy_hash=_hash(settings, actions),
+        actions=actions,
+        blast=BlastSettings(caps=_caps(limits.blast), owner=limits.owner),
+        limits=tuple(
+            Limit(
+                id=window.id,
+                measure=window.measure,
+                most=window.most,
+                window_us=_us(window.window_s),
+                per=window.per,
+            )
+            for window in limits.windows
+        ),
+        breaker=BreakerSettings(
+            failures_to_open=limits.breaker.failures_to_open,
+            window_us=_us(limits.breaker.window_s),
+            open_us=_us(limits.breaker.open_s),
+            trials=limits.breaker.trials,
+            successes_to_close=limits.breaker.successes_to_close,
+        ),
+        risk=_risk_settings(settings),
+        rules=_rule_book(settings.rules),
+        consensus=ConsensusSettings(**thresholds.consensus.model_dump()),
+        escalation=EscalationSettings(**thresholds.escalation.model_dump()),
+        hold_us=_us(thresholds.memory.hold_s),
+        episode_idle_us=_us(thresholds.memory.episode_idle_s),
+    )
+
+
+_FILES: dict[str, type[BaseModel]] = {
+    "limits": LimitsFile,
+    "risk": RiskFile,
+    "thresholds": ThresholdsFile,
+    "rules": RulesFile,
+    "actions": ActionsFile,
+}
+
+
+def _hash(settings: PolicySettings, actions: dict[ActionName, Action]) -> Digest:
+    """Cover the settings and the registry in force, whichever file or recording it came from."""
+    registry = encode([actions[name] for name in sorted(actions)])
+    body = settings.model_dump_json(exclude={"actions"}).encode()
+    return Digest(hashlib.sha256(len(body).to_bytes(8) + body + registry).hexdigest())
+
+
+def _actions(registry: ActionsFile) -> dict[ActionName, Action]:
+    return {
+        ActionName(name): Action(
+            name=ActionName(name),
+            kind=entry.kind,
+            risk=entry.risk,
+            parameters={key: Parameter(**value.model_dump()) for key, value in entry.parameters.items()},
+            undo=entry.undo,
+            blast=_caps(entry.blast) if entry.blast is not None else None,
+            summary=entry.summary,
+        )
+        for name, entry in registry.actions.items()
+    }
+
+
+def _caps(section: BlastSection) -> BlastCaps:
+    return BlastCaps(cost_usd=section.cost_usd, files=section.files, api_calls=section.api_calls)
+
+
+def _risk_settings(settings: PolicySettings, document: Document | None = None) -> RiskSettings:
+    table: RiskFile = settings.risk
+    points = table.points
+    return RiskSettings(
+        declared_points=points.declared,
+        unknown_points=points.unknown_action,
+        irreversible_points=points.irreversible,
+        production_points=points.production,
+        production=frozenset(table.production_environments),
+        impact_points=points.impact,
+        thresholds=tuple((table.levels[level], level) for level in reversed(RiskLevel)),
+        rulings=dict(table.rulings),
+        destructive=tuple(Pattern(id=e.id, points=e.points, why=e.why) for e in table.destructive),
+        destructive_text=Re2Patterns(
+            [
+                (entry.pattern, _place(document, "destructive", position, "pattern"))
+                for position, entry in enumerate(table.destructive)
+            ]
+        ),
+        protected=tuple(Pattern(id=e.id, points=e.points, why=e.why) for e in table.protected),
+        protected_paths=path_patterns(
+            [
+                (entry.path, _place(document, "protected", position, "path"))
+                for position, entry in enumerate(table.protected)
+            ]
+        ),
+        caps=_caps(settings.limits.blast),
+        role=table.role,
+        owner=table.owner,
+    )
+
+
+def _rule_book(rules: RulesFile, document: Document | None = None) -> CelRuleBook:
+    return CelRuleBook(
+        [
+            (
+                Rule(
+                    id=RuleId(entry.id),
+                    ruling=entry.ruling,
+                    mode=entry.mode,
+                    reason=entry.reason,
+                    role=entry.role,
+                    owner=entry.owner,
+                ),
+                entry.when,
+                _place(document, "rules", position, "when"),
+            )
+            for position, entry in enumerate(rules.rules)
+        ]
+    )
+
+
+def _place(document: Document | None, *steps: str | int) -> str:
+    return document.place(*steps) if document is not None else "policy"
+
+
+def _us(seconds: float) -> int:
+    return round(seconds * SECOND_US)
+
+
+

@@ -1,0 +1,1 @@
+"""The simulator: recorded histories replayed through the core, offline, with nothing to break."""

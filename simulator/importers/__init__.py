@@ -1,0 +1,1 @@
+"""Importers: histories of other systems, and our own journal, as recordings."""

@@ -1,0 +1,46 @@
+"""JSON as the world writes it: what cannot stand in a canonical fact is replaced, nothing else is refused."""
+
+import json
+import math
+from typing import Any
+
+import msgspec
+
+from engine.errors import RecordingError
+
+
+def parse_object(line: bytes, place: str) -> dict[str, Any]:
+    """Read one JSON object.
+
+    Half a surrogate pair becomes U+FFFD, and NaN or a number beyond all range its name as text, so that the
+    value can be written again exactly. Raises `RecordingError` when it is not JSON, or not an object.
+    """
+    try:
+        found = msgspec.json.decode(line)
+    except (msgspec.DecodeError, RecursionError):
+        try:
+            found = _mended(json.loads(line))
+        except (ValueError, RecursionError) as error:
+            why = str(error) or "nested too deeply"
+            raise RecordingError(
+                f"not JSON: {why}", place=place, cure="give JSON lines: one complete object on each line"
+            ) from None
+    if not isinstance(found, dict):
+        raise RecordingError("not a JSON object", place=place, cure="give one object {…} on each line")
+    return found
+
+
+def _mended(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8") if _lone_surrogates(value) else value
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, list):
+        return [_mended(item) for item in value]
+    if isinstance(value, dict):
+        return {_mended(key): _mended(item) for key, item in value.items()}
+    return value
+
+
+def _lone_surrogates(text: str) -> bool:
+    return any("\ud800" <= character <= "\udfff" for character in text)

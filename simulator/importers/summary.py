@@ -1,0 +1,45 @@
+"""What an import says about itself when it is done."""
+
+from pathlib import Path
+
+from msgspec import Struct
+
+from engine.core.vocabulary.ids import Digest
+from simulator.recording import RecordingWriter
+
+
+class Summary(Struct, frozen=True, kw_only=True):
+    """One finished import."""
+
+    format: str
+    source: str
+    """The name of the source file."""
+    path: Path
+    """The recording that was written."""
+    rows: int
+    """Rows, lines or records of the source that were read."""
+    facts: int
+    labels: int
+    kinds: dict[str, int]
+    """How many facts there are of each kind."""
+    content_sha256: Digest
+    warnings: tuple[str, ...] = ()
+    """What was strange in the source and how it was taken; each is one sentence."""
+
+
+def summarize(format_name: str, source: str, writer: RecordingWriter, warnings: list[str]) -> Summary:
+    """Sum up a recording whose writer has finished."""
+    footer = writer.footer
+    if footer is None:
+        raise ValueError("the recording is not finished")
+    return Summary(
+        format=format_name,
+        source=source,
+        path=writer.path,
+        rows=footer.source_rows or 0,
+        facts=footer.facts,
+        labels=footer.labels,
+        kinds=footer.kinds,
+        content_sha256=footer.content_sha256,
+        warnings=tuple(warnings),
+    )

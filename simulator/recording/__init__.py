@@ -1,0 +1,40 @@
+"""Recordings: portable files of facts to replay. The format is in `docs/reference/recording-format.md`."""
+
+from simulator.recording.format import (
+    EXTENSION,
+    GROUP_FACTS,
+    LANES,
+    VERSION,
+    AnyLabel,
+    EpisodeLabel,
+    Footer,
+    FrameEntry,
+    Header,
+    Label,
+    Origin,
+    RecordedVerdict,
+    lane_of,
+    lane_of_key,
+)
+from simulator.recording.reader import LaneFrame, Recording
+from simulator.recording.writer import RecordingWriter
+
+__all__ = [
+    "EXTENSION",
+    "GROUP_FACTS",
+    "LANES",
+    "VERSION",
+    "AnyLabel",
+    "EpisodeLabel",
+    "Footer",
+    "FrameEntry",
+    "Header",
+    "Label",
+    "LaneFrame",
+    "Origin",
+    "RecordedVerdict",
+    "Recording",
+    "RecordingWriter",
+    "lane_of",
+    "lane_of_key",
+]

@@ -1,0 +1,1 @@
+"""Replay: feed a recording through the core under one policy or two, and keep what was decided."""

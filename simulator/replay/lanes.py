@@ -1,0 +1,171 @@
+"""Lanes: the part of a replay that can run beside itself.
+
+Each worker owns some of a recording's eight lanes. In group after group it folds the episodes and series of its
+lanes, assesses the proposals in them, and hands on what must be settled in one common order. Workers never wait
+for each other, and whatever their number, the same bytes come out.
+"""
+
+from collections import Counter
+from time import perf_counter_ns
+from typing import cast
+
+import msgspec
+from msgspec import Struct
+
+from engine.core.decide import Claim, assess
+from engine.core.evolve import KEYED, evolve
+from engine.core.policy import Policy
+from engine.core.signals import fold_metric
+from engine.core.state import State, decode_state, encode_state
+from engine.core.vocabulary.facts import MetricObserved, ProposalReceived, encode
+from engine.core.vocabulary.verdicts import Assessment
+from engine.wiring import PolicySource, build_policy
+from simulator.recording import LANES, Recording, lane_of_key
+
+
+class Span(Struct, frozen=True):
+    """The times to replay, microseconds since 1970; `None` leaves an end open."""
+
+    from_us: int | None = None
+    """Facts before it build up state, but their verdicts are left out of the results."""
+    until_us: int | None = None
+    """Facts at or after it are left out altogether."""
+
+
+class Assessed(Struct, array_like=True, gc=False):
+    """One proposal on its way to be settled: what each policy's first gates said."""
+
+    seq: int
+    line: bytes
+    """The proposal's fact, as recorded."""
+    environment: str
+    confidence: float | None
+    claims: list[Claim]
+    assessments: list[bytes]
+    """What those gates said, in canonical JSON."""
+    took_ns: int
+
+
+class Shared(Struct, array_like=True, gc=False):
+    """One fact that everybody must see in order."""
+
+    seq: int
+    line: bytes
+
+
+class Batch(Struct, array_like=True):
+    """What one worker made of its lanes of one group."""
+
+    group: int
+    assessed: list[Assessed]
+    shared: list[Shared]
+    kinds: dict[str, int]
+    """Facts replayed, by kind."""
+    last_us: int
+    """The latest time among them; 0 when there were none."""
+    keyed: list[bytes] | None
+    """The keyed slices after this group, where they were asked for: one state for each policy."""
+
+
+class LaneWorker:
+    """Folds and assesses some lanes of a recording, under one policy or several at once."""
+
+    def __init__(
+        self, recording: Recording, lanes: frozenset[int], policies: list[Policy], span: Span, keyed: list[bytes] | None
+    ) -> None:
+        """Begin at the first group, or go on from the keyed slices of an earlier run (of all lanes)."""
+        self._recording, self._policies, self._span = recording, policies, span
+        self._frames = [entry for entry in recording.frames if entry.lane in lanes]
+        self._by_group: dict[int, list[int]] = {}
+        for position, entry in enumerate(self._frames):
+            self._by_group.setdefault(entry.group, []).append(position)
+        self._states = [_own(body, lanes) for body in keyed] if keyed else [_begin(policy) for policy in policies]
+        for state in self._states[1:]:
+            # Series are the same under every policy: one fold serves all.
+            state.signals = self._states[0].signals
+
+    def batch(self, group: int, *, with_keyed: bool) -> Batch:
+        """Take one group. Groups must come in order, for state is folded along the way.
+
+        Raises `RecordingError` when a frame is damaged.
+        """
+        batch = Batch(group, [], [], {}, 0, None)
+        for position in self._by_group.get(group, ()):
+            self._take(batch, position)
+        batch.assessed.sort(key=_seq)
+        batch.shared.sort(key=_seq)
+        if with_keyed:
+            batch.keyed = [encode_state(state) for state in self._states]
+        return batch
+
+    def _take(self, batch: Batch, position: int) -> None:
+        frame = self._recording.read_frame(self._frames[position])
+        facts, kinds = frame.facts(), batch.kinds
+        until_us, states, lines = self._span.until_us, self._states, None
+        signals = states[0].signals
+        for place, fact in enumerate(facts):
+            if until_us is not None and fact.at_us >= until_us:
+                # Facts stand in order of time, so nothing that follows belongs to the span.
+                facts = facts[:place]
+                break
+            kind = type(fact)
+            if kind is MetricObserved:
+                # What `evolve` does, without its look-up: nothing else is as frequent as this.
+                fold_metric(signals, fact)
+            elif kind in KEYED:
+                for state in states:
+                    evolve(state, fact)
+            else:
+                if lines is None:
+                    lines = frame.lines.split(b"\n")
+                if kind is ProposalReceived:
+                    batch.assessed.append(self._assess(frame.seqs[place], lines[place], fact))
+                else:
+                    batch.shared.append(Shared(frame.seqs[place], lines[place]))
+        if facts:
+            last_us = facts[-1].at_us
+            batch.last_us = max(batch.last_us, last_us)
+            for state in states:
+                state.now_us = max(state.now_us, last_us)
+        for kind, count in Counter(map(type, facts)).items():
+            kinds[kind.__name__] = kinds.get(kind.__name__, 0) + count
+
+    def _assess(self, seq: int, line: bytes, fact: ProposalReceived) -> Assessed:
+        proposal, claims, assessments = fact.proposal, [], []
+        began = perf_counter_ns()
+        for policy, state in zip(self._policies, self._states, strict=True):
+            claim, assessment = assess(policy, state.episodes, proposal, fact.at_us)
+            claims.append(claim)
+            # Written here, beside other workers, and embedded as it is in the verdict later.
+            assessments.append(encode(assessment))
+        took = perf_counter_ns() - began
+        return Assessed(seq, line, proposal.environment, proposal.confidence, claims, assessments, took)
+
+
+def sealed(assessment: bytes) -> Assessment:
+    """Pass an assessment that is already written as one that is to be written: the verdict embeds its bytes."""
+    return cast("Assessment", msgspec.Raw(assessment))
+
+
+def open_worker(
+    recording: Recording, shard: int, shards: int, sources: list[PolicySource], span: Span, keyed: list[bytes] | None
+) -> LaneWorker:
+    """Build the worker that owns every `shards`-th lane, in whichever process this runs."""
+    lanes = frozenset(range(shard, LANES, shards))
+    return LaneWorker(recording, lanes, [build_policy(source) for source in sources], span, keyed)
+
+
+def _begin(policy: Policy) -> State:
+    return evolve(State(), policy.adopted(0))
+
+
+def _own(body: bytes, lanes: frozenset[int]) -> State:
+    """Keep the keyed slices of these lanes only: the others go on elsewhere."""
+    state = decode_state(body)
+    state.episodes.by_id = {k: v for k, v in state.episodes.by_id.items() if lane_of_key(k) in lanes}
+    state.signals.by_series = {k: v for k, v in state.signals.by_series.items() if lane_of_key(k) in lanes}
+    return state
+
+
+def _seq(item: Assessed | Shared) -> int:
+    return item.seq

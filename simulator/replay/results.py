@@ -1,0 +1,294 @@
+"""Results of a replay: one SQLite file that anybody can query, and that a stopped replay goes on from.
+
+Rows of a group and the checkpoint after it are committed together, so whatever stops a replay, even `kill -9`,
+leaves a file that ends between two groups.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import sqlite_utils
+import zstandard
+from msgspec import Struct
+
+from engine.adapters.files import storage_errors
+from engine.core.vocabulary.ids import DecisionId
+from engine.core.vocabulary.verdicts import RULING_RANK
+from engine.errors import InputError, StorageError
+from simulator.recording import AnyLabel, Label
+from simulator.replay.track import Decided
+
+# Level 1 packs tenfold at hundreds of megabytes a second: verdicts repeat themselves.
+_PACKER: Final = zstandard.ZstdCompressor(level=1)
+_DECISIONS: Final = {
+    "track": int,
+    "seq": int,
+    "decision_id": str,
+    "proposal_id": str,
+    "at_us": int,
+    "agent": str,
+    "capability": str,
+    "action": str,
+    "episode": str,
+    "environment": str,
+    "word": str,
+    "shadowed": int,
+    "rule": str,
+    "risk": str,
+    "risk_score": int,
+    "cost_usd": float,
+    "files": int,
+    "api_calls": int,
+    "confidence": float,
+    "decide_us": float,
+    "block": int,
+    "line": int,
+}
+_OBJECTIONS: Final = {"track": int, "seq": int, "gate": str, "rule": str, "ruling": str}
+
+
+class Checkpoint(Struct, frozen=True):
+    """Where a stopped replay goes on, always between two groups."""
+
+    next_group: int
+    now_us: int
+    kinds: dict[str, int]
+    """Facts replayed so far, by kind."""
+    chains: list[bytes]
+    """Each track's journal hash so far."""
+    states: list[bytes]
+    """Each track's whole state."""
+
+
+class Run(Struct, frozen=True, kw_only=True):
+    """What was asked for. A stopped replay goes on only if all of it is the same."""
+
+    recording: str
+    """Path of the recording as it was given."""
+    content_sha256: str
+    source: str
+    policies: list[str]
+    """Folder of each policy."""
+    policy_hashes: list[str]
+    from_us: int | None
+    until_us: int | None
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """What must be equal to go on: not where the files lie, but what is in them."""
+        return (self.content_sha256, tuple(self.policy_hashes), self.from_us, self.until_us)
+
+
+class Results:
+    """A results file being written. It has its final name only once the replay is through."""
+
+    def __init__(self, path: Path, run: Run, *, resume: bool) -> None:
+        """Begin, or with `resume` go on from what a stopped replay left.
+
+        Raises `InputError` when there is nothing to go on from or it was another replay, `StorageError` when the
+        disk refuses.
+        """
+        self.path, self.run = path, run
+        self._partial = path.with_name(path.name + ".partial")
+        self.checkpoint: Checkpoint | None = None
+        with _sqlite_errors(self._partial), storage_errors(path):
+            if not resume:
+                self._partial.unlink(missing_ok=True)
+            elif not self._partial.exists():
+                raise InputError("no stopped replay to go on from", place=str(path), cure="leave out --resume")
+            self._connection = sqlite3.connect(self._partial, isolation_level=None)
+            self.db = sqlite_utils.Database(self._connection)
+            if resume:
+                self._go_on()
+            else:
+                self._begin()
+        self._rows: list[tuple[Any, ...]] = []
+        self._objections: list[tuple[Any, ...]] = []
+        self._lines: list[bytes] = []
+        self._block = self.checkpoint.next_group if self.checkpoint else 0
+
+    def _begin(self) -> None:
+        self._connection.execute("PRAGMA synchronous = NORMAL")
+        self.db["decisions"].create(_DECISIONS, pk=("track", "seq"))
+        self.db["objections"].create(_OBJECTIONS)
+        self.db["blocks"].create({"block": int, "body": bytes}, pk="block")
+        self.db["run"].create({"what": str, "value": bytes}, pk="what")
+        self.db["labels"].create(
+            {"proposal_id": str, "unsafe": int, "benign_episode": int, "episode": str}, pk="proposal_id"
+        )
+        self.db["recorded_verdicts"].create(
+            {"proposal_id": str, "word": str, "sha256": str, "replayed_sha256": str}, pk="proposal_id"
+        )
+        self.db["run"].insert({"what": "run", "value": msgspec.json.encode(self.run)})
+        self._connection.execute("BEGIN")
+
+    def _go_on(self) -> None:
+        stored = dict(self._connection.execute("select what, value from run").fetchall())
+        before = msgspec.json.decode(stored["run"], type=Run)
+        if before.identity != self.run.identity:
+            raise InputError(
+                "the stopped replay was of another recording, policy or span",
+                place=str(self._partial),
+                cure="repeat its options, or leave out --resume to begin anew",
+            )
+        if "checkpoint" not in stored:
+            raise InputError("it stopped before its first group", place=str(self._partial), cure="leave out --resume")
+        self.checkpoint = msgspec.msgpack.decode(stored["checkpoint"], type=Checkpoint)
+        self._connection.execute("BEGIN")
+
+    def add(self, track: int, decided: Decided) -> None:
+        """Take one decision of the group under way."""
+        asked, verdict = decided.asked, decided.verdict
+        claim, impact = asked.claims[track], verdict.impact
+        rule = ""
+        if decided.objections:
+            strictest = max(decided.objections, key=lambda objection: RULING_RANK[objection.ruling])
+            rule = strictest.rule
+            self._objections.extend(
+                [(track, asked.seq, found.gate, found.rule, found.ruling) for found in decided.objections]
+            )
+        if track == 0:
+            self._lines.append(asked.line)
+        self._rows.append(
+            (
+                track,
+                asked.seq,
+                verdict.decision_id,
+                verdict.proposal_id,
+                verdict.at_us,
+                verdict.agent,
+                verdict.capability,
+                verdict.action,
+                verdict.episode,
+                asked.environment,
+                verdict.word,
+                verdict.shadowed,
+                rule,
+                claim.risk_level.value,
+                claim.risk_score,
+                float(impact.cost_usd),
+                impact.files,
+                impact.api_calls,
+                asked.confidence,
+                decided.took_ns / 1000,
+                self._block,
+                len(self._lines),
+            )
+        )
+        self._lines.append(decided.line)
+
+    def end_group(self) -> None:
+        """Write the rows of a group; they count once the next checkpoint is committed."""
+        with _sqlite_errors(self._partial):
+            if self._rows:
+                execute = self._connection.executemany
+                execute(f"insert into decisions values ({_marks(_DECISIONS)})", self._rows)
+                execute(f"insert into objections values ({_marks(_OBJECTIONS)})", self._objections)
+                self._connection.execute(
+                    "insert into blocks values (?, ?)", (self._block, _PACKER.compress(b"\n".join(self._lines)))
+                )
+                self._rows.clear()
+                self._objections.clear()
+                self._lines.clear()
+            self._block += 1
+
+    def commit(self, checkpoint: Checkpoint) -> None:
+        """Make everything up to here last, together with the place to go on from."""
+        self.checkpoint = checkpoint
+        with _sqlite_errors(self._partial):
+            self._connection.execute(
+                "insert or replace into run values ('checkpoint', ?)", (msgspec.msgpack.encode(checkpoint),)
+            )
+            self._connection.execute("COMMIT")
+            self._connection.execute("BEGIN")
+
+    def add_labels(self, labels: Iterator[AnyLabel]) -> None:
+        """Put labels beside the decisions, for scoring: after deciding is over, never before."""
+        with _sqlite_errors(self._partial):
+            for label in labels:
+                if isinstance(label, Label):
+                    row = (label.proposal_id, label.unsafe, label.benign_episode, label.episode)
+                    self._connection.execute("insert or replace into labels values (?, ?, ?, ?)", row)
+                else:
+                    self._connection.execute(
+                        "insert or replace into recorded_verdicts values (?, ?, ?, null)",
+                        (label.proposal_id, label.word, label.sha256),
+                    )
+
+    def finish(self) -> sqlite_utils.Database:
+        """Add what makes queries fast and readable, and give the file its final name."""
+        with _sqlite_errors(self._partial), storage_errors(self.path):
+            self._connection.execute("COMMIT")
+            for columns in (["decision_id"], ["proposal_id"], ["word"], ["at_us"]):
+                self.db["decisions"].create_index(columns, if_not_exists=True)
+            self.db["objections"].create_index(["track", "seq"], if_not_exists=True)
+            self.db["objections"].create_index(["track", "rule"], if_not_exists=True)
+            for name, sql in _VIEWS.items():
+                self.db.create_view(name, sql, replace=True)
+            self._partial.replace(self.path)
+        return self.db
+
+    def close(self) -> None:
+        """Close the file as it is: whole if finished, to be resumed if stopped."""
+        self._connection.close()
+
+    def discard(self) -> None:
+        """Leave nothing behind."""
+        self._connection.close()
+        for leftover in (self._partial, self._partial.with_name(self._partial.name + "-journal")):
+            leftover.unlink(missing_ok=True)
+
+
+_VIEWS: Final = {
+    "differences": """
+        select a.seq, a.proposal_id, a.agent, a.action, a.word as word, a.rule as rule,
+               b.word as other_word, b.rule as other_rule
+        from decisions a join decisions b on b.seq = a.seq and b.track = 1
+        where a.track = 0 and (a.word != b.word or a.shadowed != b.shadowed)""",
+    "rules_fired": """
+        select track, gate, rule, ruling, count(*) as decisions
+        from objections group by track, gate, rule, ruling order by decisions desc""",
+}
+
+
+def find_decision(path: Path, decision_id: DecisionId, track: int = 0) -> tuple[bytes, bytes] | None:
+    """Return a decision's proposal and verdict facts as lines of canonical JSON, or `None` if it is not there.
+
+    Raises `InputError` when the file is no results file.
+    """
+    if not path.exists():
+        raise InputError("no such file", place=str(path), cure="run watchkeeper replay or watchkeeper demo first")
+    try:
+        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
+            found = connection.execute(
+                "select d.line, b.body, p.line from decisions d join blocks b using (block) "
+                "join decisions p on p.seq = d.seq and p.track = 0 where d.decision_id = ? and d.track = ?",
+                (decision_id, track),
+            ).fetchone()
+        connection.close()
+    except sqlite3.DatabaseError as failure:
+        raise InputError(f"not a results file: {failure}", place=str(path), cure="name a file replay wrote") from None
+    if found is None:
+        return None
+    line, body, first = found
+    lines = zstandard.ZstdDecompressor().decompress(body).split(b"\n")
+    return lines[first - 1], lines[line]
+
+
+def _marks(columns: Sequence[str] | dict[str, type]) -> str:
+    return ", ".join("?" * len(columns))
+
+
+@contextmanager
+def _sqlite_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError as failure:
+        cure = "free space or permissions, then try again"
+        raise StorageError(f"cannot be written: {failure}", place=str(path), cure=cure) from failure
+    except sqlite3.DatabaseError as failure:
+        raise InputError(f"not a results file: {failure}", place=str(path), cure="leave out --resume") from failure

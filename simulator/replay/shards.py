@@ -1,0 +1,142 @@
+"""Shards: lane workers in this process, or in others that run ahead while the results are settled here."""
+
+import multiprocessing
+import signal
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import Connection
+from typing import Protocol
+
+import msgspec
+
+from engine.errors import RecordingError, StorageError, WatchkeeperError
+from engine.wiring import PolicySource
+from simulator.recording import Recording
+from simulator.replay.lanes import Batch, LaneWorker, Span, open_worker
+
+# How many groups a worker may be ahead: enough never to wait for the settling, few enough for flat memory.
+_AHEAD = 3
+
+
+class Shards(Protocol):
+    """All lane workers of one replay."""
+
+    def ask(self, group: int, *, with_keyed: bool) -> None:
+        """Ask every worker for its lanes of one group."""
+
+    def answers(self) -> list[Batch]:
+        """Return the batches of the earliest group asked for. Raises what a worker raised."""
+
+    @property
+    def ahead(self) -> int:
+        """How many groups to ask for before taking the first answer."""
+
+
+class _Here:
+    """One worker, in this process."""
+
+    ahead = 1
+
+    def __init__(self, worker: LaneWorker) -> None:
+        self._worker = worker
+        self._asked: deque[tuple[int, bool]] = deque()
+
+    def ask(self, group: int, *, with_keyed: bool) -> None:
+        self._asked.append((group, with_keyed))
+
+    def answers(self) -> list[Batch]:
+        group, with_keyed = self._asked.popleft()
+        return [self._worker.batch(group, with_keyed=with_keyed)]
+
+
+class _Apart:
+    """Several workers, each in a process of its own."""
+
+    ahead = _AHEAD
+
+    def __init__(self, connections: list[Connection]) -> None:
+        self._connections = connections
+
+    def ask(self, group: int, *, with_keyed: bool) -> None:
+        for connection in self._connections:
+            with _alive():
+                connection.send((group, with_keyed))
+
+    def answers(self) -> list[Batch]:
+        batches = []
+        for connection in self._connections:
+            with _alive():
+                answer = connection.recv_bytes()
+            if answer[:1] == b"!":
+                message, place, cure = msgspec.msgpack.decode(answer[1:])
+                raise RecordingError(message, place=place, cure=cure)
+            batches.append(_BATCHES.decode(answer))
+        return batches
+
+
+_BATCHES = msgspec.msgpack.Decoder(Batch)
+
+
+@contextmanager
+def open_shards(
+    recording: Recording, shards: int, sources: list[PolicySource], span: Span, keyed: list[bytes] | None
+) -> Iterator[Shards]:
+    """Start the workers and stop them at the end, however it comes."""
+    if shards == 1:
+        yield _Here(open_worker(recording, 0, 1, sources, span, keyed))
+        return
+    # Not fork: a forked child would inherit the database connection of the results.
+    context = multiprocessing.get_context("spawn")
+    workers, connections = [], []
+    try:
+        for shard in range(shards):
+            ours, theirs = context.Pipe()
+            worker = context.Process(
+                target=_serve, args=(theirs, recording, shard, shards, sources, span, keyed), daemon=True
+            )
+            worker.start()
+            theirs.close()
+            workers.append(worker)
+            connections.append(ours)
+        yield _Apart(connections)
+    finally:
+        for connection in connections:
+            connection.close()
+        for worker in workers:
+            worker.join(timeout=5)
+            if worker.is_alive():
+                worker.kill()
+                worker.join()
+
+
+def _serve(
+    connection: Connection,
+    recording: Recording,
+    shard: int,
+    shards: int,
+    sources: list[PolicySource],
+    span: Span,
+    keyed: list[bytes] | None,
+) -> None:
+    # Ctrl-C reaches every process of a terminal; only the one that settles decides when to stop.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    encoder = msgspec.msgpack.Encoder()
+    with suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        try:
+            worker = open_worker(recording, shard, shards, sources, span, keyed)
+            while True:
+                group, with_keyed = connection.recv()
+                connection.send_bytes(encoder.encode(worker.batch(group, with_keyed=with_keyed)))
+        except WatchkeeperError as failure:
+            connection.send_bytes(b"!" + encoder.encode((failure.message, failure.place, failure.cure)))
+
+
+@contextmanager
+def _alive() -> Iterator[None]:
+    try:
+        yield
+    except (EOFError, BrokenPipeError, ConnectionResetError) as gone:
+        raise StorageError(
+            "a replay worker ended without a word", cure="it may have run out of memory: use fewer shards"
+        ) from gone

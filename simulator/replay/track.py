@@ -1,0 +1,95 @@
+"""A track: one policy on its way through a recording, settling every claim in the one common order."""
+
+import hashlib
+from time import perf_counter_ns
+
+from msgspec import Struct
+
+from engine.core.decide import objections, settle
+from engine.core.evolve import evolve
+from engine.core.policy import Policy
+from engine.core.state import State, absorb, decode_state, encode_state
+from engine.core.vocabulary.facts import Fact, VerdictReached, encode
+from engine.core.vocabulary.ids import Digest
+from engine.core.vocabulary.verdicts import Objection, Verdict
+from simulator.replay.lanes import Assessed, sealed
+
+
+class Decided(Struct, gc=False):
+    """One settled proposal."""
+
+    asked: Assessed
+    verdict: Verdict
+    line: bytes
+    """The verdict's fact in canonical JSON."""
+    objections: tuple[Objection, ...]
+    took_ns: int
+    """Time to decide, all gates together. Measured, so never part of a hash."""
+
+
+class Track:
+    """State and running hash of one policy."""
+
+    def __init__(self, position: int, policy: Policy, content: Digest, span: tuple[int | None, int | None]) -> None:
+        """Begin before the first fact. `position` is this policy's place among those replayed together."""
+        self._position, self.policy = position, policy
+        self.state = State()
+        # Another recording, span or policy must give another hash even where no verdict differs.
+        self._chain = hashlib.sha256(f"{content} {policy.policy_hash} {span}".encode()).digest()
+        self._group = hashlib.sha256()
+
+    def begin(self, at_us: int) -> None:
+        """Adopt the policy at the time of the first fact."""
+        fact = self.policy.adopted(at_us)
+        evolve(self.state, fact)
+        self._group.update(encode(fact))
+
+    def take(self, fact: Fact) -> None:
+        """Fold a fact everybody sees."""
+        evolve(self.state, fact)
+
+    def settle(self, asked: Assessed) -> Decided:
+        """Decide one proposal and fold the verdict."""
+        began = perf_counter_ns()
+        claim = asked.claims[self._position]
+        verdict = settle(self.policy, self.state, claim, sealed(asked.assessments[self._position]))
+        took = perf_counter_ns() - began
+        fact = VerdictReached(at_us=verdict.at_us, verdict=verdict)
+        evolve(self.state, fact)
+        line = encode(fact)
+        self._group.update(line)
+        against = claim.objections + objections(verdict.answers)
+        return Decided(asked, verdict, line, against, asked.took_ns + took)
+
+    def end_group(self, facts: list[bytes]) -> None:
+        """Chain a group: the hashes of its facts, lane by lane, and the hash of all verdicts in it.
+
+        Hashing by group rather than by fact is what keeps the journal hash cheap (see the benchmarks).
+        """
+        chain = hashlib.sha256(self._chain)
+        for digest in facts:
+            chain.update(digest)
+        chain.update(self._group.digest())
+        self._chain, self._group = chain.digest(), hashlib.sha256()
+
+    @property
+    def journal_hash(self) -> Digest:
+        """The chain over all groups so far."""
+        return Digest(self._chain.hex())
+
+    def state_with(self, keyed: list[State], now_us: int) -> bytes:
+        """Write state together with the keyed slices the workers folded."""
+        whole = decode_state(encode_state(self.state))
+        whole.now_us = max(whole.now_us, now_us)
+        for part in keyed:
+            absorb(whole, part)
+        return encode_state(whole)
+
+    def resume(self, state: bytes, chain: bytes) -> None:
+        """Go on from a checkpoint at the end of a group. The workers go on with the keyed slices."""
+        self.state, self._chain = decode_state(state), chain
+        self.state.episodes.by_id, self.state.signals.by_series = {}, {}
+
+    def checkpoint(self) -> bytes:
+        """Return the chain so far, for `resume`."""
+        return self._chain
