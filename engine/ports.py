@@ -1,4 +1,4 @@
-"""The doors between the engine and the outside, as protocols. Each has an adapter, a fake and one shared suite."""
+"""The doors between the engine and the outside, as protocols: each has an adapter, a fake and one suite."""
 
 from collections.abc import Iterator, Sequence
 from enum import Enum

@@ -20,6 +20,7 @@ from engine.core.vocabulary.actions import Action, BlastCaps, Parameter, RiskLev
 from engine.core.vocabulary.facts import BreakerSettings, Limit, encode
 from engine.core.vocabulary.ids import ActionName, Digest, RuleId
 from engine.core.vocabulary.units import SECOND_US
+from engine.core.vocabulary.verdicts import Wait
 from engine.errors import InputError, PolicyError
 from engine.settings import (
     ActionsFile,
@@ -46,6 +47,18 @@ class PolicySource(msgspec.Struct, frozen=True):
         """Add the registry that came with a recording."""
         return msgspec.structs.replace(self, recorded=tuple(actions))
 
+    @property
+    def actions(self) -> dict[ActionName, Action]:
+        """The registry in force."""
+        return {action.name: action for action in self.recorded} | _actions(self.settings.actions)
+
+    @property
+    def policy_hash(self) -> Digest:
+        """SHA-256 over every checked value and the registry in force, whichever file it came from."""
+        registry = encode([action for _, action in sorted(self.actions.items())])
+        body = self.settings.model_dump_json(exclude={"actions"}).encode()
+        return Digest(hashlib.sha256(len(body).to_bytes(8) + body + registry).hexdigest())
+
 
 def read_policy(folder: Path) -> PolicySource:
     """Read and check a policy folder. Raises `InputError` or `PolicyError` naming the place and the cure."""
@@ -70,7 +83,7 @@ def read_policy(folder: Path) -> PolicySource:
         raise PolicyError(message, place=str(folder)) from None
     source = PolicySource(str(folder), settings)
     # Compiling finds what only the pattern and condition languages can know, while lines are still at hand.
-    _rule_book(settings.rules, documents["rules"])
+    _rule_book(settings, documents["rules"])
     _risk_settings(settings, documents["risk"])
     return source
 
@@ -79,10 +92,9 @@ def build_policy(source: PolicySource) -> Policy:
     """Compile a checked policy into what the core decides by."""
     settings = source.settings
     thresholds, limits = settings.thresholds, settings.limits
-    actions = {action.name: action for action in source.recorded} | _actions(settings.actions)
     return Policy(
-        policy_hash=_hash(settings, actions),
-        actions=actions,
+        policy_hash=source.policy_hash,
+        actions=source.actions,
         blast=BlastSettings(caps=_caps(limits.blast), owner=limits.owner),
         limits=tuple(
             Limit(
@@ -102,7 +114,7 @@ def build_policy(source: PolicySource) -> Policy:
             successes_to_close=limits.breaker.successes_to_close,
         ),
         risk=_risk_settings(settings),
-        rules=_rule_book(settings.rules),
+        rules=_rule_book(settings),
         consensus=ConsensusSettings(**thresholds.consensus.model_dump()),
         escalation=EscalationSettings(**thresholds.escalation.model_dump()),
         hold_us=_us(thresholds.memory.hold_s),
@@ -117,13 +129,6 @@ _FILES: dict[str, type[BaseModel]] = {
     "rules": RulesFile,
     "actions": ActionsFile,
 }
-
-
-def _hash(settings: PolicySettings, actions: dict[ActionName, Action]) -> Digest:
-    """Cover the settings and the registry in force, whichever file or recording it came from."""
-    registry = encode([actions[name] for name in sorted(actions)])
-    body = settings.model_dump_json(exclude={"actions"}).encode()
-    return Digest(hashlib.sha256(len(body).to_bytes(8) + body + registry).hexdigest())
 
 
 def _actions(registry: ActionsFile) -> dict[ActionName, Action]:
@@ -160,7 +165,8 @@ def _risk_settings(settings: PolicySettings, document: Document | None = None) -
         destructive=tuple(Pattern(id=e.id, points=e.points, why=e.why) for e in table.destructive),
         destructive_text=Re2Patterns(
             [
-                (entry.pattern, _place(document, "destructive", position, "pattern"))
+                # Texts are searched one a line: `$` must find the end of each, not only of the last.
+                (f"(?m){entry.pattern}", _place(document, "destructive", position, "pattern"))
                 for position, entry in enumerate(table.destructive)
             ]
         ),
@@ -177,7 +183,9 @@ def _risk_settings(settings: PolicySettings, document: Document | None = None) -
     )
 
 
-def _rule_book(rules: RulesFile, document: Document | None = None) -> CelRuleBook:
+def _rule_book(settings: PolicySettings, document: Document | None = None) -> CelRuleBook:
+    consensus = settings.thresholds.consensus
+    votes = Wait(kind="votes", role="voters", needed=consensus.votes, of=consensus.voters)
     return CelRuleBook(
         [
             (
@@ -186,13 +194,13 @@ def _rule_book(rules: RulesFile, document: Document | None = None) -> CelRuleBoo
                     ruling=entry.ruling,
                     mode=entry.mode,
                     reason=entry.reason,
-                    role=entry.role,
+                    wait=votes if entry.ruling == "consensus" else Wait(kind="person", role=entry.role),
                     owner=entry.owner,
                 ),
                 entry.when,
                 _place(document, "rules", position, "when"),
             )
-            for position, entry in enumerate(rules.rules)
+            for position, entry in enumerate(settings.rules.rules)
         ]
     )
 

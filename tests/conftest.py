@@ -1,10 +1,17 @@
 """Settings every test shares."""
 
+import os
+
 from hypothesis import HealthCheck, settings
 
 # No deadline: two workers under coverage on a small machine make single examples slow, not wrong. The blob
-# printed with a failure repeats it exactly, on any machine.
+# printed with a failure repeats it exactly, on any machine. HYPOTHESIS_PROFILE=thorough looks longer.
 settings.register_profile(
-    "watchkeeper", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+    "quick",
+    deadline=None,
+    print_blob=True,
+    max_examples=50,
+    suppress_health_check=[HealthCheck.too_slow],
 )
-settings.load_profile("watchkeeper")
+settings.register_profile("thorough", settings.get_profile("quick"), max_examples=1000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))

@@ -4,17 +4,22 @@ All conditions are compiled into one list expression, so a proposal costs one ev
 in the element where it happened. Conditions are pure, so an answer is remembered by the values it was given.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Any
 
 from cel_expr_python import cel
 
 from engine.core.gates.rules import RULE_FACTS, Fired, Rule
+from engine.core.vocabulary.ids import RuleId
+from engine.core.vocabulary.verdicts import Wait
 from engine.errors import PolicyError
 
 # An entry is a tuple of a few references. Past this many the whole memory is dropped: simpler than choosing,
 # and a stream that never repeats itself loses nothing by it.
 _REMEMBERED = 50_000
+_Memory = dict[Any, Fired | None]
+_UNKNOWN = Fired(Rule(id=RuleId(""), ruling="deny", mode="enforce", reason="", wait=Wait(kind="person", role=""), owner=""))
 _TYPES = {
     "string": cel.Type.STRING,
     "int": cel.Type.INT,
@@ -36,16 +41,32 @@ class CelRuleBook:
             name for name in RULE_FACTS if any(_reads(condition, name) for _, condition, _ in rules)
         )
         self._all = everything.compile("[" + ", ".join(f"({condition})" for _, condition, _ in rules) + "]")
-        self._known: dict[tuple[Any, ...], tuple[Fired, ...]] = {}
+        # What each rule reads is remembered apart: a rule about the environment need not be asked again because
+        # the cost is another.
+        self._remembered = tuple(
+            (rule, _picker([self.names.index(name) for name in self.names if _reads(condition, name)]), _Memory())
+            for rule, condition, _ in rules
+        )
 
     def fired(self, values: tuple[Any, ...]) -> tuple[Fired, ...]:
         """Return the rules that fire on these values (of `names`, in that order)."""
-        known = self._known.get(values)
-        if known is None:
-            if len(self._known) >= _REMEMBERED:
-                self._known.clear()
-            known = self._known[values] = self._evaluate(dict(zip(self.names, values, strict=True)))
-        return known
+        fired: list[Fired] = []
+        for _, pick, memory in self._remembered:
+            hit = memory.get(pick(values), _UNKNOWN)
+            if hit is _UNKNOWN:
+                return self._ask_all(values)
+            if hit is not None:
+                fired.append(hit)
+        return tuple(fired)
+
+    def _ask_all(self, values: tuple[Any, ...]) -> tuple[Fired, ...]:
+        fired = self._evaluate(dict(zip(self.names, values, strict=True)))
+        by_rule = {hit.rule.id: hit for hit in fired}
+        for rule, pick, memory in self._remembered:
+            if len(memory) >= _REMEMBERED:
+                memory.clear()
+            memory[pick(values)] = by_rule.get(rule.id)
+        return fired
 
     def _evaluate(self, facts: dict[str, Any]) -> tuple[Fired, ...]:
         if not self._rules:
@@ -61,6 +82,11 @@ class CelRuleBook:
                 if said is not False
             ]
         )
+
+
+def _picker(positions: list[int]) -> Callable[[tuple[Any, ...]], Any]:
+    """Return a function that picks these values; a single one comes bare, which is just as good a key."""
+    return itemgetter(*positions) if positions else lambda _: ()
 
 
 def _check(environment: Any, rule: Rule, condition: str, place: str) -> None:

@@ -17,6 +17,7 @@ _WRONG_PATH: Final = {
     errno.ENOENT: ("no such file or folder", "check the path; folders are not made on the way"),
     errno.EISDIR: ("is a folder, and a file is needed", "name a file in it"),
     errno.ENOTDIR: ("runs through something that is not a folder", "check the path"),
+    errno.EEXIST: ("is there already and is something else", "choose another name"),
     errno.ENAMETOOLONG: ("the name is too long", "choose a shorter one"),
     errno.ELOOP: ("the links lead in a circle", "check the path"),
 }

@@ -84,9 +84,12 @@ def verify_rows(
                 raise broken(f"record {seq} was altered: its hash does not fit its bytes", place)
             if seq == anchored and anchor is not None and last != anchor.hash:
                 raise broken(f"record {seq} is not the one in the anchor: history was rewritten", place)
-    except (TypeError, AttributeError, UnicodeError) as error:
-        # Only a damaged file gives a field of another type, or a key that is no text.
-        raise broken(f"a field of record {seq} or {seq + 1} was altered beyond reading", place) from error
+    except UnicodeDecodeError as error:
+        # A key that is no longer text fails while it is fetched, one step before it is counted.
+        raise broken(f"the key of record {seq + 1} was altered beyond reading", place) from error
+    except (TypeError, AttributeError, UnicodeEncodeError) as error:
+        # Only a damaged file gives a field of another type.
+        raise broken(f"a field of record {seq} was altered beyond reading", place) from error
     if anchored > seq:
         raise broken(f"cut off after record {seq}: the anchor was written at record {anchored}", place)
     return Head(seq, last)

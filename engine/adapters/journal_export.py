@@ -36,11 +36,11 @@ _LINES: Final = msgspec.json.Decoder(_Line)
 
 
 def export(journal: JournalReader, out: str | os.PathLike[str], fmt: Format = "jsonl") -> Head:
-    """Write the whole journal, as it is at the call, to a file that takes its place at the end.
+    """Write the whole journal, as it is at the call, to a file that appears whole at the end.
 
     `jsonl` has one record a line and can be checked by `verify_export` alone; `sqlite` has flat tables for
-    questions. Returns the head of what was written. Raises `StorageError` or `InputError` when the file cannot
-    be written; then nothing is left behind.
+    questions. Returns the head of what was written. Raises `StorageError` or `InputError` when the file
+    cannot be written; then nothing is left behind.
     """
     head = journal.head()
     records = journal.read(until=head.seq)
@@ -75,7 +75,13 @@ def _rows(lines: Iterator[bytes], place: str) -> Iterator[Row]:
     for number, line in enumerate(lines, 1):
         try:
             found = _LINES.decode(line)
-            row = (found.seq, found.key, bytes(found.fact), bytes.fromhex(found.prev), bytes.fromhex(found.hash))
+            row = (
+                found.seq,
+                found.key,
+                bytes(found.fact),
+                bytes.fromhex(found.prev),
+                bytes.fromhex(found.hash),
+            )
         except (msgspec.DecodeError, ValueError, RecursionError) as error:
             raise InputError(
                 f"not a record: {error}", place=f"{place}:{number}", cure="export the journal again"

@@ -1,7 +1,8 @@
 """The journal's tables, the triggers and authorizer that keep them append-only, and how a file grows up."""
 
+import contextlib
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, cast
 
@@ -24,8 +25,9 @@ APPLICATION_ID: Final = 0x574B4A31
 # made with the sqlite3 shell. Longer would stall the loop; then it is better to say who is in the way.
 BUSY_MS: Final = 2_000
 
-# `fact` and `at_us` are computed from the body, so they cannot be altered apart from it. They carry no index:
-# measured, one costs a quarter of an append, and the questions people ask scan the table in milliseconds.
+# `fact` and `at_us` are computed from the body, so they cannot be altered apart from it; having them also
+# makes SQLite refuse incremental writes into a body, which would fire no trigger. They carry no index:
+# measured, one costs a quarter of a relaxed append, and the questions people ask may scan the table.
 # json_extract rather than `->>`: SQLite older than 3.38 can read the file too. STRICT refuses wrong types.
 _CHAIN: Final = """
 CREATE TABLE journal(
@@ -100,6 +102,10 @@ def open_writer(path: str) -> apsw.Connection:
     return connection
 
 
+# SQLite takes anything shorter than its smallest page for an empty database, and would write over it.
+_SMALLEST_BYTES: Final = 512
+
+
 def open_reader(path: str, *, empty_ok: bool = False) -> apsw.Connection:
     """Open a read-only connection. It never blocks the writer, and works on read-only media too.
 
@@ -107,14 +113,19 @@ def open_reader(path: str, *, empty_ok: bool = False) -> apsw.Connection:
 
     Raises `InputError` when there is no such file, otherwise as `open_writer` does.
     """
-    if not Path(path).exists():
+    file = Path(path)
+    if not file.exists():
         raise InputError("no such journal", place=path, cure="check the path, or let the engine make it")
+    if file.is_dir():
+        raise InputError("is a folder, and a journal is a file", place=path, cure="name the file in it")
+    if 0 < file.stat().st_size < _SMALLEST_BYTES:
+        raise JournalError("is not a Watchkeeper journal", place=path, cure="check the path")
     try:
         return _reader(path, path, empty_ok=empty_ok)
     except apsw.CantOpenError as error:
         # Readers share a small file with the writer, which cannot be made on read-only media. Nobody can be
         # writing there; a log that was never folded in, though, would be left out unseen.
-        log = Path(path + "-wal")
+        log = file.with_name(f"{file.name}-wal")
         if log.exists() and log.stat().st_size > 0:
             raise explained(error, path) from error
         quoted = path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
@@ -168,7 +179,7 @@ def _prepare(connection: apsw.Connection, path: str) -> None:
     if version < len(MIGRATIONS):
         if version:
             check_schema(connection, path)
-        with connection:
+        with transaction(connection):
             for step in MIGRATIONS[version:]:
                 step(connection)
             connection.pragma("application_id", APPLICATION_ID)
@@ -176,6 +187,18 @@ def _prepare(connection: apsw.Connection, path: str) -> None:
     check_schema(connection, path)
     _harden(connection)
     connection.authorizer = _authorize
+
+
+@contextlib.contextmanager
+def transaction(connection: apsw.Connection) -> Iterator[None]:
+    """Commit what the block did, or nothing of it. A full disk may already have rolled it back by itself."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
 
 
 def _harden(connection: apsw.Connection) -> None:

@@ -1,15 +1,16 @@
 """The journal in SQLite: one writer that commits in groups, and readers that nobody has to wait for.
 
-The writer needs no thread of its own. Whoever appends puts its entries in a queue and asks for the turn;
-whoever gets it commits everything that waits, in one transaction, and the others find theirs done. A single
-caller therefore commits inline, without a hop to another thread, and many callers share one sync of the disk.
+The writer needs no thread of its own. Whoever appends puts a ticket in a queue and asks for the turn; whoever
+gets it commits every ticket that waits, in one transaction, wakes their owners, and calls the next in the
+queue to ask for the turn. A single caller therefore commits inline, without a hop to another thread, and many
+callers share one sync of the disk.
 """
 
 import contextlib
 import os
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +20,7 @@ from engine.adapters.files import storage_errors
 from engine.adapters.journal_chain import Ready, closed, misfit, ready, reused
 from engine.adapters.journal_lock import WriterLock
 from engine.adapters.journal_reader import LAST, ONE_BY_KEY, SqliteReader, chain_hash_at
-from engine.adapters.journal_schema import explained, open_reader, open_writer
+from engine.adapters.journal_schema import explained, open_reader, open_writer, transaction
 from engine.adapters.journal_snapshots import keep
 from engine.core.vocabulary.chain import Head, Record, link
 from engine.errors import JournalError, StorageError, WatchkeeperError
@@ -39,13 +40,24 @@ _INLINE_PAGES: Final = 1_024
 class _Ticket:
     """What one caller wants appended, and what came of it."""
 
-    __slots__ = ("entries", "error", "records", "synced")
+    __slots__ = ("entries", "error", "records", "settled", "synced", "wake")
 
     def __init__(self, entries: list[Ready], *, synced: bool) -> None:
         self.entries = entries
         self.synced = synced
         self.records: list[Record] | None = None
         self.error: WatchkeeperError | None = None
+        # Records are there before the commit that makes them true, so they cannot tell that it is over.
+        self.settled = False
+        self.wake = threading.Lock()
+        self.wake.acquire()
+
+    def call(self) -> None:
+        """Wake the owner, to find it settled or to ask for the turn. Calling twice is calling once."""
+        try:  # noqa: SIM105 - once for every append, and suppress() costs ten times as much
+            self.wake.release()
+        except RuntimeError:
+            pass
 
 
 class SqliteJournal(SqliteReader):
@@ -61,8 +73,8 @@ class SqliteJournal(SqliteReader):
         place = os.path.realpath(path)
         with storage_errors(place):
             Path(place).parent.mkdir(parents=True, exist_ok=True)
-            known = Path(place).exists() and Path(place).stat().st_size > 0
-        if known:
+            empty = not Path(place).exists() or (Path(place).is_file() and Path(place).stat().st_size == 0)
+        if not empty:
             # Before the lock, so that a wrong path leaves nothing behind in somebody else's folder.
             open_reader(place, empty_ok=True).close()
         self._lock = WriterLock(place)
@@ -94,12 +106,21 @@ class SqliteJournal(SqliteReader):
             return []
         self._waiting.append(ticket)
         try:
-            with self._turn:
-                if ticket.records is None and ticket.error is None:
-                    self._commit_waiting()
+            # Nobody is forgotten: who fails to get the turn stands in the queue while somebody has it, and
+            # whoever gives it back calls the first in the queue afterwards.
+            while not ticket.settled:
+                if not self._turn.acquire(blocking=False):
+                    ticket.wake.acquire()
+                    continue
+                try:
+                    if not ticket.settled:
+                        self._commit_waiting()
+                finally:
+                    self._give_turn_back()
         except BaseException:
             with contextlib.suppress(ValueError):
                 self._waiting.remove(ticket)
+            self._call_next()
             raise
         if ticket.records is None:
             raise ticket.error or closed(self._place)
@@ -116,14 +137,14 @@ class SqliteJournal(SqliteReader):
 
         Raises `JournalError` when it does not fit the chain and `StorageError` when the disk refuses.
         """
-        with self._turn:
+        with self._having_turn():
             self._require_writable()
             try:
                 if chain_hash_at(self._writer, snapshot.seq) != snapshot.chain_hash:
                     raise misfit(snapshot, self._place)
                 # A snapshot lost in a power cut is made again; the chain it stands on is not hurt.
                 self._sync_fully(wanted=False)
-                with self._writer:
+                with transaction(self._writer):
                     keep(self._writer, snapshot)
             except apsw.Error as error:
                 raise explained(error, self._place) from error
@@ -134,7 +155,9 @@ class SqliteJournal(SqliteReader):
         For the loop's idle moments; takes about a millisecond. Raises `StorageError` when the disk refuses:
         what was appended is safe in the log then, and the next call tries again.
         """
-        if self._wal_pages < _IDLE_PAGES or not self._turn.acquire(blocking=False):
+        if self._wal_pages < _IDLE_PAGES:
+            return
+        if not self._turn.acquire(blocking=False):
             return
         try:
             self._require_writable()
@@ -144,11 +167,11 @@ class SqliteJournal(SqliteReader):
         except apsw.Error as error:
             raise explained(error, self._place) from error
         finally:
-            self._turn.release()
+            self._give_turn_back()
 
     def close(self) -> None:
         """Finish waiting appends and release the file and the lock. Closing twice is harmless."""
-        with self._turn:
+        with self._having_turn():
             if self._closed:
                 return
             if self._waiting and self._lock.held:
@@ -156,6 +179,24 @@ class SqliteJournal(SqliteReader):
             super().close()
             self._writer.close()
             self._lock.release()
+
+    @contextlib.contextmanager
+    def _having_turn(self) -> Iterator[None]:
+        """Wait for the turn, hold it, give it back."""
+        self._turn.acquire()
+        try:
+            yield
+        finally:
+            self._give_turn_back()
+
+    def _give_turn_back(self) -> None:
+        self._turn.release()
+        self._call_next()
+
+    def _call_next(self) -> None:
+        if self._waiting:
+            with contextlib.suppress(IndexError):  # somebody else may have taken it just now
+                self._waiting[0].call()
 
     # ------------------------------------------------------------ the turn: everything below holds it
 
@@ -168,10 +209,10 @@ class SqliteJournal(SqliteReader):
 
     def _commit_waiting(self) -> None:
         """Commit every ticket in the queue as one transaction. Each ticket ends with records or an error."""
-        group: list[_Ticket] = []
+        # A copy, and each is taken out of the queue only when it is settled: an interrupt in between would
+        # otherwise leave an owner waiting for ever.
+        group = list(self._waiting)
         try:
-            while self._waiting:
-                group.append(self._waiting.popleft())
             self._require_writable()
             self._write(group)
             self._head = self._tip
@@ -185,6 +226,12 @@ class SqliteJournal(SqliteReader):
                 self._failed_sync = True
             if not isinstance(error, apsw.Error | WatchkeeperError):
                 raise
+        finally:
+            for ticket in group:
+                ticket.settled = True
+                with contextlib.suppress(ValueError):  # its owner may have been interrupted and left
+                    self._waiting.remove(ticket)
+                ticket.call()
         if self._wal_pages >= self._checkpoint_at:
             # The appends are safe in the log. If the main file cannot take them now, the log grows, and when
             # that cannot grow either an append says so.

@@ -16,7 +16,7 @@ from engine.adapters.journal_reader import is_open_here
 from engine.adapters.journal_schema import open_reader
 from engine.core.vocabulary.chain import Record
 from engine.core.vocabulary.units import time_text
-from engine.errors import InputError, JournalError, StorageError, WatchkeeperError
+from engine.errors import InputError, JournalBusy, JournalError, StorageError
 
 RECORD_COLUMNS: Final[dict[str, type]] = {
     "seq": int, "time": str, "at_us": int, "fact": str, "agent": str, "capability": str, "action": str,
@@ -32,9 +32,16 @@ VERDICT_COLUMNS: Final[dict[str, type]] = {
 
 _BATCH: Final = 1_000
 
-_READING: Final = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE, sqlite3.SQLITE_SAVEPOINT}
+_READING: Final = {
+    sqlite3.SQLITE_SELECT,
+    sqlite3.SQLITE_READ,
+    sqlite3.SQLITE_RECURSIVE,
+    sqlite3.SQLITE_SAVEPOINT,
+}
 _LOOKING: Final = {"table_info", "table_xinfo", "table_list", "index_list", "index_info", "foreign_key_list"}
 _FULL: Final = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
+_DAMAGED: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_ABOUT_THE_FILE: Final = _FULL | _DAMAGED | {sqlite3.SQLITE_BUSY}
 _REFUSED: Final = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_AUTH}
 
 
@@ -77,7 +84,9 @@ def query(
     place = os.path.realpath(path)
     if is_open_here(place):
         raise JournalError(
-            "this process has the journal open", place=place, cure="close it first, or ask from another process"
+            "this process has the journal open",
+            place=place,
+            cure="close it first, or ask from another process",
         )
     open_reader(place).close()
     with (
@@ -87,10 +96,17 @@ def query(
         database = Database(connection, execute_plugins=False)
         connection.set_authorizer(_only_reading)
         values = dict(params) if isinstance(params, Mapping) else tuple(params)
-        yield from database.query(sql, values)
+        try:
+            yield from database.query(sql, values)
+        except (sqlite3.Error, sqlite3.Warning, ValueError) as error:
+            if _code(error) in _ABOUT_THE_FILE:
+                raise
+            raise _not_a_question(error) from error
 
 
-def _only_reading(action: int, name: str | None, detail: str | None, _schema: str | None, _by: str | None) -> int:
+def _only_reading(
+    action: int, name: str | None, detail: str | None, _schema: str | None, _by: str | None
+) -> int:
     """Let a query read. `mode=ro` alone would still let ATTACH and VACUUM INTO make files elsewhere."""
     allowed = (
         action in _READING
@@ -102,28 +118,37 @@ def _only_reading(action: int, name: str | None, detail: str | None, _schema: st
 
 @contextlib.contextmanager
 def _refusals(place: str) -> Iterator[None]:
-    """Turn what sqlite3 and sqlite-utils report within the block into our errors."""
+    """Turn what sqlite3 reports about the file into our errors; the rest passes unchanged."""
     try:
         yield
     except sqlite3.Error as error:
-        raise _explained(error, place) from error
-    except ValueError as error:
-        # sqlite-utils refuses by itself what gives no rows.
-        raise InputError(_one_line(error), place="the query", cure="ask with SELECT") from error
+        code, message = _code(error), _one_line(error)
+        if code in _FULL:
+            cure = "check space, limits and permissions, then retry"
+            raise StorageError(message, place=place, cure=cure) from error
+        if code in _DAMAGED:
+            raise JournalError(message, place=place, cure="run `watchkeeper journal verify`") from error
+        if code == sqlite3.SQLITE_BUSY:
+            raise JournalBusy(
+                message, place=place, cure="close it in the other program, then retry"
+            ) from error
+        raise
 
 
-def _explained(error: sqlite3.Error, place: str) -> WatchkeeperError:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code in _FULL:
-        return StorageError(_one_line(error), place=place, cure="check space, limits and permissions, then retry")
-    if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
-        return JournalError(_one_line(error), place=place, cure="run `watchkeeper journal verify`")
-    if code == sqlite3.SQLITE_BUSY:
-        return JournalError(_one_line(error), place=place, cure="another program holds the file: try again")
-    if code in _REFUSED:
+def _not_a_question(error: Exception) -> InputError:
+    """Say what is wrong with a query."""
+    # sqlite-utils refuses by itself, with a ValueError, what gives no rows; SQLite words some of what its
+    # authorizer forbids as an ordinary mistake.
+    forbidden = _code(error) in _REFUSED or str(error).startswith("not authorized")
+    if forbidden or isinstance(error, ValueError):
         return InputError("a query can only read", place="the query", cure="ask with SELECT")
     cure = "columns of journal: seq, key, fact, at_us, body, prev, hash; body is JSON"
     return InputError(_one_line(error), place="the query", cure=cure)
+
+
+def _code(error: Exception) -> int:
+    """Return SQLite's primary result code, 0 where there is none."""
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
 
 
 def _one_line(error: Exception) -> str:
@@ -218,4 +243,8 @@ def _number(value: Any) -> float | None:
 
 def _flat(value: Any) -> Any:
     """Keep what a column can hold; anything nested becomes its JSON."""
-    return value if value is None or isinstance(value, str | int | float) else msgspec.json.encode(value).decode()
+    return (
+        value
+        if value is None or isinstance(value, str | int | float)
+        else msgspec.json.encode(value).decode()
+    )

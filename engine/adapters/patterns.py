@@ -9,6 +9,9 @@ from engine.errors import PolicyError
 
 # A set that runs out of memory would report no match. This is eight times RE2's default.
 _MEMORY_BYTES = 64 << 20
+# Agents repeat themselves. Answers for short texts are remembered; past this many all are dropped.
+_REMEMBERED = 20_000
+_SHORT = 200
 
 
 class Re2Patterns:
@@ -21,6 +24,7 @@ class Re2Patterns:
         options.log_errors = False
         self._set = re2.Set.SearchSet(options)
         self._count = len(expressions)
+        self._known: dict[str, tuple[int, ...]] = {}
         for expression, place in expressions:
             try:
                 self._set.Add(expression)
@@ -36,7 +40,14 @@ class Re2Patterns:
         """Return the positions of the expressions that match somewhere in the text, in order."""
         if not self._count:
             return ()
-        return tuple(sorted(self._set.Match(text) or ()))
+        known = self._known.get(text)
+        if known is None:
+            known = tuple(sorted(self._set.Match(text) or ()))
+            if len(text) <= _SHORT:
+                if len(self._known) >= _REMEMBERED:
+                    self._known.clear()
+                self._known[text] = known
+        return known
 
 
 def path_patterns(globs: Sequence[tuple[str, str]]) -> Re2Patterns:
@@ -49,6 +60,7 @@ def path_patterns(globs: Sequence[tuple[str, str]]) -> Re2Patterns:
             raise PolicyError(f"not a path pattern: {glob!r}", place=place, cure="as in .gitignore") from failure
         if expression is None or not include:
             raise PolicyError(f"{glob!r} protects nothing", place=place, cure="remove the leading # or !")
-        # A rooted pattern means the root of the file system as well as that of the project.
-        expressions.append((expression.replace("^", "^/?", 1), place))
+        # A rooted pattern means the root of the file system as well as that of the project, and a line break in
+        # a name is a letter like any other: it must not end the search.
+        expressions.append(("(?s)" + expression.replace("^", "^/?", 1), place))
     return Re2Patterns(expressions)

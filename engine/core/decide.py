@@ -28,6 +28,7 @@ from engine.core.policy import Policy
 from engine.core.provenance import Episodes
 from engine.core.state import State
 from engine.core.vocabulary.actions import RiskLevel
+from engine.core.vocabulary.arguments import texts_of
 from engine.core.vocabulary.chain import digest_of
 from engine.core.vocabulary.effects import AskPeople, Effect, PerformAction
 from engine.core.vocabulary.facts import Fact, ProposalReceived, VerdictReached, encode
@@ -105,7 +106,7 @@ def decide(policy: Policy, state: State, fact: Fact) -> Decisions:
     if not isinstance(fact, ProposalReceived):
         return Decisions()
     proposal = fact.proposal
-    verdict = settle(policy, state, *assess(policy, state.episodes, proposal, fact.at_us))
+    verdict, _ = settle(policy, state, *assess(policy, state.episodes, proposal, fact.at_us))
     return Decisions((VerdictReached(at_us=verdict.at_us, verdict=verdict),), effects_of(policy, proposal, verdict))
 
 
@@ -113,9 +114,10 @@ def assess(policy: Policy, episodes: Episodes, proposal: Proposal, at_us: int) -
     """Ask the gates that look at the proposal and its episode."""
     action = policy.actions.get(proposal.action)
     impact = proposal.impact
-    found = _assess_risk(policy, proposal)
+    texts = texts_of(proposal.args)
+    found = _assess_risk(policy, proposal, texts)
     level = found.risk.level
-    ruled, shadow_rules = _ask_rules(policy, episodes, proposal, found, at_us)
+    ruled, shadow_rules = _ask_rules(policy, episodes, proposal, texts, found, at_us)
     answers = (
         _ask(validation.GATE, validation.judge, policy.actions, proposal),
         _ask(blast_radius.GATE, blast_radius.judge, policy.blast, action, impact),
@@ -124,6 +126,7 @@ def assess(policy: Policy, episodes: Episodes, proposal: Proposal, at_us: int) -
         _ask(consensus.GATE, consensus.judge, policy.consensus, impact),
         _ask(escalation.GATE, escalation.judge, policy.escalation, proposal.confidence, impact, level),
     )
+    ruling, waits, against = weigh(answers)
     claim = Claim(
         proposal.proposal_id,
         at_us,
@@ -133,11 +136,11 @@ def assess(policy: Policy, episodes: Episodes, proposal: Proposal, at_us: int) -
         proposal.episode,
         impact,
         digest_of(proposal.action, encode(proposal.args)),
-        _strictest(answers),
-        _waits(answers),
+        ruling,
+        waits,
         level,
         found.risk.score,
-        objections(answers),
+        against,
     )
     assessment = Assessment(
         kind=action.kind if action is not None else None,
@@ -151,26 +154,33 @@ def assess(policy: Policy, episodes: Episodes, proposal: Proposal, at_us: int) -
     return claim, assessment
 
 
-def settle(policy: Policy, state: State, claim: Claim, assessment: Assessment) -> Verdict:
-    """Ask the gates that look at everything else, and weigh all answers: the strictest wins."""
+def settle(
+    policy: Policy, state: State, claim: Claim, assessment: Assessment
+) -> tuple[Verdict, tuple[Objection, ...]]:
+    """Ask the gates that look at everything else, and weigh all answers: the strictest wins.
+
+    Returns the verdict, and every gate that does not simply allow.
+    """
     agent, capability, action, now_us = claim.agent, claim.capability, claim.action, claim.at_us
     stage = _ask(rollout.GATE, rollout.judge, state.rollouts, capability)
     shadowed = stage.shadowed
     answers = (
         _ask(kill_switch.GATE, kill_switch.judge, state.stops, agent, capability, action),
         _ask(breaker.GATE, breaker.judge, state.breakers, capability, action, now_us),
-        _ask(limits.GATE, limits.judge, state.usage, agent, claim.impact, now_us, shadowed),
+        _ask(limits.GATE, limits.judge, state.usage, agent, claim.impact, now_us, shadowed=shadowed),
         stage,
     )
-    ruling = max(claim.ruling, _strictest(answers), key=RULING_RANK.__getitem__)
+    ruling, waits, against = weigh(answers)
+    if RULING_RANK[claim.ruling] > RULING_RANK[ruling]:
+        ruling = claim.ruling
     word = _WORDS[ruling]
-    return Verdict(
+    verdict = Verdict(
         decision_id=decision_id(claim.proposal_id),
         proposal_id=claim.proposal_id,
         at_us=now_us,
         word=word,
         shadowed=shadowed,
-        waits=tuple(dict.fromkeys(claim.waits + _waits(answers))) if word == "hold" else (),
+        waits=tuple(dict.fromkeys(claim.waits + waits)) if word == "hold" else (),
         agent=agent,
         capability=capability,
         action=action,
@@ -181,6 +191,7 @@ def settle(policy: Policy, state: State, claim: Claim, assessment: Assessment) -
         answers=answers,
         assessment=assessment,
     )
+    return verdict, claim.objections + against
 
 
 def effects_of(policy: Policy, proposal: Proposal, verdict: Verdict) -> tuple[Effect, ...]:
@@ -201,9 +212,14 @@ def effects_of(policy: Policy, proposal: Proposal, verdict: Verdict) -> tuple[Ef
     )
 
 
-def objections(answers: tuple[Answer, ...]) -> tuple[Objection, ...]:
-    """Name the gates among these that do not simply allow."""
-    return tuple([Objection(a.gate, a.rule, a.ruling) for a in answers if a.ruling != "allow"])
+def weigh(answers: tuple[Answer, ...]) -> tuple[Ruling, tuple[Wait, ...], tuple[Objection, ...]]:
+    """Return the strictest ruling among answers, all that they wait for, and which gates do not simply allow."""
+    against = [answer for answer in answers if answer.ruling != "allow"]
+    if not against:
+        return "allow", (), ()
+    strictest = max([answer.ruling for answer in against], key=RULING_RANK.__getitem__)
+    waits = tuple([wait for answer in against for wait in answer.waits])
+    return strictest, waits, tuple([Objection(a.gate, a.rule, a.ruling) for a in against])
 
 
 def in_order(verdict: Verdict) -> list[Answer]:
@@ -224,19 +240,19 @@ def _ask(gate: str, judge: Callable[_Inputs, Answer], *inputs: _Inputs.args, **n
 
 
 def _ask_rules(
-    policy: Policy, episodes: Episodes, proposal: Proposal, found: RiskFound, at_us: int
+    policy: Policy, episodes: Episodes, proposal: Proposal, texts: list[str], found: RiskFound, at_us: int
 ) -> tuple[Answer, tuple[RuleId, ...]]:
     try:
-        origins = provenance.origins(episodes, proposal.episode, proposal.args, at_us)
-        asked = Asked(proposal, policy.actions.get(proposal.action), found, origins, at_us)
+        origins = provenance.origins(episodes, proposal.episode, texts, at_us)
+        asked = Asked(proposal, texts, policy.actions.get(proposal.action), found, origins, at_us)
         return rules.judge(policy.rules, asked)
     except Exception as failure:  # noqa: BLE001 - as in `_ask`
         return _broken(rules.GATE, failure), ()
 
 
-def _assess_risk(policy: Policy, proposal: Proposal) -> RiskFound:
+def _assess_risk(policy: Policy, proposal: Proposal, texts: list[str]) -> RiskFound:
     try:
-        return risk.assess(policy.risk, policy.actions.get(proposal.action), proposal)
+        return risk.assess(policy.risk, policy.actions.get(proposal.action), proposal, texts)
     except Exception as failure:  # noqa: BLE001 - as in `_ask`: a risk nobody could measure is taken as critical
         part = RiskPart("unmeasured", risk.TOP_SCORE, f"measuring it failed with {type(failure).__name__}")
         critical = Risk(level=RiskLevel.CRITICAL, score=risk.TOP_SCORE, parts=(part,))
@@ -252,15 +268,3 @@ def _broken(gate: str, failure: Exception) -> Answer:
         owner="captain",
         waits=(Wait(kind="person", role="captain"),),
     )
-
-
-def _strictest(answers: tuple[Answer, ...]) -> Ruling:
-    strictest: Ruling = "allow"
-    for answer in answers:
-        if answer.ruling != "allow" and RULING_RANK[answer.ruling] > RULING_RANK[strictest]:
-            strictest = answer.ruling
-    return strictest
-
-
-def _waits(answers: tuple[Answer, ...]) -> tuple[Wait, ...]:
-    return tuple([wait for answer in answers for wait in answer.waits])

@@ -6,21 +6,25 @@ account numbers (IBAN) and web addresses: identifiers precise enough to be compa
 """
 
 import re
-from typing import Any
 
 from msgspec import Struct, field
 
-from engine.core.vocabulary.arguments import strings_in
 from engine.core.vocabulary.facts import EpisodeClosed, MessageObserved
 from engine.core.vocabulary.ids import EpisodeId
 
-# Every repetition is bounded, so the time is linear in the text, whatever a stranger wrote into it.
+# Every repetition is bounded, so the time is linear in the text, whatever a stranger wrote into it. An address is
+# taken whole: who vouched for ann@example.com did not vouch for ann@example.com.évil.org, nor for
+# "ann@example.com"@evil.org. A name of a host has at most 127 labels of 63 letters.
+_ADDRESS = r"(?a:[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,4})"
 _TARGET = re.compile(
-    r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,4}"
-    r"|\b[A-Z]{2}\d{2}[A-Z0-9]{10,30}\b"
-    r"|(?:https?://|www\.)[^\s\"'<>()\[\]{}]{1,200}",
-    re.ASCII,
+    _ADDRESS + r"(?:\w{0,63}(?:[.-]|\"?@)\w{1,63}){0,126}"
+    r"|(?a:\b[A-Z]{2}\d{2}[A-Z0-9]{10,30}\b)"
+    r"|(?:https?://|www\.)[^\s\"'<>()\[\]{}]{1,2000}"
 )
+_BEGINNING = re.compile(_ADDRESS)
+
+
+_IBAN_LENGTH = 14
 
 
 class Episode(Struct):
@@ -56,6 +60,16 @@ def targets_in(text: str) -> set[str]:
     return {match.rstrip(".,;:!?").lower() for match in _TARGET.findall(text)}
 
 
+def _named_in(text: str) -> set[str]:
+    """Find the targets and, where an address runs on into what follows it, its beginning as well.
+
+    A tool that writes eve@evil.org.See has named eve@evil.org too.
+    """
+    targets = targets_in(text)
+    beginnings = [begin[0] for target in targets if (begin := _BEGINNING.match(target))]
+    return targets.union(beginnings)
+
+
 def fold_message(episodes: Episodes, fact: MessageObserved) -> None:
     """Remember which targets this text names. What the agent itself writes vouches for nothing."""
     episode = _current(episodes, fact.episode, fact.at_us)
@@ -65,7 +79,7 @@ def fold_message(episodes: Episodes, fact: MessageObserved) -> None:
     if fact.source == "person":
         episode.person |= targets_in(fact.text)
     elif fact.source == "tool":
-        episode.tool |= targets_in(fact.text)
+        episode.tool |= _named_in(fact.text)
 
 
 def fold_closed(episodes: Episodes, fact: EpisodeClosed) -> None:
@@ -79,13 +93,13 @@ def trim(episodes: Episodes, now_us: int) -> None:
         del episodes.by_id[name]
 
 
-def origins(episodes: Episodes, episode_id: EpisodeId, args: dict[str, Any], now_us: int) -> Origins:
-    """Count where the targets among the arguments come from."""
+def origins(episodes: Episodes, episode_id: EpisodeId, texts: list[str], now_us: int) -> Origins:
+    """Count where the targets in the texts among a proposal's arguments come from."""
     targets: set[str] = set()
-    for text in strings_in(args):
-        # Nothing shorter can hold a target: a@b.c has five letters.
-        if len(text) >= 5:
-            targets |= targets_in(text)
+    for text in texts:
+        # Looking for a letter is faster than looking for a target. The shortest IBAN has fifteen signs.
+        if len(text) >= _IBAN_LENGTH or "@" in text or "://" in text or "www." in text:
+            targets |= _named_in(text)
     if not targets:
         return _NONE
     episode = _current(episodes, episode_id, now_us)

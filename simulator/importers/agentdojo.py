@@ -1,11 +1,11 @@
 """Runs of the AgentDojo benchmark: each run an episode, each tool call a proposal.
 
-The runs have no clock. They are laid end to end on a made-up time line that starts on 2024-06-01: a run takes its
-recorded duration, its messages are spread evenly over it, at least one second apart, and the next run starts one
-second after it. Limits over time windows therefore say little about such a recording.
+The runs have no clock. They are laid end to end on a made-up time line that starts on 2024-06-01: a run
+takes its recorded duration, its messages are spread evenly over it, at least one second apart, and the next
+run starts one second after it. Limits over time windows therefore say little about such a recording.
 
-The name of a run tells whether it was attacked. The engine must not know, so an episode is named by suite, task
-and a hash of the run's name; the labels, which only scoring reads, carry the name itself.
+The name of a run tells whether it was attacked. The engine must not know, so an episode is named by suite,
+task and a hash of the run's name; the labels, which only scoring reads, carry the name itself.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ from simulator.importers.agentdojo_labels import Labels
 from simulator.importers.infer import RegistryLearner, kind_and_risk, words
 from simulator.importers.lenient_json import parse_object
 from simulator.importers.source import Source
-from simulator.importers.summary import Summary, summarize
+from simulator.importers.summary import Summary, noted, summarize
 from simulator.recording import Header, Origin, RecordingWriter
 
 FORMAT: Final = "agentdojo"
@@ -41,7 +41,8 @@ STEP_US: Final = SECOND_US
 """The least time between two messages, and between two runs."""
 
 MOST_COST_USD: Final = Decimal(10) ** 12
-"""More than this is no amount of money but a slip, or a probe; it counts as nothing, and stays in the arguments."""
+"""More than this is no amount of money but a slip, or a probe; it counts as nothing, and stays in the
+arguments."""
 _DETAIL_CHARACTERS: Final = 200
 _LONGEST_RUN_US: Final = 366 * 86_400 * SECOND_US
 _NOTES: Final = (
@@ -84,8 +85,8 @@ class Message:
 def import_agentdojo(source: Source, out: Path) -> Summary:
     """Write the recording of a file of runs, with labels when `agentdojo_actions.csv.gz` lies beside it.
 
-    Reads the source twice: for the registry, then for the facts. Raises `RecordingError` naming the run when it
-    is not understood, or when the labels do not fit the runs.
+    Reads the source twice: for the registry, then for the facts. Raises `RecordingError` naming the run
+    when it is not understood, or when the labels do not fit the runs.
     """
     source.passes = 2
     learner = RegistryLearner()
@@ -103,7 +104,9 @@ def import_agentdojo(source: Source, out: Path) -> Summary:
     warnings: list[str] = []
     labels = Labels.beside(source.path)
     if labels is None:
-        warnings.append("no agentdojo_actions.csv.gz beside the source: the recording has no labels to score by")
+        warnings.append(
+            "no agentdojo_actions.csv.gz beside the source: the recording has no labels to score by"
+        )
     with RecordingWriter(out, header) as writer:
         now_us = START_US
         for run in _runs(source, oddities):
@@ -114,7 +117,7 @@ def import_agentdojo(source: Source, out: Path) -> Summary:
         if labels is not None and (unused := labels.unused()):
             warnings.append(f"the labels of {unused:,} runs that are not in the source were left out")
         writer.source_rows = source.rows
-    warnings += [f"{what}: {count:,} times" for what, count in sorted(oddities.items())]
+    warnings += noted(oddities)
     return summarize(FORMAT, source.name, writer, warnings)
 
 

@@ -1,6 +1,6 @@
 """The labels of AgentDojo runs: one row for each tool call, joined exactly, for scoring only."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, Protocol, Self
 
@@ -10,6 +10,7 @@ from simulator.importers.source import Source
 from simulator.recording import EpisodeLabel, Label
 
 FILES: Final = ("agentdojo_actions.csv.gz", "agentdojo_actions.csv", "agentdojo_actions.csv.xz")
+_CURE: Final = "take both files from the same version, or move the labels away to import without them"
 _COLUMNS: Final = ("run_id", "step", "tool", "attack_goal_call")
 
 Row = tuple[str, bool, str]
@@ -32,7 +33,7 @@ class LabelledRun(Protocol):
     episode: EpisodeId
 
     @property
-    def calls(self) -> list[_Called]:
+    def calls(self) -> Sequence[_Called]:
         """Its tool calls in order."""
 
     def proposal_id(self, step: int) -> ProposalId:
@@ -40,15 +41,16 @@ class LabelledRun(Protocol):
 
 
 class Labels:
-    """All label rows by run. Some 200 bytes a row are in memory, for the order of the two files may differ."""
+    """All label rows, by run: some 200 bytes a row in memory, for the order of the two files may differ."""
 
     def __init__(self, path: Path) -> None:
         """Read the rows. Raises `RecordingError` naming the row that is wrong."""
         self._runs: dict[str, list[list[Row]]] = {}
         self._given: dict[str, int] = {}
         self._name = path.name
-        for place, row in Source(path).table():
-            self._add(place, row)
+        with Source(path) as source:
+            for place, row in source.table(needs=_COLUMNS):
+                self._add(place, row)
 
     @classmethod
     def beside(cls, runs: Path) -> Self | None:
@@ -59,11 +61,6 @@ class Labels:
         return None
 
     def _add(self, place: str, row: dict[str, str]) -> None:
-        missing = [column for column in _COLUMNS if column not in row]
-        if missing:
-            raise RecordingError(
-                f"no column {missing[0]!r}", place=self._name, cure=f"the columns are: {', '.join(row)}"
-            )
         step, unsafe = row["step"], row["attack_goal_call"]
         if not (step.isascii() and step.isdigit()) or unsafe not in ("0", "1"):
             raise RecordingError(
@@ -97,7 +94,7 @@ class Labels:
             raise RecordingError(
                 f"{len(run.calls)} tool calls, but {len(rows)} rows in {self._name}",
                 place=run.place,
-                cure="take both files from the same version, or move the labels away to import without them",
+                cure=_CURE,
             )
         yield EpisodeLabel(episode=run.episode, benign=run.benign, place=run.name)
         for step, (call, (tool, unsafe, place)) in enumerate(zip(run.calls, rows, strict=True)):
@@ -105,7 +102,7 @@ class Labels:
                 raise RecordingError(
                     f"step {step} is {tool!r}, but the run calls {call.tool!r}",
                     place=f"{place}, {run.place}",
-                    cure="take both files from the same version, or move the labels away to import without them",
+                    cure=_CURE,
                 )
             yield Label(
                 proposal_id=run.proposal_id(step),

@@ -13,11 +13,14 @@ from engine.core.vocabulary.units import parse_time
 from engine.errors import RecordingError
 from simulator.importers.lenient_json import parse_object
 from simulator.importers.mapping import Argument, Condition, Time, Truth, Value, template_columns
+from simulator.importers.source import listed
 
 T = TypeVar("T")
 
 EMPTY: Final = object()
 """A cell that is not there, null, or empty text."""
+ROW: Final = "row"
+"""Stands for the number of the row, from 1, where no column is called so."""
 YES: Final = frozenset({"true", "yes", "y", "t", "1", "ok", "success", "succeeded", "passed"})
 NO: Final = frozenset({"false", "no", "n", "f", "0", "failed", "failure", "error", "fail"})
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -25,6 +28,10 @@ _UNITS_US: Final = {"unix_s": 1_000_000, "unix_ms": 1_000, "unix_us": 1}
 # Years 1 to 9999, which is what a date in Python can say.
 _EARLIEST_US: Final = -62_135_596_800_000_000
 _LATEST_US: Final = 253_402_300_799_999_999
+
+
+class _WrongError(ValueError):
+    """What a cell is not."""
 
 
 class Row:
@@ -45,13 +52,19 @@ class Row:
             found = self.cells
             for step in column.split("."):
                 found = found.get(step, EMPTY) if isinstance(found, dict) else EMPTY
-        if found is EMPTY and column == "row":
+        if found is EMPTY and column == ROW:
             return self.number
         return EMPTY if found is None or found == "" else found
 
     def refuse(self, column: str, why: str, cure: str) -> RecordingError:
         """Make the error for a cell."""
         return RecordingError(why, place=f"{self.place} column {column!r}", cure=cure)
+
+    def cure_empty(self, column: str) -> str:
+        """Say what helps where a cell is empty: a row of JSON may simply not have that name."""
+        if column not in self.cells:
+            return f"the columns this row has: {listed(self.cells)}"
+        return "give it a default, or keep such rows out with `when`"
 
 
 Reader = Callable[[Row], Any]
@@ -64,15 +77,15 @@ def text_of(value: Any) -> str:
     return msgspec.json.encode(value, order="deterministic").decode()
 
 
-def reader(value: Value, field: str) -> Reader:
-    """Compile a value into a function of the row; it returns `EMPTY` where the row has none and no default."""
+def reader(value: Value) -> Reader:
+    """Compile a value into a function of the row, giving `EMPTY` where it has none and no default."""
+    default = EMPTY if value.default is None else value.default
     if value.template is not None:
-        return _template(value.template, field)
+        return _template(value.template, default)
     if value.column is None:
         constant = EMPTY if value.value is None else value.value
         return lambda _: constant
     column = value.column
-    default = EMPTY if value.default is None else value.default
 
     def read(row: Row) -> Any:
         found = row.cell(column)
@@ -83,15 +96,16 @@ def reader(value: Value, field: str) -> Reader:
 
 def required(value: Value, field: str, convert: Callable[[Any], T]) -> Callable[[Row], T]:
     """Compile a field that must have a value."""
-    read, named = reader(value, field), value.column or field
+    read, named = reader(value), value.column or value.template or field
+    columns = [value.column or ""]
+    if value.template is not None:
+        columns = [column for _, column in template_columns(value.template) if column is not None]
 
     def field_of(row: Row) -> T:
         found = read(row)
         if found is EMPTY:
-            cure = "give it a default, keep such rows out with `when`"
-            if named not in row.cells:
-                cure = f"the columns there are: {', '.join(map(str, row.cells))}"
-            raise row.refuse(named, f"{field} is empty", cure)
+            column = next((name for name in columns if row.cell(name) is EMPTY), field)
+            raise row.refuse(column, f"{field} needs it, and it is empty", row.cure_empty(column))
         return _converted(row, named, field, found, convert)
 
     return field_of
@@ -101,7 +115,7 @@ def optional(value: Value | None, field: str, convert: Callable[[Any], T], missi
     """Compile a field that may be left out, in the mapping or in the row."""
     if value is None:
         return lambda _: missing
-    read, named = reader(value, field), value.column or field
+    read, named = reader(value), value.column or field
 
     def field_of(row: Row) -> T:
         found = read(row)
@@ -112,7 +126,7 @@ def optional(value: Value | None, field: str, convert: Callable[[Any], T], missi
 
 def argument(value: Argument, name: str) -> Reader:
     """Compile an argument; it returns `EMPTY` where it is to be left out."""
-    read, named = reader(value, name), value.column or name
+    read, named = reader(value), value.column or name
     convert = _ARGUMENTS[value.type]
     empty = {"omit": EMPTY, "null": None, "keep": ""}[value.empty]
 
@@ -159,10 +173,7 @@ def time_reader(time: Time) -> Callable[[Row], int]:
     def at_us(row: Row) -> int:
         found = row.cell(column)
         if found is EMPTY:
-            cure = "every row needs a time"
-            if column not in row.cells:
-                cure = f"the columns there are: {', '.join(map(str, row.cells))}"
-            raise row.refuse(column, "the time is empty", cure)
+            raise row.refuse(column, "the time is empty", row.cure_empty(column))
         text = text_of(found).strip()
         try:
             moment = _instant(text, form)
@@ -193,33 +204,33 @@ def _instant(text: str, form: str) -> int:
 def whole(value: Any) -> int:
     """Read a count. Raises `ValueError`."""
     if isinstance(value, bool):
-        raise ValueError("not a whole number")
+        raise _WrongError("not a whole number")
     number = decimal(value)
     if number != number.to_integral_value() or abs(number) > 1 << 63:
-        raise ValueError("not a whole number")
+        raise _WrongError("not a whole number")
     return int(number)
 
 
 def number(value: Any) -> float:
     """Read a number. Raises `ValueError` when it is not finite."""
-    if isinstance(value, bool):
-        raise ValueError("not a number")
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise _WrongError("not a number")
     found = float(value)
     if not math.isfinite(found):
-        raise ValueError("not a finite number")
+        raise _WrongError("not a finite number")
     return found
 
 
 def decimal(value: Any) -> Decimal:
     """Read an exact number. Raises `ValueError`."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise ValueError("not a number")
+        raise _WrongError("not a number")
     try:
         found = Decimal(str(value).strip())
     except InvalidOperation:
-        raise ValueError("not a number") from None
+        raise _WrongError("not a number") from None
     if not found.is_finite():
-        raise ValueError("not a finite number")
+        raise _WrongError("not a finite number")
     return found
 
 
@@ -233,7 +244,7 @@ def _loose_number(value: Any) -> int | float:
 def _boolean(value: Any) -> bool:
     word = text_of(value).strip().lower()
     if word not in YES and word not in NO:
-        raise ValueError("neither yes nor no")
+        raise _WrongError("neither yes nor no")
     return word in YES
 
 
@@ -245,7 +256,7 @@ def json_object(value: Any) -> dict[str, Any]:
     """Read all arguments at once. Raises `ValueError` when it is not a JSON object."""
     found = _json(value)
     if not isinstance(found, dict):
-        raise ValueError("not a JSON object")
+        raise _WrongError("not a JSON object")
     return found
 
 
@@ -266,7 +277,9 @@ def _converted(row: Row, column: str, field: str, found: Any, convert: Callable[
         shown = text_of(found)
         shown = shown if len(shown) <= 60 else shown[:59] + "…"
         why = error.message if isinstance(error, RecordingError) else str(error)
-        raise row.refuse(column, f"{field}: {shown!r} is wrong: {why}", "correct the row or the mapping") from None
+        raise row.refuse(
+            column, f"{field}: {shown!r} is wrong: {why}", "correct the row or the mapping"
+        ) from None
 
 
 def _is_one_of(column: str, wanted: tuple[Any, ...]) -> Callable[[Row], bool]:
@@ -279,7 +292,7 @@ def _is_one_of(column: str, wanted: tuple[Any, ...]) -> Callable[[Row], bool]:
     return test
 
 
-def _template(template: str, field: str) -> Reader:
+def _template(template: str, default: Any) -> Reader:
     parts = template_columns(template)
 
     def fill(row: Row) -> Any:
@@ -289,10 +302,7 @@ def _template(template: str, field: str) -> Reader:
             if column is not None:
                 found = row.cell(column)
                 if found is EMPTY:
-                    cure = "keep such rows out with `when`"
-                    if column not in row.cells:
-                        cure = f"the columns there are: {', '.join(map(str, row.cells))}"
-                    raise row.refuse(column, f"{field}: the template needs it, and it is empty", cure)
+                    return default
                 pieces.append(text_of(found))
         return "".join(pieces)
 

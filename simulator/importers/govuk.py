@@ -1,15 +1,16 @@
 """Deployments of GOV.UK: releases that climb from integration to production, and the people who pause them.
 
-A capability is an application in an environment, its version the image tag: `asset-manager/production@v123`. Each
-row is read in this order: flags (pauses and their ends), then what was deployed. History executed all of it, so
-after each proposal stand the outcome and the promotion that history made of it.
+A capability is an application in an environment, its version the image tag:
+`asset-manager/production@v123`. Each row is read in this order: flags (pauses and their ends), then what
+was deployed. History executed all of it, so after each proposal stand the outcome and the promotion that
+history made of it.
 """
 
 import re
 from collections import Counter, OrderedDict, deque
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from engine.core.vocabulary.actions import Action, Parameter, RiskLevel
 from engine.core.vocabulary.facts import (
@@ -34,7 +35,7 @@ from engine.core.vocabulary.proposals import Impact, Proposal
 from engine.core.vocabulary.units import duration_text, parse_time
 from engine.errors import RecordingError
 from simulator.importers.source import Source
-from simulator.importers.summary import Summary, summarize
+from simulator.importers.summary import Summary, noted, summarize
 from simulator.recording import Header, Origin, RecordingWriter
 
 FORMAT: Final = "govuk"
@@ -42,10 +43,12 @@ ENVIRONMENTS: Final = ("integration", "staging", "production")
 AGENT: Final = AgentId("deploy-bot")
 
 ISOLATED_MOST: Final = 3
-"""A downgrade with more than this many within 15 minutes is a mass redeploy, not an answer to a bad release."""
+"""A downgrade with more than this many within 15 minutes is a mass redeploy, not an answer to a bad
+release."""
 REMEMBERED_TAGS: Final = 32
-"""How many earlier releases of an application in production are known. A downgrade to one of them goes back; one
-to a tag never seen there is a slower pipeline that finished second, and says nothing about the release before."""
+"""How many earlier releases of an application in production are known. A downgrade to one of them goes
+back; one to a tag never seen there is a slower pipeline that finished second, and says nothing about the
+release before."""
 OPEN_EPISODES: Final = 64
 """Releases of one application that may be under way at once; the oldest is closed beyond that."""
 REMEMBERED_IDS: Final = 4_096
@@ -66,13 +69,13 @@ _COLUMNS: Final = (
     "downgrades_within_15min",
 )
 _RATIONALE: Final = (
-    "a deterministic pipeline reached this step with every check before it passed, and so states full confidence"
+    "a deterministic pipeline reached this step past every check, and so states full confidence"
 )
-_NOTES: Final = (
-    "an outcome says that history carried the deployment out; a second one with ok=false says that the release was "
-    "taken back later by an isolated downgrade to a release production had before",
-    "no health metrics and no reasons were recorded",
+_NOTE_OUTCOMES: Final = (
+    "an outcome says that history carried the deployment out; a second one with ok=false says that the "
+    "release was taken back later, by an isolated downgrade to one production had before"
 )
+_NOTES: Final = (_NOTE_OUTCOMES, "no health metrics and no reasons were recorded")
 
 _TEXT: Final = Parameter(type="string")
 _PARAMETERS: Final = {
@@ -128,14 +131,11 @@ def import_govuk(source: Source, out: Path) -> Summary:
     )
     history = _History()
     with RecordingWriter(out, header) as writer:
-        for place, row in source.table():
-            if source.rows == 1:
-                _check_columns(source.name, row)
+        for place, row in source.table(needs=_COLUMNS):
             for fact in history.facts(place, row):
                 writer.write(fact)
         writer.source_rows = source.rows
-    warnings = [f"{what}: {count:,} times" for what, count in sorted(history.oddities.items())]
-    return summarize(FORMAT, source.name, writer, warnings)
+    return summarize(FORMAT, source.name, writer, noted(history.oddities))
 
 
 class _History:
@@ -153,12 +153,14 @@ class _History:
         environment, kind = row["environment"], row["kind"]
         if environment not in ENVIRONMENTS:
             raise RecordingError(
-                f"environment {environment!r}", place=place, cure=f"it must be one of {', '.join(ENVIRONMENTS)}"
+                f"environment {environment!r}",
+                place=place,
+                cure=f"it must be one of {', '.join(ENVIRONMENTS)}",
             )
         if not row["app"]:
             raise RecordingError("the column 'app' is empty", place=place, cure="name the application")
         yield from self._flags(at_us, row)
-        if kind == "deploy" or kind == "added":
+        if kind in ("deploy", "added"):
             if row["new_tag"]:
                 yield from self._deployed(at_us, row)
             else:
@@ -177,7 +179,9 @@ class _History:
             ) from None
         if at_us < self._last_us:
             raise RecordingError(
-                f"column 'ts_utc': {text} is earlier than the row before", place=place, cure="sort the rows by time"
+                f"column 'ts_utc': {text} is earlier than the row before",
+                place=place,
+                cure="sort the rows by time",
             )
         self._last_us = at_us
         return at_us
@@ -235,7 +239,12 @@ class _History:
                 agent=AGENT,
                 capability=capability,
                 action=ActionName(action),
-                args={"app": name, "environment": environment, "tag": tag, "from_tag": row["old_tag"] or None},
+                args={
+                    "app": name,
+                    "environment": environment,
+                    "tag": tag,
+                    "from_tag": row["old_tag"] or None,
+                },
                 episode=_episode(name, tag),
                 environment=environment,
                 impact=Impact(files=1, api_calls=1),
@@ -268,7 +277,10 @@ class _History:
     def _removed(self, at_us: int, row: dict[str, str]) -> Iterator[Fact]:
         name, environment = row["app"], row["environment"]
         yield CapabilityDemoted(
-            at_us=at_us, capability=_name(name, environment), by=row["actor"], reason=f"removed from {environment}"
+            at_us=at_us,
+            capability=_name(name, environment),
+            by=row["actor"],
+            reason=f"removed from {environment}",
         )
         app = self._apps.get(name)
         if app is not None and environment == "production":
@@ -320,11 +332,3 @@ def _version(tag: str) -> str:
 
 def _episode(app: str, tag: str) -> EpisodeId:
     return EpisodeId(f"{app}@{tag}")
-
-
-def _check_columns(name: str, row: dict[str, Any]) -> None:
-    missing = [column for column in _COLUMNS if column not in row]
-    if missing:
-        raise RecordingError(
-            f"no column {missing[0]!r}", place=name, cure=f"the columns there are: {', '.join(row)}"
-        )

@@ -7,7 +7,7 @@ import string
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from engine.settings import ActionEntry, Name, Settings
 
@@ -108,9 +108,6 @@ class OutcomeFields(Part):
     ok: Truth
     by: Literal["executor", "incumbent"] = "incumbent"
     detail: Value | None = None
-    cost_usd: Value | None = None
-    files: Value | None = None
-    api_calls: Value | None = None
 
 
 class MetricFields(Part):
@@ -187,8 +184,8 @@ class Emit(Part):
         "episode_label",
     )
 
-    when: Condition | tuple[Condition, ...] = ()
-    """One test, or several that must all hold."""
+    when: tuple[Condition, ...] = ()
+    """One test, or a list of several that must all hold."""
     proposal: ProposalFields | None = None
     outcome: OutcomeFields | None = None
     metric: MetricFields | None = None
@@ -205,6 +202,9 @@ class Emit(Part):
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
+        given = [kind for kind in self.KINDS if kind in self.model_fields_set]
+        if empty := [kind for kind in given if getattr(self, kind) is None]:
+            raise ValueError(f"{empty[0]}: give its fields")
         _exactly_one(self, self.KINDS, f"{', '.join(self.KINDS[:-1])} or {self.KINDS[-1]}")
         return self
 
@@ -213,10 +213,10 @@ class Emit(Part):
         """Which of the kinds it is."""
         return next(kind for kind in self.KINDS if getattr(self, kind) is not None)
 
-    @property
-    def conditions(self) -> tuple[Condition, ...]:
-        """The tests, however they were written."""
-        return (self.when,) if isinstance(self.when, Condition) else self.when
+    @field_validator("when", mode="before")
+    @classmethod
+    def _several(cls, tests: Any) -> Any:
+        return [tests] if isinstance(tests, dict) else tests
 
 
 class Time(Part):
@@ -229,14 +229,10 @@ class Time(Part):
     @model_validator(mode="after")
     def _known(self) -> Self:
         if self.format not in ("iso", "unix_s", "unix_ms", "unix_us") and "%" not in self.format:
-            raise ValueError("give iso, unix_s, unix_ms, unix_us or a strptime pattern such as '%d.%m.%Y %H:%M'")
+            raise ValueError(
+                "give iso, unix_s, unix_ms, unix_us or a strptime pattern such as '%d.%m.%Y %H:%M'"
+            )
         return self
-
-
-class Infer(Part):
-    """Ask for a registry inferred from the proposals."""
-
-    infer: Literal[True]
 
 
 class Mapping(Part):
@@ -252,9 +248,17 @@ class Mapping(Part):
     """What the recording calls this kind of history."""
     notes: tuple[str, ...] = ()
     """What readers must know to trust the recording."""
-    actions: Infer | dict[Name, ActionEntry] | None = None
+    actions: dict[Name, ActionEntry] = Field(default_factory=dict)
     """The registry of the recorded system; without it the policy folder's own registry applies."""
+    infer: bool = False
+    """Whether to learn the registry from the proposals instead."""
     emit: Annotated[tuple[Emit, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _one_registry(self) -> Self:
+        if self.infer and self.actions:
+            raise ValueError("give actions, or infer: true, not both")
+        return self
 
 
 def template_columns(template: str) -> list[tuple[str, str | None]]:

@@ -7,9 +7,10 @@ import hashlib
 import io
 import lzma
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import IO, Any, Final, Protocol, cast
+from types import TracebackType
+from typing import IO, Any, Final, Protocol, Self, cast
 
 import zstandard
 
@@ -23,6 +24,7 @@ MOST_LINE_BYTES: Final = 64 * 1024 * 1024
 _CHUNK: Final = 256 * 1024
 # All that comes out of one such chunk is in memory at once, and zstd can pack a megabyte into some 60 bytes.
 _ZSTD_CHUNK: Final = 16 * 1024
+_COLUMNS_SHOWN: Final = 40
 _ROWS_BETWEEN_TICKS: Final = 1_000
 
 
@@ -54,6 +56,17 @@ class Source:
         except OSError as error:
             raise _unreadable(path, error) from error
 
+    def __enter__(self) -> Self:
+        """Use it for a while."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the file: an importer that failed has left it open in the middle."""
+        if self._raw is not None:
+            self._raw.close()
+
     def sha256(self) -> str:
         """Hash the bytes of the file as they lie on disk."""
         try:
@@ -75,7 +88,7 @@ class Source:
             try:
                 yield io.BufferedReader(_Checked(_decompressed(raw), self.path), _CHUNK)
             finally:
-                self._before += raw.tell()
+                self._before += self.size
                 self._raw = None
 
     def lines(self) -> Iterator[tuple[int, bytes]]:
@@ -97,10 +110,13 @@ class Source:
                     self.tick()
                     yield number, line
 
-    def table(self, *, delimiter: str = ",") -> Iterator[tuple[str, dict[str, str]]]:
+    def table(
+        self, *, delimiter: str = ",", needs: tuple[str, ...] = ()
+    ) -> Iterator[tuple[str, dict[str, str]]]:
         """Yield `(place, row)` of a table with a line of column names, for one pass.
 
-        Raises `RecordingError` when a row has more or fewer cells than there are columns.
+        Raises `RecordingError` when one of the columns it `needs` is missing, or when a row has more or fewer
+        cells than there are columns.
         """
         csv.field_size_limit(MOST_LINE_BYTES)
         with self.stream() as stream, io.TextIOWrapper(stream, encoding="utf-8-sig", newline="") as text:
@@ -110,6 +126,12 @@ class Source:
                 columns = next(reader, [])
                 if not columns:
                     raise RecordingError("the file is empty", place=place, cure="give column names and rows")
+                if missing := [name for name in needs if name not in columns]:
+                    raise RecordingError(
+                        f"no column {missing[0]!r}",
+                        place=place,
+                        cure=f"the columns there are: {listed(columns)}",
+                    )
                 if len(set(columns)) != len(columns):
                     twice = next(name for name in columns if columns.count(name) > 1)
                     raise RecordingError(f"two columns are called {twice!r}", place=place, cure="rename one")
@@ -133,7 +155,9 @@ class Source:
                 ) from error
             except UnicodeDecodeError as error:
                 raise RecordingError(
-                    f"not UTF-8 text: {error.reason}", place=f"{place} or just behind", cure="save it as UTF-8"
+                    f"not UTF-8 text: {error.reason}",
+                    place=f"{place} or just behind",
+                    cure="save it as UTF-8",
                 ) from error
 
     def tick(self) -> None:
@@ -141,7 +165,7 @@ class Source:
         self.rows += 1
         if self._progress is not None and self.rows % _ROWS_BETWEEN_TICKS == 0 and self._raw is not None:
             whole = self.size * self.passes
-            self._progress(min(1.0, (self._before + self._raw.tell()) / whole if whole else 1.0), self.rows)
+            self._progress(min(1.0, (self._before + self._raw.tell()) / whole), self.rows)
 
 
 class _Checked(io.RawIOBase):
@@ -195,6 +219,13 @@ class _Zstd:
         return given
 
 
+def listed(columns: Iterable[object]) -> str:
+    """List the columns there are for a message; of very many, the first."""
+    names = [str(column) for column in columns]
+    shown = names[:_COLUMNS_SHOWN]
+    return ", ".join(shown) + (f" and {len(names) - len(shown)} more" if len(names) > len(shown) else "")
+
+
 def _decompressed(raw: IO[bytes]) -> _Readable:
     start = raw.read(6)
     raw.seek(0)
@@ -209,5 +240,7 @@ def _decompressed(raw: IO[bytes]) -> _Readable:
 
 def _unreadable(path: Path, error: OSError) -> RecordingError:
     return RecordingError(
-        f"cannot be read: {error.strerror or error}", place=str(path), cure="check the path and its permissions"
+        f"cannot be read: {(error.strerror or str(error)).lower()}",
+        place=str(path),
+        cure="check the path and its permissions",
     )

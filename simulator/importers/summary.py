@@ -1,5 +1,6 @@
 """What an import says about itself when it is done."""
 
+from collections import Counter
 from pathlib import Path
 
 from msgspec import Struct
@@ -19,12 +20,18 @@ class Summary(Struct, frozen=True, kw_only=True):
     rows: int
     """Rows, lines or records of the source that were read."""
     facts: int
-    labels: int
+    label_kinds: dict[str, int]
+    """How many labels there are of each kind; empty when the source has none."""
     kinds: dict[str, int]
     """How many facts there are of each kind."""
     content_sha256: Digest
     warnings: tuple[str, ...] = ()
     """What was strange in the source and how it was taken; each is one sentence."""
+
+
+def noted(oddities: Counter[str]) -> list[str]:
+    """Write what was counted as sentences, in a stable order."""
+    return [f"{what}: {'once' if n == 1 else f'{n:,} times'}" for what, n in sorted(oddities.items())]
 
 
 def summarize(format_name: str, source: str, writer: RecordingWriter, warnings: list[str]) -> Summary:
@@ -38,7 +45,7 @@ def summarize(format_name: str, source: str, writer: RecordingWriter, warnings: 
         path=writer.path,
         rows=footer.source_rows or 0,
         facts=footer.facts,
-        labels=footer.labels,
+        label_kinds=footer.label_kinds,
         kinds=footer.kinds,
         content_sha256=footer.content_sha256,
         warnings=tuple(warnings),

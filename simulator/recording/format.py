@@ -31,7 +31,8 @@ from engine.errors import RecordingError
 VERSION: Final = 1
 EXTENSION: Final = ".wkr"
 LANES: Final = 8
-"""Eight lanes let 1, 2, 4 or 8 processes share a recording evenly, and still make frames of some 2,000 facts."""
+"""Eight lanes let 1, 2, 4 or 8 processes share a recording evenly, and still make frames of some 2,000
+facts."""
 
 GROUP_FACTS: Final = 16_384
 GROUP_BYTES: Final = 8 * 1024 * 1024
@@ -42,6 +43,7 @@ LEVEL: Final = 6
 
 # A frame of this format is some megabytes at most. What claims more was damaged, or made to exhaust memory.
 MOST_FRAME_BYTES: Final = 1 << 30
+MOST_HEADER_BYTES: Final = 1 << 26
 
 TAIL: Final = struct.Struct("<IIQ")
 """A zstd skippable frame: its magic number, the size of its content (8), and the offset of the footer."""
@@ -58,6 +60,8 @@ class Origin(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The name of the source file, without its folder: two machines make the same recording."""
     sha256: str = ""
     """Of the bytes of the source as they were read; for a journal, the hash its chain ended with."""
+    mapping_sha256: str = ""
+    """Of the mapping file; empty where none was needed."""
     rows: int | None = None
     """Rows of the source where they are known before it is read, as in a journal."""
     policy_hashes: tuple[Digest, ...] = ()
@@ -110,7 +114,8 @@ class RecordedVerdict(Struct, frozen=True, kw_only=True, tag_field="label", tag=
     """Of the whole recorded fact in canonical JSON: a replay that reasons differently shows here."""
 
 
-AnyLabel = Label | EpisodeLabel | RecordedVerdict
+AnyLabel = Label | RecordedVerdict
+"""What is known about one proposal."""
 
 
 class FrameHead(Struct, frozen=True, kw_only=True):
@@ -138,7 +143,9 @@ class FrameEntry(Struct, frozen=True, kw_only=True, gc=False):
     first_seq: int
     """The lowest sequence number of its group; 0 for labels."""
     sha256: Digest
-    """Of its uncompressed bytes, the first line included."""
+    """Of its uncompressed bytes, the first line included: what it says, whichever zstd packed it."""
+    packed_sha256: Digest
+    """Of its bytes in the file. Every read checks this one, for it takes an eighth of the time."""
 
 
 class Footer(Struct, frozen=True, kw_only=True):
@@ -146,11 +153,15 @@ class Footer(Struct, frozen=True, kw_only=True):
 
     facts: int
     labels: int
+    label_kinds: dict[str, int]
+    """How many labels there are of each kind: `truth`, `episode`, `verdict`."""
     source_rows: int | None
     """Rows of the imported source; `None` when nothing was imported."""
     first_at_us: int | None
     """The earliest time; `None` when there are no facts."""
     last_at_us: int | None
+    in_time_order: bool
+    """Whether no fact is earlier than the one before it. Importers see to it; a clock set back breaks it."""
     kinds: dict[str, int]
     """How many facts there are of each kind."""
     group_sizes: list[int]
@@ -158,7 +169,8 @@ class Footer(Struct, frozen=True, kw_only=True):
     frames: list[FrameEntry]
     label_frames: list[FrameEntry]
     content_sha256: Digest
-    """`content_digest` of the header and the frames of facts: two recordings with the same one replay alike."""
+    """`content_digest` of the header and the frames of facts: two recordings with the same one replay
+    alike."""
 
 
 _ENCODER: Final = msgspec.json.Encoder(order="deterministic")
@@ -221,7 +233,7 @@ def unpack_first(file: IO[bytes], *, place: str) -> tuple[bytes, int]:
     """
     data = file.read(_HEAD_BYTES)
     try:
-        _distrust(data, place, None)
+        _distrust(data, place, None, most=MOST_HEADER_BYTES)
         stream = zstandard.ZstdDecompressor().decompressobj()
         body, length = stream.decompress(data), len(data)
         while not stream.eof and (data := file.read(_HEAD_BYTES)):
@@ -234,13 +246,13 @@ def unpack_first(file: IO[bytes], *, place: str) -> tuple[bytes, int]:
     return body, length - len(stream.unused_data)
 
 
-def _distrust(data: bytes, place: str, size: int | None) -> None:
+def _distrust(data: bytes, place: str, size: int | None, *, most: int = MOST_FRAME_BYTES) -> None:
     # Before anything is allocated: a damaged length could ask for all the memory there is.
     told = zstandard.get_frame_parameters(data)
     if not told.has_checksum:
-        _damaged(place, "the frame says it has no checksum")
-    if told.content_size > MOST_FRAME_BYTES or (size is not None and told.content_size != size):
-        _damaged(place, f"the frame claims to hold {told.content_size:,} bytes")
+        _damaged(place, "the frame has no checksum, as every frame of a recording does")
+    if told.content_size > most or (size is not None and told.content_size != size):
+        _damaged(place, "the frame claims another size than it can have")
 
 
 def _undecodable(place: str, error: Exception) -> NoReturn:

@@ -19,6 +19,7 @@ from simulator.recording.format import (
     VERSION,
     ZSTD_MAGIC,
     AnyLabel,
+    EpisodeLabel,
     Footer,
     FrameEntry,
     FrameHead,
@@ -31,7 +32,7 @@ from simulator.recording.format import (
 T = TypeVar("T")
 
 _HEADS: Final = msgspec.json.Decoder(FrameHead)
-_LABELS: Final[msgspec.json.Decoder[AnyLabel]] = msgspec.json.Decoder(AnyLabel)
+_LABELS: Final[msgspec.json.Decoder[AnyLabel | EpisodeLabel]] = msgspec.json.Decoder(AnyLabel | EpisodeLabel)
 _OURS: Final = "make one with: watchkeeper import FORMAT SRC -o REC"
 
 
@@ -76,8 +77,8 @@ class Recording:
     Holds the header and the index, no file and no facts: it pickles into a worker process as it is, and what
     the worker reads is checked against the index it was given, so a file exchanged in between is noticed.
 
-    Raises `RecordingError` when the file is missing, is no recording, is cut short, damaged, or newer than this
-    program. Opening checks the header and the index; each frame is checked when it is read.
+    Raises `RecordingError` when the file is missing, is no recording, is cut short, damaged, or newer than
+    this program. Opening checks the header and the index; each frame is checked when it is read.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -135,8 +136,10 @@ class Recording:
             magic, length, footer_at = TAIL.unpack(tail)
             if (magic, length) == (TAIL_MAGIC, TAIL_CONTENT_BYTES) and 0 < footer_at < size - TAIL.size:
                 return int(footer_at)
-        self._refuse(
-            f"cut short or damaged: the file ends at byte {size:,} without its index", cure=CURE_DAMAGED
+        raise RecordingError(
+            f"cut short or damaged: it ends at byte {size:,} without its index",
+            place=self.path.name,
+            cure=CURE_DAMAGED,
         )
 
     def _check_index(self, header_line: bytes, footer_at: int, place: str) -> None:
@@ -156,7 +159,7 @@ class Recording:
             raise RecordingError("the index contradicts itself", place=place, cure=CURE_DAMAGED)
 
     def read_frame(self, entry: FrameEntry) -> LaneFrame:
-        """Read one frame of facts. Raises `RecordingError` naming the frame and its place when it is damaged."""
+        """Read one frame of facts. Raises `RecordingError` naming it and its place when it is damaged."""
         place = self._place(f"group {entry.group} lane {entry.lane}", entry.offset)
         body = self._read(entry, place)
         end = body.find(b"\n") + 1
@@ -168,7 +171,7 @@ class Recording:
             ) from None
         if (head.group, head.lane, len(head.seqs)) != (entry.group, entry.lane, entry.count):
             raise RecordingError(
-                f"holds group {head.group} lane {head.lane} with {len(head.seqs)} facts, not what the index says",
+                f"holds {len(head.seqs)} facts of group {head.group} lane {head.lane}, unlike the index says",
                 place=place,
                 cure=CURE_DAMAGED,
             )
@@ -190,13 +193,41 @@ class Recording:
             first_seq += size
 
     def facts(self, *, after_seq: int = 0) -> Iterator[tuple[int, AnyFact]]:
-        """Yield `(seq, fact)` with `seq > after_seq`, in order. Raises `RecordingError` as `read_frame` does."""
+        """Yield `(seq, fact)` with `seq > after_seq`, in order.
+
+        Raises `RecordingError` as `read_frame` does.
+        """
         for first_seq, facts in self.groups(after_seq=after_seq):
             skip = max(0, after_seq + 1 - first_seq)
             yield from enumerate(facts[skip:] if skip else facts, first_seq + skip)
 
     def labels(self) -> Iterator[AnyLabel]:
-        """Yield the labels, which nothing but scoring may see. Raises `RecordingError` as `read_frame` does."""
+        """Yield what is known about proposals, which nothing but scoring may see.
+
+        Raises `RecordingError` as `read_frame` does.
+        """
+        return (label for label in self._labels() if not isinstance(label, EpisodeLabel))
+
+    def episode_labels(self) -> Iterator[EpisodeLabel]:
+        """Yield what is known about episodes, also those without any proposal; as secret as `labels`."""
+        return (label for label in self._labels() if isinstance(label, EpisodeLabel))
+
+    def verify(self) -> None:
+        """Read every frame and compare what it says with the index, labels too.
+
+        Reading alone checks the bytes in the file; this checks the content behind `content_sha256` as well.
+        Raises `RecordingError` naming the first frame that is wrong.
+        """
+        for _ in self.groups():
+            pass
+        for _ in self._labels():
+            pass
+        for entry in (*self.frames, *self.footer.label_frames):
+            place = self._place(f"group {entry.group} lane {entry.lane}", entry.offset)
+            if hashlib.sha256(self._read(entry, place)).hexdigest() != entry.sha256:
+                raise RecordingError("the content is not what the index says", place=place, cure=CURE_DAMAGED)
+
+    def _labels(self) -> Iterator[AnyLabel | EpisodeLabel]:
         for entry in self.footer.label_frames:
             place = self._place(f"labels {entry.group}", entry.offset)
             body = self._read(entry, place)
@@ -231,12 +262,11 @@ class Recording:
                 packed = file.read(entry.length)
         except OSError as error:
             self._unreadable(error)
-        body = unpack(packed, place=place, size=entry.size)
-        if hashlib.sha256(body).hexdigest() != entry.sha256:
+        if hashlib.sha256(packed).hexdigest() != entry.packed_sha256:
             raise RecordingError(
-                "the frame is not the one in the index (SHA-256 differs)", place=place, cure=CURE_DAMAGED
+                "damaged: not the bytes its index names (SHA-256 differs)", place=place, cure=CURE_DAMAGED
             )
-        return body
+        return unpack(packed, place=place, size=entry.size)
 
     def _parse(self, body: bytes, kind: type[T], place: str) -> T:
         try:
@@ -252,5 +282,7 @@ class Recording:
 
     def _unreadable(self, error: OSError) -> NoReturn:
         raise RecordingError(
-            f"cannot be read: {error.strerror or error}", place=str(self.path), cure="check the path"
+            f"cannot be read: {(error.strerror or str(error)).lower()}",
+            place=str(self.path),
+            cure="check the path",
         ) from error

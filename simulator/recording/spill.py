@@ -10,7 +10,8 @@ from typing import IO, Final, Self
 from engine.errors import StorageError
 
 RUN_BYTES: Final = 16 * 1024 * 1024
-"""A run this large sorts in well under a second, and a hundred million items still make a few hundred runs."""
+"""A run this large sorts in well under a second, and a hundred million items still make a few hundred
+runs."""
 _READ_BYTES: Final = 32 * 1024
 _SIZES: Final = struct.Struct("<II")
 # What Python itself keeps for one pair of bytes objects in a list, roughly.

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Final, Self
 
+import msgspec
 import zstandard
 
 from engine.adapters.files import atomic_write
@@ -23,6 +24,7 @@ from simulator.recording.format import (
     TAIL_CONTENT_BYTES,
     TAIL_MAGIC,
     AnyLabel,
+    EpisodeLabel,
     Footer,
     FrameEntry,
     FrameHead,
@@ -40,10 +42,10 @@ LABELS_IN_MEMORY: Final = 4 * 1024 * 1024
 class RecordingWriter:
     """Write facts, and labels apart from them, to a new recording.
 
-    Use it with `with`: the file appears, complete, when the block ends well. After an error or Ctrl-C there is
-    nothing, and a recording that stood there before stands there still. Memory does not grow with the number
-    of facts: 16,384 wait for their group, labels and the check for repeated proposals overflow to disk, and the
-    index takes some 100 bytes for every 2,000 facts.
+    Use it with `with`: the file appears, complete, when the block ends well. After an error or Ctrl-C there
+    is nothing, and a recording that stood there before stands there still. Memory does not grow with the
+    number of facts: 16,384 wait for their group, labels and the check for repeated proposals overflow to
+    disk, and the index takes some 100 bytes for every 2,000 facts.
 
     Raises `RecordingError` when two proposals share an id, and `StorageError` when the disk refuses.
     """
@@ -71,8 +73,10 @@ class RecordingWriter:
         self._label_lines: list[bytes] = []
         self._label_frames: list[FrameEntry] = []
         self._kinds: Counter[type[Fact]] = Counter()
+        self._label_kinds: Counter[str] = Counter()
         self._first_at_us: int | None = None
         self._last_at_us: int | None = None
+        self._in_time_order = True
 
     def __enter__(self) -> Self:
         """Open the new file beside its final name."""
@@ -106,12 +110,7 @@ class RecordingWriter:
         self._lanes[lane].append(line)
         self._seqs[lane].append(self.facts)
         self._kinds[type(fact)] += 1
-        if self._first_at_us is None or self._last_at_us is None:
-            self._first_at_us = self._last_at_us = fact.at_us
-        elif fact.at_us > self._last_at_us:
-            self._last_at_us = fact.at_us
-        elif fact.at_us < self._first_at_us:
-            self._first_at_us = fact.at_us
+        self._note_time(fact.at_us)
         if isinstance(fact, ProposalReceived):
             self._ids.add(fact.proposal.proposal_id.encode(), self.facts.to_bytes(8))
         self._group_held += len(line)
@@ -119,12 +118,23 @@ class RecordingWriter:
             self._end_group()
         return self.facts
 
-    def label(self, label: AnyLabel) -> None:
+    def label(self, label: AnyLabel | EpisodeLabel) -> None:
         """Take a label; it will lie behind all facts, in frames of its own."""
         self.labels += 1
+        self._label_kinds[str(label.__struct_config__.tag)] += 1
         self._label_lines.append(to_line(label))
         if len(self._label_lines) >= GROUP_FACTS:
             self._end_labels()
+
+    def _note_time(self, at_us: int) -> None:
+        if self._first_at_us is None or self._last_at_us is None:
+            self._first_at_us = self._last_at_us = at_us
+        elif at_us >= self._last_at_us:
+            self._last_at_us = at_us
+        else:
+            # Compared with the latest so far rather than the one before: the same, while all are in order.
+            self._in_time_order = False
+            self._first_at_us = min(self._first_at_us, at_us)
 
     def _end_group(self) -> None:
         group = len(self._group_sizes)
@@ -161,6 +171,7 @@ class RecordingWriter:
             count=count,
             first_seq=self._group_start if lane >= 0 else 0,
             sha256=Digest(hashlib.sha256(body).hexdigest()),
+            packed_sha256=Digest(hashlib.sha256(packed).hexdigest()),
         )
 
     def _finish(self) -> Footer:
@@ -177,9 +188,11 @@ class RecordingWriter:
         footer = Footer(
             facts=self.facts,
             labels=self.labels,
+            label_kinds=dict(sorted(self._label_kinds.items())),
             source_rows=self.source_rows,
             first_at_us=self._first_at_us,
             last_at_us=self._last_at_us,
+            in_time_order=self._in_time_order,
             kinds=dict(sorted((str(k.__struct_config__.tag), n) for k, n in self._kinds.items())),
             group_sizes=self._group_sizes,
             frames=self._frames,
@@ -204,13 +217,4 @@ class RecordingWriter:
 
 
 def _moved(entry: FrameEntry, by: int) -> FrameEntry:
-    return FrameEntry(
-        group=entry.group,
-        lane=entry.lane,
-        offset=entry.offset + by,
-        length=entry.length,
-        size=entry.size,
-        count=entry.count,
-        first_seq=entry.first_seq,
-        sha256=entry.sha256,
-    )
+    return msgspec.structs.replace(entry, offset=entry.offset + by)

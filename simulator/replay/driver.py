@@ -11,13 +11,12 @@ from operator import attrgetter
 from msgspec import Struct
 
 from engine.core.state import State, decode_state
-from engine.core.vocabulary.facts import decode
 from engine.core.vocabulary.ids import Digest
 from engine.wiring import PolicySource, build_policy
 from simulator.recording import Recording
 from simulator.replay.lanes import Assessed, Batch, Shared, Span
 from simulator.replay.results import Checkpoint, Results
-from simulator.replay.shards import Shards, open_shards
+from simulator.replay.shards import Shards, Work, open_shards
 from simulator.replay.track import Track
 
 # Work that a `kill -9` may cost. Ctrl-C costs none.
@@ -103,9 +102,8 @@ class Replay:
         groups = len(self._recording.footer.group_sizes)
         following, keyed = self._begin_or_go_on()
         already = self._kinds.total()
-        with _no_garbage(), open_shards(
-            self._recording, self._shards, self._sources, self._span, keyed
-        ) as shards:
+        work = Work(self._recording, self._sources, self._span, keyed)
+        with _no_garbage(), open_shards(work, self._shards) as shards:
             following = self._groups(shards, following, groups, progress)
             shards.ask(-1, with_keyed=True)
             self._keep(following, shards.answers())
@@ -173,10 +171,9 @@ class Replay:
         from_us, results = self._span.from_us, self._results
         for item in items:
             if isinstance(item, Shared):
-                fact = decode(item.line)
-                self._pace(fact.at_us)
+                self._pace(item.fact.at_us)
                 for track in self._tracks:
-                    track.take(fact)
+                    track.take(item.fact)
                 continue
             at_us = item.claims[0].at_us
             self._pace(at_us)

@@ -17,9 +17,8 @@ from engine.core.evolve import KEYED, evolve
 from engine.core.policy import Policy
 from engine.core.signals import fold_metric
 from engine.core.state import State, decode_state, encode_state
-from engine.core.vocabulary.facts import MetricObserved, ProposalReceived, encode
+from engine.core.vocabulary.facts import AnyFact, MetricObserved, ProposalReceived, encode
 from engine.core.vocabulary.verdicts import Assessment
-from engine.wiring import PolicySource, build_policy
 from simulator.recording import LANES, Recording, lane_of_key
 
 
@@ -41,8 +40,8 @@ class Assessed(Struct, array_like=True, gc=False):
     environment: str
     confidence: float | None
     claims: list[Claim]
-    assessments: list[bytes]
-    """What those gates said, in canonical JSON."""
+    assessments: list[bytes | Assessment]
+    """What those gates said; from a worker apart already in canonical JSON, to spare the one that settles."""
     took_ns: int
 
 
@@ -50,7 +49,7 @@ class Shared(Struct, array_like=True, gc=False):
     """One fact that everybody must see in order."""
 
     seq: int
-    line: bytes
+    fact: AnyFact
 
 
 class Batch(Struct, array_like=True):
@@ -71,10 +70,17 @@ class LaneWorker:
     """Folds and assesses some lanes of a recording, under one policy or several at once."""
 
     def __init__(
-        self, recording: Recording, lanes: frozenset[int], policies: list[Policy], span: Span, keyed: list[bytes] | None
+        self,
+        recording: Recording,
+        lanes: frozenset[int],
+        policies: list[Policy],
+        span: Span,
+        *,
+        keyed: list[bytes] | None = None,
+        apart: bool = False,
     ) -> None:
         """Begin at the first group, or go on from the keyed slices of an earlier run (of all lanes)."""
-        self._recording, self._policies, self._span = recording, policies, span
+        self._recording, self._policies, self._span, self._apart = recording, policies, span, apart
         self._frames = [entry for entry in recording.frames if entry.lane in lanes]
         self._by_group: dict[int, list[int]] = {}
         for position, entry in enumerate(self._frames):
@@ -112,16 +118,15 @@ class LaneWorker:
             if kind is MetricObserved:
                 # What `evolve` does, without its look-up: nothing else is as frequent as this.
                 fold_metric(signals, fact)
+            elif isinstance(fact, ProposalReceived):
+                if lines is None:
+                    lines = frame.lines.split(b"\n")
+                batch.assessed.append(self._assess(frame.seqs[place], lines[place], fact))
             elif kind in KEYED:
                 for state in states:
                     evolve(state, fact)
             else:
-                if lines is None:
-                    lines = frame.lines.split(b"\n")
-                if kind is ProposalReceived:
-                    batch.assessed.append(self._assess(frame.seqs[place], lines[place], fact))
-                else:
-                    batch.shared.append(Shared(frame.seqs[place], lines[place]))
+                batch.shared.append(Shared(frame.seqs[place], fact))
         if facts:
             last_us = facts[-1].at_us
             batch.last_us = max(batch.last_us, last_us)
@@ -131,28 +136,23 @@ class LaneWorker:
             kinds[kind.__name__] = kinds.get(kind.__name__, 0) + count
 
     def _assess(self, seq: int, line: bytes, fact: ProposalReceived) -> Assessed:
-        proposal, claims, assessments = fact.proposal, [], []
+        proposal = fact.proposal
+        claims: list[Claim] = []
+        assessments: list[bytes | Assessment] = []
         began = perf_counter_ns()
         for policy, state in zip(self._policies, self._states, strict=True):
             claim, assessment = assess(policy, state.episodes, proposal, fact.at_us)
             claims.append(claim)
-            # Written here, beside other workers, and embedded as it is in the verdict later.
-            assessments.append(encode(assessment))
+            assessments.append(encode(assessment) if self._apart else assessment)
         took = perf_counter_ns() - began
         return Assessed(seq, line, proposal.environment, proposal.confidence, claims, assessments, took)
 
 
-def sealed(assessment: bytes) -> Assessment:
-    """Pass an assessment that is already written as one that is to be written: the verdict embeds its bytes."""
-    return cast("Assessment", msgspec.Raw(assessment))
-
-
-def open_worker(
-    recording: Recording, shard: int, shards: int, sources: list[PolicySource], span: Span, keyed: list[bytes] | None
-) -> LaneWorker:
-    """Build the worker that owns every `shards`-th lane, in whichever process this runs."""
-    lanes = frozenset(range(shard, LANES, shards))
-    return LaneWorker(recording, lanes, [build_policy(source) for source in sources], span, keyed)
+def embeddable(assessment: bytes | Assessment) -> Assessment:
+    """Pass an assessment that is already written as one still to be written: a verdict embeds its bytes as is."""
+    if isinstance(assessment, bytes):
+        return cast("Assessment", msgspec.Raw(assessment))
+    return assessment
 
 
 def _begin(policy: Policy) -> State:

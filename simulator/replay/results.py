@@ -123,6 +123,8 @@ class Results:
         self.db["recorded_verdicts"].create(
             {"proposal_id": str, "word": str, "sha256": str, "replayed_sha256": str}, pk="proposal_id"
         )
+        for name, sql in _VIEWS.items():
+            self.db.create_view(name, sql)
         self.db["run"].insert({"what": "run", "value": msgspec.json.encode(self.run)})
         self._connection.execute("BEGIN")
 
@@ -220,15 +222,13 @@ class Results:
                     )
 
     def finish(self) -> sqlite_utils.Database:
-        """Add what makes queries fast and readable, and give the file its final name."""
+        """Add what makes queries fast, and give the file its final name."""
         with _sqlite_errors(self._partial), storage_errors(self.path):
             self._connection.execute("COMMIT")
             for columns in (["decision_id"], ["proposal_id"], ["word"], ["at_us"]):
                 self.db["decisions"].create_index(columns, if_not_exists=True)
             self.db["objections"].create_index(["track", "seq"], if_not_exists=True)
             self.db["objections"].create_index(["track", "rule"], if_not_exists=True)
-            for name, sql in _VIEWS.items():
-                self.db.create_view(name, sql, replace=True)
             self._partial.replace(self.path)
         return self.db
 

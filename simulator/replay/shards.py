@@ -1,5 +1,6 @@
 """Shards: lane workers in this process, or in others that run ahead while the results are settled here."""
 
+import gc
 import multiprocessing
 import signal
 from collections import deque
@@ -9,11 +10,12 @@ from multiprocessing.connection import Connection
 from typing import Protocol
 
 import msgspec
+from msgspec import Struct
 
 from engine.errors import RecordingError, StorageError, WatchkeeperError
-from engine.wiring import PolicySource
-from simulator.recording import Recording
-from simulator.replay.lanes import Batch, LaneWorker, Span, open_worker
+from engine.wiring import PolicySource, build_policy
+from simulator.recording import LANES, Recording
+from simulator.replay.lanes import Batch, LaneWorker, Span
 
 # How many groups a worker may be ahead: enough never to wait for the settling, few enough for flat memory.
 _AHEAD = 3
@@ -78,13 +80,21 @@ class _Apart:
 _BATCHES = msgspec.msgpack.Decoder(Batch)
 
 
+class Work(Struct, frozen=True):
+    """What every worker must know; it travels to their processes."""
+
+    recording: Recording
+    sources: list[PolicySource]
+    span: Span
+    keyed: list[bytes] | None
+    """The states to go on from, one for each policy; `None` at the beginning."""
+
+
 @contextmanager
-def open_shards(
-    recording: Recording, shards: int, sources: list[PolicySource], span: Span, keyed: list[bytes] | None
-) -> Iterator[Shards]:
+def open_shards(work: Work, shards: int) -> Iterator[Shards]:
     """Start the workers and stop them at the end, however it comes."""
     if shards == 1:
-        yield _Here(open_worker(recording, 0, 1, sources, span, keyed))
+        yield _Here(_worker(work, 0, 1))
         return
     # Not fork: a forked child would inherit the database connection of the results.
     context = multiprocessing.get_context("spawn")
@@ -92,9 +102,7 @@ def open_shards(
     try:
         for shard in range(shards):
             ours, theirs = context.Pipe()
-            worker = context.Process(
-                target=_serve, args=(theirs, recording, shard, shards, sources, span, keyed), daemon=True
-            )
+            worker = context.Process(target=_serve, args=(theirs, work, shard, shards), daemon=True)
             worker.start()
             theirs.close()
             workers.append(worker)
@@ -110,21 +118,26 @@ def open_shards(
                 worker.join()
 
 
-def _serve(
-    connection: Connection,
-    recording: Recording,
-    shard: int,
-    shards: int,
-    sources: list[PolicySource],
-    span: Span,
-    keyed: list[bytes] | None,
-) -> None:
+def _worker(work: Work, shard: int, shards: int) -> LaneWorker:
+    """Build the worker that owns every `shards`-th lane, in whichever process this runs."""
+    return LaneWorker(
+        work.recording,
+        frozenset(range(shard, LANES, shards)),
+        [build_policy(source) for source in work.sources],
+        work.span,
+        keyed=work.keyed,
+        apart=shards > 1,
+    )
+
+
+def _serve(connection: Connection, work: Work, shard: int, shards: int) -> None:
     # Ctrl-C reaches every process of a terminal; only the one that settles decides when to stop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.disable()
     encoder = msgspec.msgpack.Encoder()
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
         try:
-            worker = open_worker(recording, shard, shards, sources, span, keyed)
+            worker = _worker(work, shard, shards)
             while True:
                 group, with_keyed = connection.recv()
                 connection.send_bytes(encoder.encode(worker.batch(group, with_keyed=with_keyed)))

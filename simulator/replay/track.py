@@ -5,14 +5,14 @@ from time import perf_counter_ns
 
 from msgspec import Struct
 
-from engine.core.decide import objections, settle
+from engine.core.decide import settle
 from engine.core.evolve import evolve
 from engine.core.policy import Policy
 from engine.core.state import State, absorb, decode_state, encode_state
 from engine.core.vocabulary.facts import Fact, VerdictReached, encode
 from engine.core.vocabulary.ids import Digest
 from engine.core.vocabulary.verdicts import Objection, Verdict
-from simulator.replay.lanes import Assessed, sealed
+from simulator.replay.lanes import Assessed, embeddable
 
 
 class Decided(Struct, gc=False):
@@ -52,13 +52,12 @@ class Track:
         """Decide one proposal and fold the verdict."""
         began = perf_counter_ns()
         claim = asked.claims[self._position]
-        verdict = settle(self.policy, self.state, claim, sealed(asked.assessments[self._position]))
+        verdict, against = settle(self.policy, self.state, claim, embeddable(asked.assessments[self._position]))
         took = perf_counter_ns() - began
         fact = VerdictReached(at_us=verdict.at_us, verdict=verdict)
         evolve(self.state, fact)
         line = encode(fact)
         self._group.update(line)
-        against = claim.objections + objections(verdict.answers)
         return Decided(asked, verdict, line, against, asked.took_ns + took)
 
     def end_group(self, facts: list[bytes]) -> None:

@@ -69,9 +69,9 @@ def fold_outcome(breakers: Breakers, fact: OutcomeReported) -> None:
 
 
 def fold_verdict(breakers: Breakers, verdict: Verdict) -> None:
-    """Count an allowed action as a trial while half open."""
+    """Count an allowed action as a trial while half open. A shadowed one tries nothing and takes no live one's place."""
     settings = breakers.settings
-    if settings is None or not breakers.by_key or verdict.word != "allow":
+    if settings is None or not breakers.by_key or verdict.word != "allow" or verdict.shadowed:
         return
     breaker = breakers.by_key.get(_key(verdict.capability, verdict.action))
     if breaker is not None and _state(settings, breaker, verdict.at_us) == "half_open":

@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from engine.core.vocabulary.actions import RISK_RANK, RiskLevel
 from engine.core.vocabulary.proposals import Impact
+from engine.core.vocabulary.units import percent_text
 from engine.core.vocabulary.verdicts import Answer, Check, Wait
 
 GATE = "escalation"
@@ -35,8 +36,8 @@ def judge(settings: EscalationSettings, confidence: float | None, impact: Impact
     costly = impact.cost_usd > settings.above_cost_usd
     if not unsure and not costly:
         return Answer(gate=GATE, ruling="allow", checks=checks)
-    given = f"the confidence is {sure:.0%}" if confidence is not None else "no confidence was given"
-    reasons = [f"{given}, under {settings.below_confidence:.0%}"] if unsure else []
+    given = f"the confidence is {percent_text(sure)}" if confidence is not None else "no confidence was given"
+    reasons = [f"{given}, under {percent_text(settings.below_confidence)}"] if unsure else []
     if costly:
         reasons.append(f"{impact.cost_usd} USD is over {settings.above_cost_usd} USD")
     return Answer(

@@ -5,14 +5,16 @@ shadowed proposals: it was never used, yet the question in shadow is what would 
 """
 
 from collections import deque
+from collections.abc import Iterable
 from decimal import Decimal
+from heapq import merge
 
 from msgspec import Struct, field
 
-from engine.core.vocabulary.facts import Limit
+from engine.core.vocabulary.facts import Limit, Measured
 from engine.core.vocabulary.ids import AgentId
 from engine.core.vocabulary.proposals import Impact
-from engine.core.vocabulary.units import duration_text, time_text
+from engine.core.vocabulary.units import SECOND_US, duration_text, time_text
 from engine.core.vocabulary.verdicts import Answer, Check, Verdict
 
 GATE = "limits"
@@ -54,26 +56,25 @@ class Usage(Struct):
 
 
 def fold_verdict(usage: Usage, verdict: Verdict) -> None:
-    """Charge an allowed proposal's estimate; let what has left the windows go."""
-    now_us, impact, agent = verdict.at_us, verdict.impact, verdict.agent
+    """Charge an allowed proposal's estimate; let what has left those windows go."""
+    if verdict.word != "allow":
+        return
+    now_us, amounts = verdict.at_us, _amounts(verdict.impact)
     lane = usage.shadow if verdict.shadowed else usage.live
-    charged = verdict.word == "allow"
     for limit in usage.limits:
+        amount = amounts[limit.measure]
+        if not amount:
+            continue
         by_agent = lane.setdefault(limit.id, {})
-        who = agent if limit.per == "agent" else _EVERYBODY
+        who = verdict.agent if limit.per == "agent" else _EVERYBODY
         window = by_agent.get(who)
-        amount = _amount(limit, impact) if charged else 0
         if window is None:
-            if not amount:
-                continue
             window = by_agent[who] = Window()
-        window.forget(now_us - limit.window_us)
-        if amount:
-            exact = Decimal(amount)
-            window.entries.append((now_us, exact))
-            window.total += exact
-        elif not window.entries:
-            del by_agent[who]
+        else:
+            window.forget(now_us - limit.window_us)
+        exact = Decimal(amount)
+        window.entries.append((now_us, exact))
+        window.total += exact
 
 
 def trim(usage: Usage, now_us: int) -> None:
@@ -89,28 +90,36 @@ def trim(usage: Usage, now_us: int) -> None:
                 lane.pop(limit.id, None)
 
 
-def judge(usage: Usage, agent: AgentId, impact: Impact, now_us: int, shadowed: bool) -> Answer:
+def judge(usage: Usage, agent: AgentId, impact: Impact, now_us: int, *, shadowed: bool) -> Answer:
     """Deny what would pass a limit, saying when there will be room. Exactly at the limit is within it."""
     checks: list[Check] = []
-    over: list[tuple[Limit, str]] = []
+    over: list[tuple[Limit, Decimal]] = []
+    lanes = (usage.live, usage.shadow) if shadowed else (usage.live,)
+    amounts = _amounts(impact)
     for limit in usage.limits:
-        amount = _amount(limit, impact)
+        amount = amounts[limit.measure]
         if not amount:
             continue
-        since_us = now_us - limit.window_us
-        windows = _windows(usage, limit, agent, shadowed=shadowed)
-        used = sum((window.used(since_us) for window in windows), _ZERO) + amount
-        measured = str(used) if limit.measure == "cost_usd" else int(used)
-        most = str(limit.most) if limit.measure == "cost_usd" else int(limit.most)
-        checks.append(Check(limit.id, measured, most))
+        who = agent if limit.per == "agent" else _EVERYBODY
+        used: Decimal | int = amount
+        for lane in lanes:
+            window = lane[limit.id].get(who) if limit.id in lane else None
+            if window is not None:
+                since_us = now_us - limit.window_us
+                used += window.total if window.entries[0][0] > since_us else window.used(since_us)
+        if limit.measure == "cost_usd":
+            # Added to a plain zero, 1E+1 reads 10, as it does beside an emptied window: replays compare bytes.
+            checks.append(Check(limit.id, str(used + _ZERO), str(limit.most)))
+        else:
+            checks.append(Check(limit.id, int(used), int(limit.most)))
         if used > limit.most:
-            over.append((limit, _when(windows, limit, used - limit.most, since_us)))
+            over.append((limit, used - limit.most))
     if not over:
         return Answer(gate=GATE, ruling="allow", checks=tuple(checks)) if checks else _UNUSED
     reasons = [
         f"{'all agents together' if limit.per == 'all' else agent} may use {limit.most} {limit.measure} in "
-        f"{duration_text(limit.window_us / 1_000_000)}; {when}"
-        for limit, when in over
+        f"{duration_text(limit.window_us / SECOND_US)}; {_room_again(lanes, limit, agent, excess, now_us)}"
+        for limit, excess in over
     ]
     return Answer(
         gate=GATE,
@@ -125,23 +134,19 @@ def judge(usage: Usage, agent: AgentId, impact: Impact, now_us: int, shadowed: b
 _EVERYBODY = AgentId("")
 
 
-def _amount(limit: Limit, impact: Impact) -> Decimal | int:
-    if limit.measure == "cost_usd":
-        return impact.cost_usd
-    return impact.files if limit.measure == "files" else impact.api_calls
+def _amounts(impact: Impact) -> dict[Measured, Decimal | int]:
+    return {"cost_usd": impact.cost_usd, "files": impact.files, "api_calls": impact.api_calls}
 
 
-def _windows(usage: Usage, limit: Limit, agent: AgentId, *, shadowed: bool) -> list[Window]:
-    who = agent if limit.per == "agent" else _EVERYBODY
-    lanes = (usage.live, usage.shadow) if shadowed else (usage.live,)
-    return [window for lane in lanes if (window := lane.get(limit.id, {}).get(who)) is not None]
-
-
-def _when(windows: list[Window], limit: Limit, excess: Decimal, since_us: int) -> str:
+def _room_again(
+    lanes: Iterable[dict[str, dict[AgentId, Window]]], limit: Limit, agent: AgentId, excess: Decimal, now_us: int
+) -> str:
     """Say when enough will have left the window."""
-    waiting = sorted(entry for window in windows for entry in window.entries if entry[0] > since_us)
-    for at_us, amount in waiting:
-        excess -= amount
-        if excess <= 0:
-            return f"there is room again at {time_text(at_us + limit.window_us)}"
+    who = agent if limit.per == "agent" else _EVERYBODY
+    windows = [window for lane in lanes if (window := lane.get(limit.id, {}).get(who)) is not None]
+    for at_us, amount in merge(*[window.entries for window in windows]):
+        if at_us > now_us - limit.window_us:
+            excess -= amount
+            if excess <= 0:
+                return f"there is room again at {time_text(at_us + limit.window_us)}"
     return "this is more than the limit ever allows"

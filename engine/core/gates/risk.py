@@ -6,6 +6,7 @@ score into a level, and a table turns the level into a ruling.
 """
 
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -34,8 +35,8 @@ class Pattern(Struct, frozen=True, kw_only=True):
     why: str
 
 
-class RiskSettings(Struct, frozen=True, kw_only=True):
-    """How parts are weighed and what each level means."""
+class RiskSettings(Struct, frozen=True, kw_only=True, eq=False):
+    """How parts are weighed and what each level means. Made once for each policy, so equal only to itself."""
 
     declared_points: dict[RiskLevel, int]
     unknown_points: int
@@ -56,34 +57,30 @@ class RiskSettings(Struct, frozen=True, kw_only=True):
     owner: str
 
 
-def assess(settings: RiskSettings, action: Action | None, proposal: Proposal) -> RiskFound:
-    """Score one proposal.
+def assess(settings: RiskSettings, action: Action | None, proposal: Proposal, texts: list[str]) -> RiskFound:
+    """Score one proposal; `texts` are those among its arguments.
 
     A MEDIUM write (35 points) without an undo (10) in production (10), using half of its blast radius
     (10 of 20), scores 65: HIGH with the shipped thresholds.
     """
-    parts: list[RiskPart] = []
+    environment = proposal.environment
     if action is None:
-        parts.append(RiskPart("unknown", settings.unknown_points, "the action is not in the registry"))
-        writes, levels = True, "any"
+        writes = True
+        standing, score = _standing(settings, "", None, False, environment)
     else:
-        levels, writes = action.risk, action.kind == "write"
-        if points := settings.declared_points[levels]:
-            parts.append(RiskPart("declared", points, f"the registry calls {action.name} {levels.value}"))
-        if writes and action.undo is None and settings.irreversible_points:
-            parts.append(RiskPart("irreversible", settings.irreversible_points, "it cannot be undone"))
-    if writes and settings.production_points and proposal.environment in settings.production:
-        parts.append(
-            RiskPart("production", settings.production_points, f"it acts on {proposal.environment}")
+        writes = action.kind == "write"
+        # Acting in production adds to the risk of a write only.
+        standing, score = _standing(
+            settings, action.name, action.risk, writes and action.undo is None, environment if writes else ""
         )
-    texts = strings_in(proposal.args)
+    parts = list(standing)
     hits = settings.destructive_text.found_in("\n".join(texts)) if texts else ()
     for hit in hits:
         pattern = settings.destructive[hit]
         parts.append(RiskPart(f"destructive.{pattern.id}", pattern.points, pattern.why))
     touched: dict[int, str] = {}
     if settings.protected:
-        for path in paths_in(action, proposal.args):
+        for path in paths_in(action, proposal.args, texts):
             for place in settings.protected_paths.found_in(path):
                 touched.setdefault(place, path)
     for place in sorted(touched):
@@ -93,11 +90,30 @@ def assess(settings: RiskSettings, action: Action | None, proposal: Proposal) ->
         parts.append(RiskPart(f"protected.{guarded.id}", points, guarded.why))
     if writes and (points := _impact_points(settings, action, proposal.impact)):
         parts.append(RiskPart("impact", points, "its share of the blast radius"))
-    score = min(TOP_SCORE, sum([part.points for part in parts]))
-    level = next(level for threshold, level in settings.thresholds if score >= threshold)
+    score = min(TOP_SCORE, score + sum([part.points for part in parts[len(standing) :]]))
+    for threshold, level in settings.thresholds:
+        if score >= threshold:
+            break
     return RiskFound(
         Risk(level=level, score=score, parts=tuple(parts)), destructive=bool(hits), protected=bool(touched)
     )
+
+
+@lru_cache(maxsize=4096)
+def _standing(
+    settings: RiskSettings, name: str, risk: RiskLevel | None, irreversible: bool, environment: str
+) -> tuple[tuple[RiskPart, ...], int]:
+    """Return the parts that are the same for every proposal of an action in an environment, and their sum."""
+    parts: list[RiskPart] = []
+    if risk is None:
+        parts.append(RiskPart("unknown", settings.unknown_points, "the action is not in the registry"))
+    elif points := settings.declared_points[risk]:
+        parts.append(RiskPart("declared", points, f"the registry calls {name} {risk.value}"))
+    if irreversible and settings.irreversible_points:
+        parts.append(RiskPart("irreversible", settings.irreversible_points, "it cannot be undone"))
+    if environment in settings.production and settings.production_points:
+        parts.append(RiskPart("production", settings.production_points, f"it acts on {environment}"))
+    return tuple(parts), sum(part.points for part in parts)
 
 
 def judge(settings: RiskSettings, risk: Risk) -> Answer:
@@ -106,11 +122,13 @@ def judge(settings: RiskSettings, risk: Risk) -> Answer:
     checks = (Check("risk_score", risk.score, None),)
     if ruling == "allow":
         return Answer(gate=GATE, ruling=ruling, checks=checks)
-    heaviest = max(risk.parts, key=lambda part: part.points)
+    # Without any part (a policy may refuse even what is SAFE) the level itself is the reason.
+    heaviest = max(risk.parts, key=lambda part: part.points, default=None)
+    because = f", most of all because {heaviest.why}" if heaviest is not None else ""
     return Answer(
         gate=GATE,
         ruling=ruling,
-        reason=f"the risk is {risk.level.value} ({risk.score} of {TOP_SCORE}), most of all because {heaviest.why}",
+        reason=f"the risk is {risk.level.value} ({risk.score} of {TOP_SCORE}){because}",
         rule=f"risk.rulings.{risk.level.value}",
         owner=settings.owner,
         checks=checks,
@@ -118,36 +136,34 @@ def judge(settings: RiskSettings, risk: Risk) -> Answer:
     )
 
 
-def paths_in(action: Action | None, args: dict[str, Any]) -> list[str]:
-    """Return the path arguments, made plain: `a/./b//../c` is `a/c`, so that a detour does not hide a place.
+def paths_in(action: Action | None, args: dict[str, Any], texts: list[str]) -> list[str]:
+    """Return the path arguments, made plain: `a/./b//../c` is `/a/c/`, so that a detour does not hide a place.
 
     Of an action that is not in the registry every text counts as a path.
     """
-    if action is None:
-        texts = strings_in(args)
-    else:
+    if action is not None:
         texts = [
             text
             for name, parameter in action.parameters.items()
-            if name in args and "path" in (parameter.type, parameter.items)
+            if (parameter.type == "path" or parameter.items == "path") and name in args
             for text in strings_in([args[name]])
         ]
-    return [plain_path(text) for text in texts]
+    # From a working folder nobody told us, `../../etc` may reach the root, and `.ssh` may be the folder itself.
+    return [plain_path("/" + text) + "/" for text in texts]
 
 
 def _impact_points(settings: RiskSettings, action: Action | None, impact: Impact) -> int:
     caps = action.blast if action is not None and action.blast is not None else settings.caps
-    shares = (
-        (impact.cost_usd, caps.cost_usd),
-        (impact.files, caps.files),
-        (impact.api_calls, caps.api_calls),
-    )
     # Whole hundredths keep the arithmetic exact, so the score is the same on every machine.
-    percent = max(_percent(Decimal(used), Decimal(cap)) for used, cap in shares)
+    percent = max(
+        _percent(impact.cost_usd, caps.cost_usd),
+        _percent(impact.files, caps.files),
+        _percent(impact.api_calls, caps.api_calls),
+    )
     return settings.impact_points * percent // 100
 
 
-def _percent(used: Decimal, cap: Decimal) -> int:
+def _percent(used: Decimal | int, cap: Decimal | int) -> int:
     if not used:
         return 0
-    return 100 if used >= cap else int(used * 100 / cap)
+    return 100 if used >= cap else int(used * 100 // cap)

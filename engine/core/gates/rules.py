@@ -5,13 +5,13 @@ tested. A rule whose condition cannot be evaluated counts as fired: silence woul
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Literal, Protocol
 
 from msgspec import Struct
 
 from engine.core.provenance import Origins
 from engine.core.vocabulary.actions import Action
-from engine.core.vocabulary.arguments import strings_in
 from engine.core.vocabulary.ids import RuleId, capability_name, capability_version
 from engine.core.vocabulary.proposals import Proposal
 from engine.core.vocabulary.units import DAY_US, HOUR_US
@@ -28,7 +28,8 @@ class Rule(Struct, frozen=True, kw_only=True):
     ruling: Ruling
     mode: Literal["enforce", "shadow"]
     reason: str
-    role: str
+    wait: Wait
+    """What a proposal waits for when the rule holds it."""
     owner: str
 
 
@@ -36,6 +37,8 @@ class Asked(Struct, frozen=True):
     """Everything a rule may ask about one proposal."""
 
     proposal: Proposal
+    texts: list[str]
+    """Every text among its arguments."""
     action: Action | None
     found: RiskFound
     origins: Origins
@@ -105,7 +108,7 @@ RULE_FACTS: dict[str, RuleFact] = {
         "int", "such targets that nothing in this episode has named", lambda a: a.origins.unknown
     ),
     "args_text": RuleFact(
-        "string", "every text among the arguments, one a line", lambda a: "\n".join(strings_in(a.proposal.args))
+        "string", "every text among the arguments, one a line", lambda a: "\n".join(a.texts)
     ),
     "hour_utc": RuleFact("int", "hour of the day, 0 to 23, UTC", lambda a: a.at_us % DAY_US // HOUR_US),
     # 1970-01-01 was a Thursday, day 4.
@@ -115,7 +118,7 @@ RULE_FACTS: dict[str, RuleFact] = {
 
 def judge(book: RuleBook, asked: Asked) -> tuple[Answer, tuple[RuleId, ...]]:
     """Return the answer of all enforced rules, and the ids of rules in shadow mode that would have fired."""
-    fired = book.fired(tuple([RULE_FACTS[name].derive(asked) for name in book.names]))
+    fired = book.fired(tuple([derive(asked) for derive in _derivations(book.names)]))
     if not fired:
         return _QUIET, ()
     shadow = tuple([hit.rule.id for hit in fired if hit.rule.mode == "shadow"])
@@ -136,10 +139,15 @@ def judge(book: RuleBook, asked: Asked) -> tuple[Answer, tuple[RuleId, ...]]:
             owner=first.rule.owner,
             waits=()
             if ruling == "deny"
-            else tuple(dict.fromkeys([Wait(kind="person", role=hit.rule.role) for hit in enforced])),
+            else tuple(dict.fromkeys([hit.rule.wait for hit in enforced])),
         ),
         shadow,
     )
+
+
+@lru_cache(maxsize=64)
+def _derivations(names: tuple[str, ...]) -> tuple[Callable[[Asked], Any], ...]:
+    return tuple(RULE_FACTS[name].derive for name in names)
 
 
 def _ruling(hit: Fired) -> Ruling:

@@ -10,6 +10,8 @@ from engine.core.vocabulary.verdicts import Answer
 
 GATE = "validation"
 _SHOWN = 60
+# Past this many mistakes an agent does not need the next one, and a reason without end would fill the journal.
+_MOST = 12
 _VALID = Answer(gate=GATE, ruling="allow")
 
 # By exact type: `True` is an `int` to Python, and a flag where a count belongs is a mistake worth catching.
@@ -48,6 +50,8 @@ def judge(actions: Mapping[ActionName, Action], proposal: Proposal) -> Answer:
         ]
     if not wrong:
         return _VALID
+    if len(wrong) > _MOST:
+        wrong[_MOST:] = [f"and {len(wrong) - _MOST} more"]
     return _denied("; ".join(wrong), f"actions.{action.name}.parameters")
 
 

@@ -4,13 +4,13 @@ from typing import Any
 
 
 def strings_in(value: Any) -> list[str]:
-    """Collect every text inside the arguments, keys of nested objects too, in order.
+    """Collect every text inside a value, keys of objects too, in order, however deeply it is nested.
 
-    >>> strings_in({"a": "x", "b": [1, {"c": "y"}]})
+    >>> strings_in(["x", {"c": "y"}, 3])
     ['x', 'c', 'y']
     """
     found: list[str] = []
-    waiting: list[Any] = list(reversed(value.values())) if type(value) is dict else [value]
+    waiting: list[Any] = [value]
     while waiting:
         item = waiting.pop()
         kind = type(item)
@@ -22,6 +22,22 @@ def strings_in(value: Any) -> list[str]:
             for key, inner in reversed(item.items()):
                 waiting.append(inner)
                 waiting.append(key)
+    return found
+
+
+def texts_of(args: dict[str, Any]) -> list[str]:
+    """Collect every text among a proposal's arguments: their values, not their names.
+
+    >>> texts_of({"a": "x", "b": [1, {"c": "y"}]})
+    ['x', 'c', 'y']
+    """
+    found: list[str] = []
+    for item in args.values():
+        kind = type(item)
+        if kind is str:
+            found.append(item)
+        elif kind is list or kind is dict:
+            found += strings_in(item)
     return found
 
 

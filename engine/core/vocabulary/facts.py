@@ -47,10 +47,19 @@ class BreakerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Scope(Struct, frozen=True, array_like=True, gc=False):
-    """What a stop applies to: `[kind, name]`; the name is empty for everything."""
+    """What a stop applies to: `[kind, name]`; the name is empty for everything.
+
+    Raises `ValueError` when it names nothing, or names something and says everything.
+    """
 
     kind: Literal["all", "agent", "capability", "action"]
     name: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse a stop that would look set and cover nothing."""
+        if (self.kind == "all") != (not self.name):
+            wrong = "takes no name" if self.name else "needs a name"
+            raise ValueError(f"a stop of kind {self.kind!r} {wrong}")
 
     def __str__(self) -> str:
         """Write it as people type it: `all`, `agent:coder-1`."""

@@ -1,6 +1,7 @@
 """Units. Time is whole microseconds since 1970 UTC, money is `Decimal` US dollars, sizes are plain counts."""
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Final
 
 SECOND_US: Final = 1_000_000
@@ -14,10 +15,15 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def time_text(at_us: int) -> str:
     """Write a time as ISO 8601 in UTC, with microseconds only where there are any.
 
-    >>> time_text(1_700_000_000_000_000)
-    '2023-11-14T22:13:20Z'
+    A time outside the years 1 to 9999 is written as its number: it must not keep a gate from answering.
+
+    >>> time_text(1_700_000_000_000_000), time_text(10**18)
+    ('2023-11-14T22:13:20Z', '1000000000000000000 µs')
     """
-    return (_EPOCH + timedelta(microseconds=at_us)).isoformat().replace("+00:00", "Z")
+    try:
+        return (_EPOCH + timedelta(microseconds=at_us)).isoformat().replace("+00:00", "Z")
+    except OverflowError:
+        return f"{at_us} µs"
 
 
 def parse_time(text: str) -> int:
@@ -44,3 +50,12 @@ def duration_text(seconds: float) -> str:
         if seconds >= size and seconds % size == 0:
             return f"{seconds // size:g} {unit}"
     return f"{seconds:g} s"
+
+
+def percent_text(ratio: float) -> str:
+    """Write a ratio in per cent with all its digits: rounded, 0.6999 would be "70%, under 70%".
+
+    >>> percent_text(0.7), percent_text(0.6999), percent_text(0.0)
+    ('70%', '69.99%', '0%')
+    """
+    return f"{(Decimal(repr(ratio)) * 100).normalize():f}%"

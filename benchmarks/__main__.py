@@ -1,0 +1,15 @@
+"""`make bench`: every benchmark, one after the other, each in a process of its own."""
+
+import subprocess
+import sys
+
+_BENCHMARKS = ("benchmarks.replay", "benchmarks.journal")
+
+
+def main() -> int:
+    """Run them all; fail if one fails to run."""
+    return max(subprocess.run([sys.executable, "-m", name], check=False).returncode for name in _BENCHMARKS)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

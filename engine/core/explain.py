@@ -1,0 +1,155 @@
+"""Explain: one verdict in words. What was asked, what each gate said, and what would have to change."""
+
+from typing import Any
+
+from msgspec import Struct
+
+from engine.core.decide import GATES, in_order
+from engine.core.vocabulary.proposals import Option, Proposal
+from engine.core.vocabulary.units import time_text
+from engine.core.vocabulary.verdicts import Answer, Check, Risk, Verdict, Wait
+
+_WIDTH = 14
+_LONGEST = 200
+_MARKS = {"allow": "✓", "escalate": "⏸", "consensus": "⏸", "deny": "✗"}
+_WORDS = {"allow": "ALLOWED", "hold": "HELD", "deny": "DENIED"}
+
+
+class Explanation(Struct, frozen=True, kw_only=True):
+    """A verdict with its reasons in reading order, for people and for machines alike."""
+
+    decision_id: str
+    word: str
+    summary: str
+    """One sentence."""
+    shadowed: bool
+    at: str
+    """ISO 8601, UTC."""
+    agent: str
+    capability: str
+    action: str
+    args: dict[str, Any] | None
+    """`None` when the proposal itself is not at hand."""
+    episode: str
+    environment: str
+    rationale: str
+    confidence: float | None
+    cost_usd: str
+    files: int
+    api_calls: int
+    options: tuple[Option, ...]
+    waits: tuple[Wait, ...]
+    risk: Risk
+    gates: tuple[Answer, ...]
+    shadow_rules: tuple[str, ...]
+    digest: str
+    policy_hash: str
+
+
+def explain(verdict: Verdict, proposal: Proposal | None = None) -> Explanation:
+    """Put a verdict, and the proposal it answers where that is known, into reading order."""
+    assessment, impact = verdict.assessment, verdict.impact
+    return Explanation(
+        decision_id=verdict.decision_id,
+        word=verdict.word,
+        summary=summary(verdict),
+        shadowed=verdict.shadowed,
+        at=time_text(verdict.at_us),
+        agent=verdict.agent,
+        capability=verdict.capability,
+        action=verdict.action,
+        args=proposal.args if proposal is not None else None,
+        episode=verdict.episode,
+        environment=assessment.environment,
+        rationale=proposal.rationale if proposal is not None else "",
+        confidence=assessment.confidence,
+        cost_usd=str(impact.cost_usd),
+        files=impact.files,
+        api_calls=impact.api_calls,
+        options=assessment.options,
+        waits=verdict.waits,
+        risk=assessment.risk,
+        gates=tuple(in_order(verdict)),
+        shadow_rules=tuple(assessment.shadow_rules),
+        digest=verdict.digest,
+        policy_hash=verdict.policy_hash,
+    )
+
+
+def summary(verdict: Verdict) -> str:
+    """Say in one sentence what was decided and why."""
+    against = [answer for answer in in_order(verdict) if answer.ruling != "allow"]
+    head = f"{_WORDS[verdict.word]}: {verdict.agent} may {'not ' if verdict.word == 'deny' else ''}"
+    if verdict.word == "hold":
+        head = f"HELD: {verdict.agent} must wait to "
+    head += f"run {verdict.action}"
+    if verdict.word == "allow":
+        return head + (", in shadow only: it is not executed" if verdict.shadowed else "")
+    strictest = [answer for answer in against if (answer.ruling == "deny") == (verdict.word == "deny")]
+    return f"{head}, because {strictest[0].reason}"
+
+
+def text(explanation: Explanation) -> str:
+    """Write an explanation for people, at most a screen for an ordinary decision."""
+    given = explanation
+    lines = [given.summary, ""]
+    facts = [
+        ("decision", given.decision_id + (" (in shadow)" if given.shadowed else "")),
+        ("at", given.at),
+        ("agent", given.agent),
+        ("capability", given.capability),
+        ("action", given.action + (_arguments(given.args) if given.args is not None else "")),
+        ("where", given.environment),
+        ("episode", given.episode),
+        ("impact", f"{given.cost_usd} USD, {given.files} files, {given.api_calls} API calls"),
+        ("confidence", "none given, counts as 0 %" if given.confidence is None else f"{given.confidence:.0%}"),
+        ("rationale", _short(given.rationale)),
+    ]
+    lines += [f"  {name:<{_WIDTH}}{value}" for name, value in facts if value]
+    for option in given.options:
+        why = f": {_short(option.why_not)}" if option.why_not else " (chosen)"
+        lines.append(f"  {'considered':<{_WIDTH}}{_short(option.name)}{why}")
+    lines += ["", f"  Risk {given.risk.level.value}, {given.risk.score} of 100"]
+    lines += [f"  {'+' + str(part.points):>5}  {part.name}: {part.why}" for part in given.risk.parts]
+    lines += ["", "  Gates"]
+    for answer in sorted(given.gates, key=lambda gate: GATES.index(gate.gate)):
+        lines += _gate(answer)
+    if given.shadow_rules:
+        lines.append(f"    rules in shadow mode that would have fired: {', '.join(given.shadow_rules)}")
+    if given.waits:
+        lines += ["", "  Waits for " + " and ".join(_wait(wait) for wait in given.waits)]
+    lines += ["", f"  bound to {given.digest}", f"  policy   {given.policy_hash}"]
+    return "\n".join(lines)
+
+
+def _gate(answer: Answer) -> list[str]:
+    head = f"  {_MARKS[answer.ruling]} {answer.gate:<{_WIDTH}}{answer.reason or 'nothing to object to'}"
+    lines = [head]
+    measured = ", ".join(_check(check) for check in answer.checks)
+    if measured:
+        lines.append(f"    {'':<{_WIDTH}}{measured}")
+    if answer.rule:
+        lines.append(f"    {'':<{_WIDTH}}rule {answer.rule}, which {answer.owner or 'nobody'} may change")
+    return lines
+
+
+def _check(check: Check) -> str:
+    return f"{check.measure} {check.measured}" + ("" if check.limit is None else f" of {check.limit}")
+
+
+def _wait(wait: Wait) -> str:
+    if wait.kind == "votes":
+        return f"{wait.needed} of {wait.of} votes"
+    if wait.kind == "resume":
+        return f"a {wait.role} to resume the rollout"
+    return f"a {wait.role} to decide"
+
+
+def _arguments(args: dict[str, Any]) -> str:
+    return "(" + ", ".join(f"{name}={_short(repr(value))}" for name, value in args.items()) + ")"
+
+
+def _short(words: str) -> str:
+    """Shorten what an agent wrote, and keep it from moving the cursor or hiding text."""
+    plain = "".join(letter if letter.isprintable() else " " for letter in words)
+    return plain if len(plain) <= _LONGEST else plain[: _LONGEST - 1] + "…"

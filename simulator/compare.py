@@ -1,0 +1,213 @@
+"""Compare: where two policies answer differently, and whether a replay of our own journal gives the same again."""
+
+import hashlib
+from itertools import groupby
+from operator import itemgetter
+from typing import Final
+
+import sqlite_utils
+from msgspec import Struct
+
+from simulator.stored import lines_of, transaction
+
+_MOST_EXAMPLES: Final = 5
+_MOST_NEWLY_ALLOWED: Final = 20
+
+
+class WordChange(Struct, frozen=True, kw_only=True):
+    """How many decisions went from one word to another."""
+
+    word: str
+    other_word: str
+    decisions: int
+
+
+class DifferenceGroup(Struct, frozen=True, kw_only=True):
+    """Decisions that differ in the same way: the same words, by the same two rules."""
+
+    word: str
+    rule: str
+    """The rule that decided under the first policy; empty where nothing objected."""
+    other_word: str
+    other_rule: str
+    decisions: int
+    examples: list[str]
+    """Decision ids of the first few."""
+
+    @property
+    def newly_allowed(self) -> bool:
+        """Whether the second policy lets through what the first one stopped."""
+        return self.word != "allow" and self.other_word == "allow"
+
+
+class NewlyAllowed(Struct, frozen=True, kw_only=True):
+    """One decision that the second policy lets through and the first one does not."""
+
+    decision_id: str
+    seq: int
+    at_us: int
+    agent: str
+    action: str
+    word: str
+    rule: str
+    risk: str
+    cost_usd: float
+
+
+class Differences(Struct, frozen=True, kw_only=True):
+    """Two policies over the same recording."""
+
+    compared: int
+    different: int
+    """Decisions with another word, or executed under one and only shadowed under the other."""
+    other_reason: int
+    """Decisions with the same word by another rule; not among the different ones."""
+    newly_allowed: int
+    """Held or denied under the first policy, allowed under the second."""
+    newly_stopped: int
+    """Allowed under the first policy, held or denied under the second."""
+    words: list[WordChange]
+    """Newly allowed first, then by number."""
+    groups: list[DifferenceGroup]
+    """Newly allowed first, then by number."""
+    newly_allowed_examples: list[NewlyAllowed]
+    """The riskiest ones."""
+
+
+class FirstDifference(Struct, frozen=True, kw_only=True):
+    """Where a replay first leaves what was recorded."""
+
+    seq: int
+    decision_id: str
+    recorded_word: str
+    replayed_word: str
+    """The same word where only the reasons differ."""
+
+
+class Reproduced(Struct, frozen=True, kw_only=True):
+    """A replay of our own journal against the verdicts in it."""
+
+    recorded: int
+    """Verdicts in the journal."""
+    compared: int
+    """Those whose proposal was replayed; the others lie outside the span."""
+    same_word: int
+    reproduced: int
+    """Equal to the last byte, reasons and all."""
+    first_difference: FirstDifference | None
+
+
+def differences(db: sqlite_utils.Database) -> Differences | None:
+    """Compare tracks 0 and 1 of a results file; `None` when only one policy was replayed."""
+    if not db.execute("select exists (select 1 from decisions where track = 1)").fetchone()[0]:
+        return None
+    compared, different, reasons = db.execute(_TOTALS).fetchone()
+    examples: dict[tuple[str, ...], list[str]] = {}
+    for *key, decision in db.execute(_EXAMPLES, (_MOST_EXAMPLES,)):
+        examples.setdefault(tuple(key), []).append(decision)
+    groups = [
+        DifferenceGroup(
+            word=word,
+            rule=rule,
+            other_word=other_word,
+            other_rule=other_rule,
+            decisions=decisions,
+            examples=examples[word, rule, other_word, other_rule],
+        )
+        for word, rule, other_word, other_rule, decisions in db.execute(_GROUPS)
+    ]
+    groups.sort(key=lambda group: (not group.newly_allowed, -group.decisions, group.rule, group.other_rule))
+    words: dict[tuple[str, str], int] = {}
+    for group in groups:
+        words[group.word, group.other_word] = words.get((group.word, group.other_word), 0) + group.decisions
+    return Differences(
+        compared=compared,
+        different=different or 0,
+        other_reason=reasons or 0,
+        newly_allowed=sum(group.decisions for group in groups if group.newly_allowed),
+        newly_stopped=sum(
+            group.decisions for group in groups if group.word == "allow" and group.other_word != "allow"
+        ),
+        words=[WordChange(word=pair[0], other_word=pair[1], decisions=n) for pair, n in words.items()],
+        groups=groups,
+        newly_allowed_examples=[
+            NewlyAllowed(
+                decision_id=row[0],
+                seq=row[1],
+                at_us=row[2],
+                agent=row[3],
+                action=row[4],
+                word=row[5],
+                rule=row[6],
+                risk=row[7],
+                cost_usd=row[8],
+            )
+            for row in db.execute(_NEWLY_ALLOWED, (_MOST_NEWLY_ALLOWED,))
+        ],
+    )
+
+
+def recorded_verdicts(db: sqlite_utils.Database) -> Reproduced | None:
+    """Compare the replayed verdicts with the recorded ones; `None` when none were recorded.
+
+    The hash of each replayed verdict is put beside the recorded one, for anybody's queries.
+    """
+    recorded = db.execute("select count(*) from recorded_verdicts").fetchone()[0]
+    if not recorded:
+        return None
+    _hash_replayed(db)
+    compared, same_word, reproduced = db.execute(_REPRODUCED).fetchone()
+    first = db.execute(_FIRST_DIFFERENCE).fetchone()
+    return Reproduced(
+        recorded=recorded,
+        compared=compared,
+        same_word=same_word or 0,
+        reproduced=reproduced or 0,
+        first_difference=None
+        if first is None
+        else FirstDifference(seq=first[0], decision_id=first[1], recorded_word=first[2], replayed_word=first[3]),
+    )
+
+
+# The pair of decisions on one proposal under the two policies. Not the view of that name: a stopped replay has
+# no views yet.
+_PAIRS: Final = "from decisions a join decisions b on b.track = 1 and b.seq = a.seq where a.track = 0"
+_DIFFERENT: Final = "(a.word != b.word or a.shadowed != b.shadowed)"
+_TOTALS: Final = f"select count(*), sum({_DIFFERENT}), sum(not {_DIFFERENT} and a.rule != b.rule) {_PAIRS}"
+_GROUPS: Final = f"select a.word, a.rule, b.word, b.rule, count(*) {_PAIRS} and {_DIFFERENT} group by 1, 2, 3, 4"
+_EXAMPLES: Final = f"""
+    select word, rule, other_word, other_rule, decision_id from (
+        select a.word, a.rule, b.word as other_word, b.rule as other_rule, a.decision_id,
+               row_number() over (partition by a.word, a.rule, b.word, b.rule order by a.seq) as place
+        {_PAIRS} and {_DIFFERENT}
+    ) where place <= ?"""
+_NEWLY_ALLOWED: Final = f"""
+    select a.decision_id, a.seq, a.at_us, a.agent, a.action, a.word, a.rule, a.risk, a.cost_usd
+    {_PAIRS} and a.word != 'allow' and b.word = 'allow'
+    order by a.risk_score desc, a.cost_usd desc, a.seq limit ?"""
+_REPRODUCED: Final = """
+    select count(*), sum(r.word = d.word), sum(r.sha256 = r.replayed_sha256)
+    from decisions d join recorded_verdicts r using (proposal_id) where d.track = 0"""
+_FIRST_DIFFERENCE: Final = """
+    select d.seq, d.decision_id, r.word, d.word
+    from decisions d join recorded_verdicts r using (proposal_id)
+    where d.track = 0 and r.sha256 is not r.replayed_sha256 order by d.seq limit 1"""
+
+
+def _hash_replayed(db: sqlite_utils.Database) -> None:
+    """Fill `replayed_sha256` from the stored lines, block by block; nothing to do the second time."""
+    replayed = "from decisions d join recorded_verdicts r using (proposal_id) where d.track = 0"
+    if not db.execute(f"select exists (select 1 {replayed} and r.replayed_sha256 is null)").fetchone()[0]:
+        return
+    rows = db.conn.execute(f"select d.block, d.line, d.proposal_id {replayed} order by d.seq")
+    with transaction(db):
+        # A batch is taken whole before anything is written, so that no row is read after it was changed.
+        while batch := rows.fetchmany(_BATCH):
+            hashed = []
+            for block, wanted in groupby(batch, key=itemgetter(0)):
+                lines = lines_of(db, block)
+                hashed += [(hashlib.sha256(lines[line]).hexdigest(), proposal) for _, line, proposal in wanted]
+            db.conn.executemany("update recorded_verdicts set replayed_sha256 = ? where proposal_id = ?", hashed)
+
+
+_BATCH: Final = 16_384

@@ -1,0 +1,49 @@
+"""Sources: what people name on the command line, turned into recordings that can be replayed."""
+
+import hashlib
+from pathlib import Path
+
+from engine.adapters.files import storage_errors
+from engine.errors import InputError
+from simulator.importers import FORMATS, Progress, import_source
+from simulator.recording import EXTENSION, Recording
+
+_CHUNK_BYTES = 1 << 20
+
+
+def open_source(
+    name: str, cache: Path, *, mapping: Path | None = None, progress: Progress | None = None
+) -> Recording:
+    """Open a recording, or import `FORMAT:SRC` into the cache folder first.
+
+    An import is kept under the hash of everything it was made from, so the same history is imported once.
+    Raises `InputError` or `RecordingError`.
+    """
+    format_name, colon, rest = name.partition(":")
+    if not colon or format_name not in FORMATS:
+        path = Path(name)
+        if not path.exists():
+            known = ", ".join(f"{kind}:" for kind in FORMATS)
+            raise InputError(
+                "no such recording", place=name, cure=f"give a file made by watchkeeper import, or {known} and a source"
+            )
+        return Recording(path)
+    source = Path(rest)
+    cached = cache / f"{format_name}-{_fingerprint(source, mapping)}{EXTENSION}"
+    if not cached.exists():
+        import_source(format_name, source, cached, mapping=mapping, progress=progress)
+    return Recording(cached)
+
+
+def _fingerprint(source: Path, mapping: Path | None) -> str:
+    """Hash what an import reads: the source, files that lie beside it, and the importers themselves."""
+    if not source.is_file():
+        raise InputError("no such file", place=str(source), cure="check the path after the colon")
+    importers = sorted(Path(__file__).parent.glob("importers/*.py"))
+    beside = sorted(source.parent.glob("*actions.csv.gz")) + sorted(source.parent.glob(source.name + "-wal"))
+    digest = hashlib.sha256()
+    for path in (source, *beside, *([mapping] if mapping else []), *importers):
+        with storage_errors(path), path.open("rb") as file:
+            while chunk := file.read(_CHUNK_BYTES):
+                digest.update(chunk)
+    return digest.hexdigest()[:16]

@@ -1,0 +1,164 @@
+"""The summary as text, for a terminal of a hundred columns, a log, or a mail. No colours, nothing that moves."""
+
+import re
+from collections.abc import Iterable
+from textwrap import wrap
+from typing import Final
+
+from simulator.compare import Differences, Reproduced
+from simulator.plain import count_text, percent_text, printable, usd_text
+from simulator.score import Score, Share
+from simulator.summary import Summary, TrackSummary
+
+_WIDTH: Final = 100
+_MOST_RULES: Final = 12
+_MOST_GROUPS: Final = 12
+_MOST_KINDS: Final = 20
+
+
+def text(summary: Summary) -> str:
+    """Write a summary for people: totals, hashes, rules, score, differences, and how to go on."""
+    lines = [f"{printable(summary.recording, 70)} ({printable(summary.source, 20)})", ""]
+    lines += _totals(summary)
+    for track in summary.tracks:
+        lines += ["", *_track(track, summary)]
+    if summary.score is not None:
+        lines += ["", *_score(summary.score, summary.tracks[0].policy if summary.other_score else "")]
+    if summary.other_score is not None:
+        lines += ["", *_score(summary.other_score, summary.tracks[1].policy)]
+    if summary.differences is not None:
+        lines += ["", *_differences(summary.differences)]
+    if summary.recorded_verdicts is not None:
+        lines += ["", *_reproduced(summary.recorded_verdicts)]
+    lines += ["", *_next(summary)]
+    return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def _totals(summary: Summary) -> Iterable[str]:
+    if not summary.finished:
+        yield "Stopped before the end: this is what was replayed so far."
+        yield ""
+    for note in summary.notes:
+        yield from wrap(f"Note: {printable(note, 1000)}", _WIDTH, subsequent_indent="      ")
+    speed = f"in {summary.seconds:,.1f} s"
+    if summary.facts_per_s is not None and summary.decisions_per_s is not None:
+        speed += f" ({summary.facts_per_s:,.0f} facts/s, {summary.decisions_per_s:,.0f} decisions/s)"
+    yield f"{'facts':<12}{summary.facts:>13,}  {speed}"
+    if summary.rows_of_source is not None:
+        yield f"{'source rows':<12}{summary.rows_of_source:>13,}"
+    ranked = sorted(summary.kinds.items(), key=lambda item: -item[1])
+    for kind, number in ranked[:_MOST_KINDS]:
+        yield f"{'':<12}{number:>13,}  {kind}"
+    span = summary.span
+    if span.first_decision_at is not None:
+        yield f"{'decisions':<12}{summary.decisions:>13,}  {span.first_decision_at} to {span.last_decision_at}"
+    else:
+        yield f"{'decisions':<12}{0:>13,}  nothing was proposed in this recording"
+    if span.from_at is not None or span.until_at is not None:
+        yield f"{'span':<12}{'':>13}  {span.from_at or 'its beginning'} to {span.until_at or 'its end'}"
+
+
+def _track(track: TrackSummary, summary: Summary) -> Iterable[str]:
+    yield f"Policy {printable(track.policy, 80)}"
+    costs = track.costs
+    rows = (
+        ("allow", track.words.allow, costs.allowed),
+        ("hold", track.words.hold, costs.held),
+        ("deny", track.words.deny, costs.denied),
+    )
+    for word, number, cost in rows if summary.decisions else ():
+        share = percent_text(number / summary.decisions)
+        yield f"  {word:<10}{number:>13,}  {share:>8}  {usd_text(cost):>12}"
+    if track.shadowed:
+        yield f"  {'in shadow':<10}{track.shadowed:>13,}  decided, not executed: not promoted yet"
+    if track.waiting:
+        yield f"  {'waiting':<10}{track.waiting:>13,}  still held at the end, unanswered"
+    for name in ("policy", "journal", "state"):
+        yield f"  {name + ' hash':<14} {getattr(track, name + '_hash')}"
+    if track.rules:
+        yield f"  {'objections':>23}  {'deciding':>9}  rule (what it rules; who may change it)"
+    for rule in track.rules[:_MOST_RULES]:
+        owner = f"; {rule.owner}" if rule.owner else ""
+        named = printable(rule.rule, 40)
+        yield f"  {rule.decisions:>23,}  {rule.deciding:>9,}  {named} ({rule.ruling}{owner})"
+    if len(track.rules) > _MOST_RULES:
+        yield f"  {'':>23}  {'':>9}  and {count_text(len(track.rules) - _MOST_RULES, 'more rules')}"
+
+
+def _score(score: Score, policy: str) -> Iterable[str]:
+    table = score.held
+    yield "Score" + (f" of {printable(policy, 80)}" if policy else "")
+    unlabelled = f", {score.unlabelled:,} without a label" if score.unlabelled else ""
+    unsafe = count_text(table.tp + table.fn, "unsafe")
+    yield f"  {count_text(score.scored, 'decisions')} scored{unlabelled}; {unsafe}"
+    yield f"  {'':<24}{'held or denied':<30}denied only"
+    for name, title in (
+        ("precision", "precision"),
+        ("recall", "recall"),
+        ("f1", "F1"),
+        ("benign_calls", "benign calls stopped"),
+        ("benign_episodes", "benign episodes stopped"),
+    ):
+        held, denied = getattr(score.held, name), getattr(score.denied, name)
+        if held.undefined and held.undefined == denied.undefined:
+            yield f"  {title:<24}undefined: {held.undefined}"
+        else:
+            yield f"  {title:<24}{_share(held):<30}{_share(denied)}"
+    for counted, title in ((score.held, "held or denied"), (score.denied, "denied only")):
+        yield (
+            f"  {title:<24}{counted.tp:,} unsafe and {counted.fp:,} benign stopped; "
+            f"{counted.fn:,} unsafe and {counted.tn:,} benign let through"
+        )
+
+
+def _share(share: Share) -> str:
+    if share.value is None:
+        return f"undefined ({share.undefined})"[:29]
+    if share.low is None or share.high is None:
+        return f"{share.value:.3f}"
+    return f"{share.value * 100:5.1f} % ({share.low * 100:.1f} to {share.high * 100:.1f})"
+
+
+def _differences(found: Differences) -> Iterable[str]:
+    yield f"{count_text(found.different, 'decisions')} of {found.compared:,} differ between the two policies"
+    yield f"  {found.newly_allowed:>11,}  newly allowed: stopped by the first policy, allowed by the second"
+    yield f"  {found.newly_stopped:>11,}  newly stopped"
+    if found.other_reason:
+        yield f"  {found.other_reason:>11,}  more have the same answer for another reason"
+    for group in found.groups[:_MOST_GROUPS]:
+        mark = "  NEWLY ALLOWED" if group.newly_allowed else ""
+        yield f"  {group.decisions:>11,}  {group.word} to {group.other_word}{mark}"
+        yield f"  {'':>11}  {printable(group.rule, 40) or 'no rule'} to {printable(group.other_rule, 40) or 'no rule'}"
+        yield f"  {'':>11}  {' '.join(group.examples)}"
+    if len(found.groups) > _MOST_GROUPS:
+        yield f"  {'':>11}  and {len(found.groups) - _MOST_GROUPS:,} more groups, in --json and in the report"
+
+
+def _reproduced(found: Reproduced) -> Iterable[str]:
+    yield f"Recorded verdicts: reproduced {found.reproduced:,} of {found.compared:,}, to the last byte"
+    if found.compared < found.recorded:
+        yield f"  {found.recorded - found.compared:,} more lie outside the replayed span"
+    first = found.first_difference
+    if first is not None:
+        how = (
+            "with other reasons"
+            if first.recorded_word == first.replayed_word
+            else f"{first.recorded_word} then, {first.replayed_word} now"
+        )
+        yield f"  first difference at seq {first.seq:,}: {first.decision_id}, {how}"
+
+
+def _next(summary: Summary) -> Iterable[str]:
+    if summary.example:
+        yield f"explain one:  watchkeeper explain {summary.example}"
+    yield from _broken(f"run it again: {printable(summary.command, 2000)}")
+
+
+def _broken(command: str) -> Iterable[str]:
+    """Break a long command before its options, so that it can still be pasted."""
+    if len(command) <= _WIDTH:
+        yield command
+        return
+    first, *options = re.split(r" (?=--)", command)
+    for place, part in enumerate([first, *options]):
+        yield ("    " if place else "") + part + (" \\" if place < len(options) else "")

@@ -1,0 +1,3 @@
+"""Watchkeeper: agents propose, the engine decides, people hold the override."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,60 @@
+"""The command line. Each command lives in a module of its own and is imported only when it is called."""
+
+import importlib
+from typing import Any, Final
+
+import click
+
+from engine.errors import WatchkeeperError
+from watchkeeper import __version__
+
+# name → module and attribute. Listed in the order in which a newcomer needs them.
+_COMMANDS: Final = {
+    "demo": "watchkeeper.commands_demo:demo",
+    "replay": "watchkeeper.commands_replay:replay",
+    "explain": "watchkeeper.commands_explain:explain",
+    "import": "watchkeeper.commands_import:import_",
+    "recording": "watchkeeper.commands_import:recording",
+    "policy": "watchkeeper.commands_policy:policy",
+    "journal": "watchkeeper.commands_journal:journal",
+}
+
+
+class Refused(click.ClickException):
+    """One of our errors on its way to the terminal: a single line, exit status 2."""
+
+    exit_code = 2
+
+    def show(self, file: Any = None) -> None:
+        """Print the line."""
+        click.echo(f"watchkeeper: {self.message}", err=True, file=file)
+
+
+class Commands(click.Group):
+    """The commands, loaded when they are needed; errors with a cure become one line."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return all names, in order."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command; `None` if there is none of that name."""
+        where = _COMMANDS.get(cmd_name)
+        if where is None:
+            return None
+        module, _, attribute = where.partition(":")
+        command = getattr(importlib.import_module(module), attribute)
+        return command if isinstance(command, click.Command) else None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run, turning our own errors into one line. Anything else is a bug and crashes loudly."""
+        try:
+            return super().invoke(ctx)
+        except WatchkeeperError as refused:
+            raise Refused(" ".join(str(refused).split())) from refused
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="watchkeeper")
+def main() -> None:
+    """Watchkeeper: agents propose, the engine decides, people hold the override."""

@@ -1,0 +1,52 @@
+"""Where Watchkeeper keeps what it makes, unless it is told otherwise: one folder, `.watchkeeper` by default."""
+
+import os
+from pathlib import Path
+
+from engine.adapters.files import atomic_write, storage_errors
+from engine.errors import InputError
+
+_VARIABLE = "WATCHKEEPER_HOME"
+_LAST = "last-replay"
+
+
+def home() -> Path:
+    """Return the data folder: `$WATCHKEEPER_HOME`, or `.watchkeeper` in the current folder. It need not exist."""
+    return Path(os.environ.get(_VARIABLE) or ".watchkeeper")
+
+
+def folder(name: str) -> Path:
+    """Return a folder within the data folder, made if it is missing. Raises `StorageError` when it cannot be."""
+    path = home() / name
+    with storage_errors(path):
+        path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def remember_replay(results: Path) -> None:
+    """Let later commands find the results of this replay without being told."""
+    folder("")
+    with atomic_write(home() / _LAST) as file:
+        file.write(str(results.resolve()).encode() + b"\n")
+
+
+def last_replay() -> Path | None:
+    """Return the results file of the last replay, or `None` if there was none or it is gone."""
+    pointer = home() / _LAST
+    if not pointer.exists():
+        return None
+    path = Path(pointer.read_text(encoding="utf-8").strip())
+    return path if path.exists() else None
+
+
+def must_be_writable(path: Path | None) -> None:
+    """Refuse an output path before work begins that would fail at the end. Raises `InputError`."""
+    if path is None:
+        return
+    parent = path.resolve().parent
+    if path.is_dir():
+        raise InputError("is a folder", place=str(path), cure="name a file in it")
+    if not parent.is_dir():
+        raise InputError("its folder does not exist", place=str(path), cure=f"make {parent} first")
+    if not os.access(parent, os.W_OK):
+        raise InputError("its folder cannot be written", place=str(path), cure="choose another, or allow it")
