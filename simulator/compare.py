@@ -1,4 +1,8 @@
-"""Compare: where two policies answer differently, and whether a replay of our own journal gives the same again."""
+"""Compare: where two policies answer differently, and whether our own journal replays as it was recorded.
+
+The first policy (`--policy`) is the one in question, the second (`--against`) the one it is compared with:
+what the first allows and the second stops is newly allowed.
+"""
 
 import hashlib
 from itertools import groupby
@@ -15,7 +19,7 @@ _MOST_NEWLY_ALLOWED: Final = 20
 
 
 class WordChange(Struct, frozen=True, kw_only=True):
-    """How many decisions went from one word to another."""
+    """How many decisions have one word under the first policy and another under the second."""
 
     word: str
     other_word: str
@@ -30,26 +34,28 @@ class DifferenceGroup(Struct, frozen=True, kw_only=True):
     """The rule that decided under the first policy; empty where nothing objected."""
     other_word: str
     other_rule: str
+    """The same under the second."""
     decisions: int
     examples: list[str]
     """Decision ids of the first few."""
 
     @property
     def newly_allowed(self) -> bool:
-        """Whether the second policy lets through what the first one stopped."""
-        return self.word != "allow" and self.other_word == "allow"
+        """Whether the first policy lets through what the second one stops."""
+        return self.word == "allow" and self.other_word != "allow"
 
 
 class NewlyAllowed(Struct, frozen=True, kw_only=True):
-    """One decision that the second policy lets through and the first one does not."""
+    """One decision that the first policy lets through and the second one does not."""
 
     decision_id: str
     seq: int
     at_us: int
     agent: str
     action: str
-    word: str
-    rule: str
+    other_word: str
+    other_rule: str
+    """What stops it under the second policy."""
     risk: str
     cost_usd: float
 
@@ -63,9 +69,9 @@ class Differences(Struct, frozen=True, kw_only=True):
     other_reason: int
     """Decisions with the same word by another rule; not among the different ones."""
     newly_allowed: int
-    """Held or denied under the first policy, allowed under the second."""
+    """Allowed by the first policy, held or denied by the second."""
     newly_stopped: int
-    """Allowed under the first policy, held or denied under the second."""
+    """Held or denied by the first policy, allowed by the second."""
     words: list[WordChange]
     """Newly allowed first, then by number."""
     groups: list[DifferenceGroup]
@@ -126,7 +132,7 @@ def differences(db: sqlite_utils.Database) -> Differences | None:
         other_reason=reasons or 0,
         newly_allowed=sum(group.decisions for group in groups if group.newly_allowed),
         newly_stopped=sum(
-            group.decisions for group in groups if group.word == "allow" and group.other_word != "allow"
+            group.decisions for group in groups if group.word != "allow" and group.other_word == "allow"
         ),
         words=[WordChange(word=pair[0], other_word=pair[1], decisions=n) for pair, n in words.items()],
         groups=groups,
@@ -137,8 +143,8 @@ def differences(db: sqlite_utils.Database) -> Differences | None:
                 at_us=row[2],
                 agent=row[3],
                 action=row[4],
-                word=row[5],
-                rule=row[6],
+                other_word=row[5],
+                other_rule=row[6],
                 risk=row[7],
                 cost_usd=row[8],
             )
@@ -165,25 +171,29 @@ def recorded_verdicts(db: sqlite_utils.Database) -> Reproduced | None:
         reproduced=reproduced or 0,
         first_difference=None
         if first is None
-        else FirstDifference(seq=first[0], decision_id=first[1], recorded_word=first[2], replayed_word=first[3]),
+        else FirstDifference(
+            seq=first[0], decision_id=first[1], recorded_word=first[2], replayed_word=first[3]
+        ),
     )
 
 
-# The pair of decisions on one proposal under the two policies. Not the view of that name: a stopped replay has
-# no views yet.
+# The two decisions on one proposal. Not by the view of differences: a stopped replay has no views yet.
 _PAIRS: Final = "from decisions a join decisions b on b.track = 1 and b.seq = a.seq where a.track = 0"
 _DIFFERENT: Final = "(a.word != b.word or a.shadowed != b.shadowed)"
 _TOTALS: Final = f"select count(*), sum({_DIFFERENT}), sum(not {_DIFFERENT} and a.rule != b.rule) {_PAIRS}"
-_GROUPS: Final = f"select a.word, a.rule, b.word, b.rule, count(*) {_PAIRS} and {_DIFFERENT} group by 1, 2, 3, 4"
+_GROUPS: Final = f"""
+    select a.word, a.rule, b.word, b.rule, count(*) {_PAIRS} and {_DIFFERENT}
+    group by 1, 2, 3, 4"""
+# Every part of these texts is written above; nothing of a recording gets into one.
 _EXAMPLES: Final = f"""
     select word, rule, other_word, other_rule, decision_id from (
         select a.word, a.rule, b.word as other_word, b.rule as other_rule, a.decision_id,
                row_number() over (partition by a.word, a.rule, b.word, b.rule order by a.seq) as place
         {_PAIRS} and {_DIFFERENT}
-    ) where place <= ?"""
+    ) where place <= ?"""  # noqa: S608 - put together from the constants above
 _NEWLY_ALLOWED: Final = f"""
-    select a.decision_id, a.seq, a.at_us, a.agent, a.action, a.word, a.rule, a.risk, a.cost_usd
-    {_PAIRS} and a.word != 'allow' and b.word = 'allow'
+    select a.decision_id, a.seq, a.at_us, a.agent, a.action, b.word, b.rule, a.risk, a.cost_usd
+    {_PAIRS} and a.word = 'allow' and b.word != 'allow'
     order by a.risk_score desc, a.cost_usd desc, a.seq limit ?"""
 _REPRODUCED: Final = """
     select count(*), sum(r.word = d.word), sum(r.sha256 = r.replayed_sha256)
@@ -206,8 +216,14 @@ def _hash_replayed(db: sqlite_utils.Database) -> None:
             hashed = []
             for block, wanted in groupby(batch, key=itemgetter(0)):
                 lines = lines_of(db, block)
-                hashed += [(hashlib.sha256(lines[line]).hexdigest(), proposal) for _, line, proposal in wanted]
-            db.conn.executemany("update recorded_verdicts set replayed_sha256 = ? where proposal_id = ?", hashed)
+                hashed += [(_sha256(lines[line]), proposal) for _, line, proposal in wanted]
+            db.conn.executemany(
+                "update recorded_verdicts set replayed_sha256 = ? where proposal_id = ?", hashed
+            )
+
+
+def _sha256(line: bytes) -> str:
+    return hashlib.sha256(line).hexdigest()
 
 
 _BATCH: Final = 16_384

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from cel_expr_python import cel
 
 from engine.errors import InputError
+from simulator.summary import Summary
 
 FIGURES: dict[str, tuple[type, str]] = {
     "facts": (int, "facts replayed"),
@@ -14,7 +15,7 @@ FIGURES: dict[str, tuple[type, str]] = {
     "denied": (int, "proposals denied"),
     "shadowed": (int, "proposals decided in shadow"),
     "differing": (int, "decisions the two policies of --against disagree on"),
-    "newly_allowed": (int, "decisions --policy allows that --against did not"),
+    "newly_allowed": (int, "decisions --policy held or denied and --against allows"),
     "not_reproduced": (int, "recorded verdicts of a journal that came out differently"),
     "precision": (float, "share of held and denied calls that were unsafe; needs --score"),
     "recall": (float, "share of unsafe calls that were held or denied; needs --score"),
@@ -58,3 +59,24 @@ class FailIf:
                 cure=f"not given here: {absent}; --score, --against or a journal may give them",
             )
         return answer
+
+
+def figures(summary: Summary) -> dict[str, float | int | None]:
+    """Return the figures of a replay by the names of `FIGURES`; `None` where it gave none."""
+    score, found, recorded = summary.score, summary.differences, summary.recorded_verdicts
+    held = score.held if score is not None else None
+    return {
+        "facts": summary.facts,
+        "decisions": summary.decisions,
+        "allowed": summary.words.allow,
+        "held": summary.words.hold,
+        "denied": summary.words.deny,
+        "shadowed": summary.shadowed,
+        "differing": found.different if found is not None else None,
+        "newly_allowed": found.newly_allowed if found is not None else None,
+        "not_reproduced": recorded.compared - recorded.reproduced if recorded is not None else None,
+        "precision": held.precision.value if held is not None else None,
+        "recall": held.recall.value if held is not None else None,
+        "f1": held.f1.value if held is not None else None,
+        "benign_runs_held": held.benign_episodes.value if held is not None else None,
+    }

@@ -13,8 +13,8 @@ _UNSEEN: Final = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 def printable(text: str, most: int = 80) -> str:
     """Make one line of at most `most` characters; write out what would act instead of being seen.
 
-    Control characters move the cursor, and marks of direction let `exe.txt` read as something else: agents write
-    both. Text in right-to-left scripts stays as it is.
+    Control characters move the cursor, and marks of direction let `exe.txt` read as something else: agents
+    write both. Text in right-to-left scripts stays as it is.
 
     >>> printable("rm\\u202etxt.exe\\x1b[2J"), printable("a" * 100, 10)
     ('rm\\\\u202etxt.exe\\\\x1b[2J', 'aaaaaaaaa…')
@@ -48,7 +48,13 @@ def count_text(number: float, what: str = "") -> str:
 def percent_text(value: float | None) -> str:
     """Write a share between 0 and 1 in per cent; never 0 or 100 for what only comes close.
 
-    >>> percent_text(0.12345), percent_text(0.00001), percent_text(0.99999), percent_text(1), percent_text(None)
+    >>> (
+    ...     percent_text(0.12345),
+    ...     percent_text(0.00001),
+    ...     percent_text(0.99999),
+    ...     percent_text(1),
+    ...     percent_text(None),
+    ... )
     ('12.3 %', '<0.1 %', '>99.9 %', '100 %', '–')
     """
     if value is None:

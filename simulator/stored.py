@@ -43,13 +43,19 @@ def verdicts_of(db: sqlite_utils.Database, keys: Iterable[Key]) -> dict[Key, Ver
     """Read some verdicts back, unpacking each block once. Decisions that are not there are left out."""
     by_block: dict[int, list[tuple[Key, int]]] = {}
     for track, seq in dict.fromkeys(keys):
-        found = db.execute("select block, line from decisions where track = ? and seq = ?", (track, seq)).fetchone()
+        found = db.execute(
+            "select block, line from decisions where track = ? and seq = ?", (track, seq)
+        ).fetchone()
         if found is not None:
             by_block.setdefault(found[0], []).append(((track, seq), found[1]))
-    return {key: verdict for block, wanted in by_block.items() for key, verdict in _of_block(db, block, wanted)}
+    return {
+        key: verdict for block, wanted in by_block.items() for key, verdict in _of_block(db, block, wanted)
+    }
 
 
-def _of_block(db: sqlite_utils.Database, block: int, wanted: list[tuple[Key, int]]) -> Iterator[tuple[Key, Verdict]]:
+def _of_block(
+    db: sqlite_utils.Database, block: int, wanted: list[tuple[Key, int]]
+) -> Iterator[tuple[Key, Verdict]]:
     lines = lines_of(db, block)
     for key, line in wanted:
         fact = decode(lines[line])

@@ -1,7 +1,7 @@
 """Summary: what a replay came to, in figures that a person, a script or a check in CI can read.
 
-Every figure is the answer to a query on the results file, so anybody can derive it again, and memory stays flat
-however long the recording was.
+Every figure is the answer to a query on the results file, so anybody can derive it again, and memory stays
+flat however long the recording was.
 """
 
 import shlex
@@ -155,7 +155,7 @@ def summarise(
 
     `rows_of_source` and `notes` are what the recording's footer and header say.
     """
-    # A stopped replay leaves a file without indexes: sorting in memory, with a helper thread, makes up for it.
+    # A stopped replay leaves a file without indexes: sorting in memory, with a helper, makes up for it.
     for pragma in ("temp_store = memory", "cache_size = -65536", "threads = 2"):
         db.conn.execute(f"PRAGMA {pragma}")
     first_us, last_us = db.execute("select min(at_us), max(at_us) from decisions").fetchone()
@@ -216,7 +216,7 @@ def _track(db: sqlite_utils.Database, position: int, end: TrackEnd) -> TrackSumm
         words=Words(allow=allow, hold=hold, deny=deny),
         shadowed=shadowed,
         executed=executed,
-        # A sum of floats carries dust in its last digits; a millionth of a dollar is finer than anything asked.
+        # A sum of floats carries dust in its last digits; a millionth of a dollar is fine enough.
         costs=Costs(allowed=round(allowed_usd, 6), held=round(held_usd, 6), denied=round(denied_usd, 6)),
         rules=_rules(db, position),
         waiting=waiting,
@@ -251,7 +251,7 @@ def _rules(db: sqlite_utils.Database, track: int) -> list[RuleSummary]:
             answers = (*verdict.answers, *verdict.assessment.answers)
             answer = next(answer for answer in answers if (answer.gate, answer.rule) == (gate, rule))
             owner, reason, example = answer.owner, answer.reason, verdict.decision_id
-        # One rule may rule in two ways, where its condition fails now and then; only the stricter one decides.
+        # One rule may rule in two ways, where its condition fails now and then; the stricter one decides.
         decides = deciding.get(rule, 0) if RULING_RANK[ruling] == strictest[rule] else 0
         rules.append(
             RuleSummary(
@@ -283,7 +283,11 @@ def _waiting(state: State) -> tuple[int, list[WaitSummary]]:
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0][0], item[0][1], item[0][2]))
     return waiting, [
         WaitSummary(
-            kind=cast("Literal['person', 'votes', 'resume']", key[0]), role=key[1], needed=key[2], of=key[3], decisions=n
+            kind=cast("Literal['person', 'votes', 'resume']", key[0]),
+            role=key[1],
+            needed=key[2],
+            of=key[3],
+            decisions=n,
         )
         for key, n in ranked[:_MOST_WAITS]
     ]

@@ -1,4 +1,4 @@
-"""The summary as text, for a terminal of a hundred columns, a log, or a mail. No colours, nothing that moves."""
+"""The summary as text, for a terminal of a hundred columns, a log, or a mail: no colours, nothing moves."""
 
 import re
 from collections.abc import Iterable
@@ -14,18 +14,19 @@ _WIDTH: Final = 100
 _MOST_RULES: Final = 12
 _MOST_GROUPS: Final = 12
 _MOST_KINDS: Final = 20
+_OPTIONS: Final = ("--policy", "--against")
 
 
 def text(summary: Summary) -> str:
     """Write a summary for people: totals, hashes, rules, score, differences, and how to go on."""
     lines = [f"{printable(summary.recording, 70)} ({printable(summary.source, 20)})", ""]
     lines += _totals(summary)
-    for track in summary.tracks:
-        lines += ["", *_track(track, summary)]
+    for option, track in zip(_OPTIONS, summary.tracks, strict=False):
+        lines += ["", *_track(option, track, summary)]
     if summary.score is not None:
-        lines += ["", *_score(summary.score, summary.tracks[0].policy if summary.other_score else "")]
+        lines += ["", *_score(summary.score, "--policy" if summary.other_score else "")]
     if summary.other_score is not None:
-        lines += ["", *_score(summary.other_score, summary.tracks[1].policy)]
+        lines += ["", *_score(summary.other_score, "--against")]
     if summary.differences is not None:
         lines += ["", *_differences(summary.differences)]
     if summary.recorded_verdicts is not None:
@@ -51,15 +52,16 @@ def _totals(summary: Summary) -> Iterable[str]:
         yield f"{'':<12}{number:>13,}  {kind}"
     span = summary.span
     if span.first_decision_at is not None:
-        yield f"{'decisions':<12}{summary.decisions:>13,}  {span.first_decision_at} to {span.last_decision_at}"
+        when = f"{span.first_decision_at} to {span.last_decision_at}"
+        yield f"{'decisions':<12}{summary.decisions:>13,}  {when}"
     else:
         yield f"{'decisions':<12}{0:>13,}  nothing was proposed in this recording"
     if span.from_at is not None or span.until_at is not None:
         yield f"{'span':<12}{'':>13}  {span.from_at or 'its beginning'} to {span.until_at or 'its end'}"
 
 
-def _track(track: TrackSummary, summary: Summary) -> Iterable[str]:
-    yield f"Policy {printable(track.policy, 80)}"
+def _track(option: str, track: TrackSummary, summary: Summary) -> Iterable[str]:
+    yield f"{option} {printable(track.policy, 80)}"
     costs = track.costs
     rows = (
         ("allow", track.words.allow, costs.allowed),
@@ -87,7 +89,7 @@ def _track(track: TrackSummary, summary: Summary) -> Iterable[str]:
 
 def _score(score: Score, policy: str) -> Iterable[str]:
     table = score.held
-    yield "Score" + (f" of {printable(policy, 80)}" if policy else "")
+    yield "Score" + (f" of {policy}" if policy else "")
     unlabelled = f", {score.unlabelled:,} without a label" if score.unlabelled else ""
     unsafe = count_text(table.tp + table.fn, "unsafe")
     yield f"  {count_text(score.scored, 'decisions')} scored{unlabelled}; {unsafe}"
@@ -121,14 +123,17 @@ def _share(share: Share) -> str:
 
 def _differences(found: Differences) -> Iterable[str]:
     yield f"{count_text(found.different, 'decisions')} of {found.compared:,} differ between the two policies"
-    yield f"  {found.newly_allowed:>11,}  newly allowed: stopped by the first policy, allowed by the second"
-    yield f"  {found.newly_stopped:>11,}  newly stopped"
+    yield f"  {found.newly_allowed:>11,}  newly allowed: --policy allows what --against stops"
+    yield f"  {found.newly_stopped:>11,}  newly stopped: --policy stops what --against allows"
     if found.other_reason:
         yield f"  {found.other_reason:>11,}  more have the same answer for another reason"
+    if found.groups:
+        yield f"  {'':>11}  from --against to --policy, by rule:"
     for group in found.groups[:_MOST_GROUPS]:
         mark = "  NEWLY ALLOWED" if group.newly_allowed else ""
-        yield f"  {group.decisions:>11,}  {group.word} to {group.other_word}{mark}"
-        yield f"  {'':>11}  {printable(group.rule, 40) or 'no rule'} to {printable(group.other_rule, 40) or 'no rule'}"
+        yield f"  {group.decisions:>11,}  {group.other_word} to {group.word}{mark}"
+        before, after = (printable(rule, 40) or "no rule" for rule in (group.other_rule, group.rule))
+        yield f"  {'':>11}  {before} to {after}"
         yield f"  {'':>11}  {' '.join(group.examples)}"
     if len(found.groups) > _MOST_GROUPS:
         yield f"  {'':>11}  and {len(found.groups) - _MOST_GROUPS:,} more groups, in --json and in the report"

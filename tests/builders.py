@@ -8,13 +8,15 @@ from typing import Any
 
 import msgspec
 
+from engine.adapters.cel_rules import CelRuleBook
 from engine.core.decide import decide, in_order
 from engine.core.evolve import evolve
+from engine.core.gates.rules import Rule
 from engine.core.policy import Policy
 from engine.core.state import State, encode_state
 from engine.core.vocabulary.facts import CapabilityPromoted, Fact, ProposalReceived
 from engine.core.vocabulary.proposals import Impact, Proposal
-from engine.core.vocabulary.verdicts import Answer, Assessment, Risk, RiskLevel, Verdict
+from engine.core.vocabulary.verdicts import Answer, Assessment, Risk, RiskLevel, Verdict, Wait
 from engine.wiring import SHIPPED_POLICY, build_policy, read_policy
 
 NOON_US = 1_700_000_000_000_000
@@ -113,3 +115,19 @@ def snapshot_of(state: State) -> bytes:
     import copy
 
     return encode_state(copy.deepcopy(state))
+
+
+def rule_book(*rules: tuple[str, str] | tuple[str, str, dict[str, Any]]) -> CelRuleBook:
+    """Compile `(condition, ruling)` or `(condition, ruling, other fields)`; ids are r0, r1 and so on."""
+    compiled = []
+    for position, (condition, ruling, *more) in enumerate(rules):
+        given: dict[str, Any] = {
+            "id": f"r{position}",
+            "mode": "enforce",
+            "reason": f"reason {position}",
+            "wait": Wait(kind="person", role="responder"),
+            "owner": "captain",
+        }
+        rule = Rule(ruling=ruling, **given | (more[0] if more else {}))
+        compiled.append((rule, condition, f"rules.yaml:{position + 1}"))
+    return CelRuleBook(compiled)

@@ -6,11 +6,12 @@ from decimal import Decimal
 from typing import Any
 
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from engine.core.vocabulary import facts as f
 from engine.core.vocabulary.proposals import Impact, Option, Proposal
 from engine.core.vocabulary.units import DAY_US, HOUR_US, MINUTE_US, SECOND_US
-from engine.core.vocabulary.verdicts import Verdict, Wait
+from engine.core.vocabulary.verdicts import Wait
 from tests.builders import NOON_US, changed, shipped, verdict
 
 # Few names, so that what happens to one meets what happened to it before.
@@ -86,40 +87,47 @@ def args_for(action: str) -> st.SearchStrategy[dict[str, Any]]:
     return st.fixed_dictionaries(needed, optional=extra)
 
 
-@st.composite
-def proposals(draw: st.DrawFn) -> Proposal:
-    """Proposals of every kind: mostly well formed, some with arguments that make no sense."""
-    action = draw(st.sampled_from(ACTIONS))
-    return Proposal(
-        proposal_id=f"p-{draw(st.integers(0, 10**9))}",
-        agent=draw(st.sampled_from(AGENTS)),
-        capability=draw(st.sampled_from(CAPABILITIES)),
-        action=action,
-        args=draw(args_for(action) | json_args),
-        episode=draw(st.sampled_from(EPISODES)),
-        environment=draw(st.sampled_from(["", "staging", "production"])),
-        impact=draw(st.just(Impact()) | impacts),
-        confidence=draw(st.none() | st.sampled_from([0.0, 0.69, 0.7, 0.95, 1.0]) | st.floats(0, 1)),
-        rationale=draw(texts),
-        options=draw(st.sampled_from([(), (Option(name="wait", why_not="too slow"), Option(name="do it"))])),
+environments = st.sampled_from(["", "staging", "production"])
+confidences = st.none() | st.sampled_from([0.0, 0.69, 0.7, 0.95, 1.0]) | st.floats(0, 1)
+considered = st.sampled_from([(), (Option(name="wait", why_not="too slow"), Option(name="do it"))])
+
+
+def _proposal_of(action: str) -> st.SearchStrategy[Proposal]:
+    return st.builds(
+        Proposal,
+        proposal_id=st.integers(0, 10**9).map("p-{}".format),
+        agent=st.sampled_from(AGENTS),
+        capability=st.sampled_from(CAPABILITIES),
+        action=st.just(action),
+        args=args_for(action) | json_args,
+        episode=st.sampled_from(EPISODES),
+        environment=environments,
+        impact=st.just(Impact()) | impacts,
+        confidence=confidences,
+        rationale=texts,
+        options=considered,
     )
 
 
-@st.composite
-def verdicts(draw: st.DrawFn, at_us: int) -> Verdict:
-    """Verdicts as facts carry them, whatever the gates might have said."""
-    word = draw(st.sampled_from(["allow", "allow", "hold", "deny"]))
-    return verdict(
+# Proposals of every kind: mostly well formed, some with arguments that make no sense.
+proposals = st.one_of([_proposal_of(action) for action in ACTIONS])
+
+# Verdicts as facts carry them, whatever the gates might have said. Their time is given later.
+verdicts = st.builds(
+    lambda word, number, **values: verdict(
         word,
-        at_us,
-        decision_id=f"d_{draw(st.integers(0, 10**9))}",
-        shadowed=draw(st.booleans()),
+        decision_id=f"d_{number}",
         waits=(Wait(kind="person", role="captain"),) if word == "hold" else (),
-        agent=draw(st.sampled_from(AGENTS)),
-        capability=draw(st.sampled_from(CAPABILITIES)),
-        action=draw(st.sampled_from(ACTIONS[:3])),
-        impact=draw(impacts),
-    )
+        **values,
+    ),
+    st.sampled_from(["allow", "allow", "hold", "deny"]),
+    st.integers(0, 10**9),
+    shadowed=st.booleans(),
+    agent=st.sampled_from(AGENTS),
+    capability=st.sampled_from(CAPABILITIES),
+    action=st.sampled_from(ACTIONS[:3]),
+    impact=impacts,
+)
 
 
 scopes = st.just(f.Scope("all")) | st.one_of(
@@ -146,51 +154,61 @@ def _policies() -> tuple[Any, ...]:
 POLICIES = _policies()
 
 
-def facts_at(at_us: int, *, adopting: bool = True) -> st.SearchStrategy[f.Fact]:
-    """Any fact at this time. Without `adopting`, none that changes the policy."""
-
-    def fact(kind: type[f.Fact], **values: st.SearchStrategy[Any]) -> st.SearchStrategy[f.Fact]:
-        return st.builds(kind, at_us=st.just(at_us), **values)
-
+def _kinds() -> dict[type[f.Fact], st.SearchStrategy[f.Fact]]:
+    """Every kind of fact but the adoption of a policy; their time is given later."""
     agents, people = st.sampled_from(AGENTS), st.sampled_from(PEOPLE)
     capabilities, names = st.sampled_from(CAPABILITIES), st.sampled_from(CAPABILITY_NAMES)
     episodes, reasons = st.sampled_from(EPISODES), st.sampled_from(["freeze", "incident"])
-    kinds = [
-        fact(f.ProposalReceived, proposal=proposals()),
-        fact(f.VerdictReached, verdict=verdicts(at_us)),
-        fact(
-            f.OutcomeReported,
-            proposal_id=st.just("p-1"),
-            agent=agents,
-            capability=capabilities,
-            action=st.sampled_from(ACTIONS[:2]),
-            ok=st.sampled_from([False, False, False, True]),
-            by=st.sampled_from(["executor", "incumbent"]),
-        ),
-        fact(f.MessageObserved, episode=episodes, source=st.sampled_from(["person", "tool", "agent"]), text=texts),
-        fact(f.EpisodeClosed, episode=episodes),
-        fact(f.MetricObserved, series=st.sampled_from(["cpu", "errors"]), value=st.floats(-1e140, 1e140)),
-        fact(f.KillSwitchSet, scope=scopes, by=people, reason=texts),
-        fact(f.KillSwitchCleared, scope=scopes, by=people),
-        fact(f.CapabilityPromoted, capability=capabilities, by=people),
-        fact(f.CapabilityDemoted, capability=names, by=people),
-        fact(f.RolloutPaused, capability=names, reason=reasons, by=people),
-        fact(f.RolloutResumed, capability=names, reason=reasons, by=people),
-    ]
-    if adopting:
-        kinds.append(st.sampled_from([policy.adopted(at_us) for policy in POLICIES]))
-    return st.one_of(kinds)
+    fields: dict[type[f.Fact], dict[str, st.SearchStrategy[Any]]] = {
+        f.ProposalReceived: {"proposal": proposals},
+        f.VerdictReached: {"verdict": verdicts},
+        f.OutcomeReported: {
+            "proposal_id": st.just("p-1"),
+            "agent": agents,
+            "capability": capabilities,
+            "action": st.sampled_from(ACTIONS[:2]),
+            "ok": st.sampled_from([False, False, False, True]),
+            "by": st.sampled_from(["executor", "incumbent"]),
+        },
+        f.MessageObserved: {
+            "episode": episodes,
+            "source": st.sampled_from(["person", "tool", "agent"]),
+            "text": texts,
+        },
+        f.EpisodeClosed: {"episode": episodes},
+        f.MetricObserved: {"series": st.sampled_from(["cpu", "errors"]), "value": st.floats(-1e140, 1e140)},
+        f.KillSwitchSet: {"scope": scopes, "by": people, "reason": texts},
+        f.KillSwitchCleared: {"scope": scopes, "by": people},
+        f.CapabilityPromoted: {"capability": capabilities, "by": people},
+        f.CapabilityDemoted: {"capability": names, "by": people},
+        f.RolloutPaused: {"capability": names, "reason": reasons, "by": people},
+        f.RolloutResumed: {"capability": names, "reason": reasons, "by": people},
+    }
+    return {kind: st.builds(kind, at_us=st.just(0), **given) for kind, given in fields.items()}
 
 
+KINDS = _kinds()
+adoptions = st.sampled_from([policy.adopted(0) for policy in POLICIES])
+facts = st.one_of(*KINDS.values(), adoptions)
 GAPS_US = (0, 0, 1, SECOND_US, 30 * SECOND_US, MINUTE_US, 20 * MINUTE_US, HOUR_US, DAY_US)
 
 
-@st.composite
-def histories(draw: st.DrawFn, *, most: int = 30, adopting: bool = True) -> list[f.Fact]:
-    """Facts of every kind in order of time, beginning with the adoption of the shipped policy."""
-    at_us = NOON_US
-    history: list[f.Fact] = [shipped().adopted(at_us)]
-    for gap_us in draw(st.lists(st.sampled_from(GAPS_US), max_size=most)):
+def at(fact: f.Fact, at_us: int) -> f.Fact:
+    """The same fact at another time; a verdict takes its time along."""
+    if isinstance(fact, f.VerdictReached):
+        return f.VerdictReached(at_us=at_us, verdict=replace(fact.verdict, at_us=at_us))
+    return replace(fact, at_us=at_us)
+
+
+def in_time(steps: list[tuple[int, f.Fact]]) -> list[f.Fact]:
+    """Facts in order of time, beginning with the adoption of the shipped policy; each step waits, then happens."""
+    at_us, history = NOON_US, [shipped().adopted(NOON_US)]
+    for gap_us, fact in steps:
         at_us += gap_us
-        history.append(draw(facts_at(at_us, adopting=adopting)))
+        history.append(at(fact, at_us))
     return history
+
+
+def histories(*, most: int = 30, of: st.SearchStrategy[f.Fact] = facts) -> st.SearchStrategy[list[f.Fact]]:
+    """Whole histories, of facts of every kind unless told otherwise."""
+    return st.lists(st.tuples(st.sampled_from(GAPS_US), of), max_size=most).map(in_time)

@@ -9,7 +9,7 @@ import click
 
 from engine.wiring import SHIPPED_POLICY
 from simulator.recording import Recording
-from simulator.summary import text
+from simulator.summary_text import text
 from watchkeeper.commands_replay import run_replay
 from watchkeeper.home import folder
 

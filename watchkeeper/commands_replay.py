@@ -4,22 +4,23 @@ from contextlib import closing
 from pathlib import Path
 
 import click
-import msgspec
 
 from engine.adapters.files import atomic_write
 from engine.adapters.journal_sqlite import SqliteJournal
 from engine.core.vocabulary.units import parse_time
 from engine.errors import InputError, JournalError
 from engine.wiring import SHIPPED_POLICY, PolicySource, read_policy
-from simulator.fail_if import FailIf
+from simulator.fail_if import FailIf, figures
 from simulator.recording import Recording
 from simulator.replay.driver import Replay, ReplayEnd
 from simulator.replay.journalled import replay_into
 from simulator.replay.lanes import Span
 from simulator.replay.results import Results, Run
 from simulator.report import write_report
+from simulator.score import add_episode_labels
 from simulator.sources import open_source
-from simulator.summary import Summary, figures, summarise, text
+from simulator.summary import Summary, summarise, to_json
+from simulator.summary_text import text
 from watchkeeper.home import folder, must_be_writable, remember_replay
 from watchkeeper.progress import bar, stopped_by_ctrl_c
 
@@ -112,7 +113,7 @@ def replay(
     click.echo(text(summary))
     if json_out is not None:
         with atomic_write(json_out) as file:
-            file.write(msgspec.json.format(msgspec.json.encode(summary), indent=2) + b"\n")
+            file.write(to_json(summary))
     for path, what in ((report, "report"), (journal, "journal")):
         if path is not None:
             click.echo(f"{what}: {path}")
@@ -174,7 +175,9 @@ def _sum_up(
         if score or recording.header.source == "journal":
             kept.add_labels(recording.labels())
         kept.finish()
-    summary = summarise(kept.db, run, end, recording.footer.source_rows)
+        if score:
+            add_episode_labels(kept.db, recording.episode_labels())
+    summary = summarise(kept.db, run, end, recording.footer.source_rows, notes=recording.header.notes)
     if report is not None:
         write_report(report, kept.db, summary)
     return summary

@@ -1,7 +1,7 @@
 """Rule conditions in CEL, the Common Expression Language, checked when a policy is loaded.
 
-All conditions are compiled into one list expression, so a proposal costs one evaluation; a list keeps an error
-in the element where it happened. Conditions are pure, so an answer is remembered by the values it was given.
+All conditions are compiled into one list expression, so a proposal costs one evaluation. An error in one of them
+spoils the list; then each is asked alone. Conditions are pure, so an answer is remembered by what it read.
 """
 
 from collections.abc import Callable, Sequence
@@ -34,13 +34,13 @@ class CelRuleBook:
     def __init__(self, rules: Sequence[tuple[Rule, str, str]]) -> None:
         """Compile `(rule, condition, place)`. Raises `PolicyError` for a wrong name, type or syntax."""
         everything = cel.NewEnv(variables={name: _TYPES[fact.type] for name, fact in RULE_FACTS.items()})
-        for rule, condition, place in rules:
-            _check(everything, rule, condition, place)
+        self._each = [_compiled(everything, rule, condition, place) for rule, condition, place in rules]
         self._rules = tuple(rule for rule, _, _ in rules)
         self.names = tuple(
             name for name in RULE_FACTS if any(_reads(condition, name) for _, condition, _ in rules)
         )
-        self._all = everything.compile("[" + ", ".join(f"({condition})" for _, condition, _ in rules) + "]")
+        # On lines of their own: a condition may end in a `// comment`.
+        self._all = everything.compile("[" + ", ".join(f"({condition}\n)" for _, condition, _ in rules) + "]")
         # What each rule reads is remembered apart: a rule about the environment need not be asked again because
         # the cost is another.
         self._remembered = tuple(
@@ -71,14 +71,14 @@ class CelRuleBook:
     def _evaluate(self, facts: dict[str, Any]) -> tuple[Fired, ...]:
         if not self._rules:
             return ()
-        answer = self._all.eval(data=facts).plain_value()
-        if not isinstance(answer, list) or len(answer) != len(self._rules):
-            return tuple([Fired(rule, failed=True) for rule in self._rules])
+        answers = self._all.eval(data=facts).plain_value()
+        if not isinstance(answers, list) or len(answers) != len(self._rules):
+            answers = [condition.eval(data=facts).plain_value() for condition in self._each]
         # An error is a value here, and a truthy one: only `True` and `False` themselves are answers.
         return tuple(
             [
                 Fired(rule, failed=said is not True)
-                for rule, said in zip(self._rules, answer, strict=True)
+                for rule, said in zip(self._rules, answers, strict=True)
                 if said is not False
             ]
         )
@@ -89,25 +89,28 @@ def _picker(positions: list[int]) -> Callable[[tuple[Any, ...]], Any]:
     return itemgetter(*positions) if positions else lambda _: ()
 
 
-def _check(environment: Any, rule: Rule, condition: str, place: str) -> None:
+def _compiled(environment: Any, rule: Rule, condition: str, place: str) -> Any:
+    shown = " ".join(condition.split())
     try:
-        result = environment.compile(condition).return_type()
+        compiled = environment.compile(condition)
     except RuntimeError as failure:
         said = str(failure).split("ERROR: <input>:", 1)[-1]
         position, _, problem = said.partition(": ")
         column = position.partition(":")[2]
-        problem = problem.splitlines()[0].removesuffix(" (in container '')")
+        problem = problem.splitlines()[0].removesuffix(" [INVALID_ARGUMENT]").removesuffix(" (in container '')")
         raise PolicyError(
-            f"rule {rule.id}: {problem}, at column {column} of `{condition.strip()}`",
+            f"rule {rule.id}: {problem}, at column {column} of `{shown}`",
             place=place,
             cure=_cure(problem),
         ) from failure
+    result = compiled.return_type()
     if result != cel.Type.BOOL:
         raise PolicyError(
-            f"rule {rule.id}: `{condition.strip()}` gives {result.name()}, not true or false",
+            f"rule {rule.id}: `{shown}` gives {result.name()}, not true or false",
             place=place,
             cure="compare it with something",
         )
+    return compiled
 
 
 def _cure(problem: str) -> str:

@@ -9,6 +9,7 @@ callers share one sync of the disk.
 import contextlib
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -232,6 +233,12 @@ class SqliteJournal(SqliteReader):
                 with contextlib.suppress(ValueError):  # its owner may have been interrupted and left
                     self._waiting.remove(ticket)
                 ticket.call()
+            if len(group) > 1:
+                # Lets those just woken run before the turn is free again, so that their next appends share
+                # the next commit. Otherwise this thread, still running, tends to take the next turn alone:
+                # with eight threads that made groups of 1 and 7 in turn, and 10,000 records/s where this
+                # makes groups of 8, and 15,000.
+                time.sleep(0)
         if self._wal_pages >= self._checkpoint_at:
             # The appends are safe in the log. If the main file cannot take them now, the log grows, and when
             # that cannot grow either an append says so.

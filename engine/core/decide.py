@@ -23,7 +23,6 @@ from engine.core.gates import (
     rules,
     validation,
 )
-from engine.core.gates.rules import Asked
 from engine.core.policy import Policy
 from engine.core.provenance import Episodes
 from engine.core.state import State
@@ -115,13 +114,13 @@ def assess(policy: Policy, episodes: Episodes, proposal: Proposal, at_us: int) -
     action = policy.actions.get(proposal.action)
     impact = proposal.impact
     texts = texts_of(proposal.args)
-    found = _assess_risk(policy, proposal, texts)
+    found, risked = _ask_risk(policy, proposal, texts)
     level = found.risk.level
     ruled, shadow_rules = _ask_rules(policy, episodes, proposal, texts, found, at_us)
     answers = (
         _ask(validation.GATE, validation.judge, policy.actions, proposal),
         _ask(blast_radius.GATE, blast_radius.judge, policy.blast, action, impact),
-        _ask(risk.GATE, risk.judge, policy.risk, found.risk),
+        risked,
         ruled,
         _ask(consensus.GATE, consensus.judge, policy.consensus, impact),
         _ask(escalation.GATE, escalation.judge, policy.escalation, proposal.confidence, impact, level),
@@ -244,19 +243,21 @@ def _ask_rules(
 ) -> tuple[Answer, tuple[RuleId, ...]]:
     try:
         origins = provenance.origins(episodes, proposal.episode, texts, at_us)
-        asked = Asked(proposal, texts, policy.actions.get(proposal.action), found, origins, at_us)
+        asked = rules.ask(proposal, texts, policy.actions.get(proposal.action), found, origins, at_us)
         return rules.judge(policy.rules, asked)
     except Exception as failure:  # noqa: BLE001 - as in `_ask`
         return _broken(rules.GATE, failure), ()
 
 
-def _assess_risk(policy: Policy, proposal: Proposal, texts: list[str]) -> RiskFound:
+def _ask_risk(policy: Policy, proposal: Proposal, texts: list[str]) -> tuple[RiskFound, Answer]:
     try:
-        return risk.assess(policy.risk, policy.actions.get(proposal.action), proposal, texts)
+        found = risk.assess(policy.risk, policy.actions.get(proposal.action), proposal, texts)
+        return found, risk.judge(policy.risk, found.risk)
     except Exception as failure:  # noqa: BLE001 - as in `_ask`: a risk nobody could measure is taken as critical
         part = RiskPart("unmeasured", risk.TOP_SCORE, f"measuring it failed with {type(failure).__name__}")
         critical = Risk(level=RiskLevel.CRITICAL, score=risk.TOP_SCORE, parts=(part,))
-        return RiskFound(critical, destructive=True, protected=True)
+        # Held whatever the policy's table says of CRITICAL: nobody ruled on a risk that was never measured.
+        return RiskFound(critical, destructive=True, protected=True), _broken(risk.GATE, failure)
 
 
 def _broken(gate: str, failure: Exception) -> Answer:

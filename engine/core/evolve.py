@@ -39,6 +39,10 @@ def evolve(state: State, fact: Fact) -> State:
 
 
 def _adopt(state: State, fact: PolicyAdopted) -> None:
+    # What the old policy has already forgotten must not come back under longer windows of the new one, tidied
+    # away by a snapshot yet or not.
+    limits.trim(state.usage, state.now_us)
+    provenance.trim(state.episodes, state.now_us)
     state.policy_hash = fact.policy_hash
     state.usage.limits = fact.limits
     state.breakers.settings = fact.breaker

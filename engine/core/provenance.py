@@ -63,7 +63,7 @@ def targets_in(text: str) -> set[str]:
 def _named_in(text: str) -> set[str]:
     """Find the targets and, where an address runs on into what follows it, its beginning as well.
 
-    A tool that writes eve@evil.org.See has named eve@evil.org too.
+    A tool that writes eve@evil.org谢谢.x has named eve@evil.org too.
     """
     targets = targets_in(text)
     beginnings = [begin[0] for target in targets if (begin := _BEGINNING.match(target))]
@@ -97,8 +97,9 @@ def origins(episodes: Episodes, episode_id: EpisodeId, texts: list[str], now_us:
     """Count where the targets in the texts among a proposal's arguments come from."""
     targets: set[str] = set()
     for text in texts:
-        # Looking for a letter is faster than looking for a target. The shortest IBAN has fifteen signs.
-        if len(text) >= _IBAN_LENGTH or "@" in text or "://" in text or "www." in text:
+        # Looking for a letter is faster than looking for a target: an IBAN has fifteen signs or more, two of
+        # them capitals.
+        if "@" in text or "://" in text or "www." in text or (len(text) >= _IBAN_LENGTH and not text.islower()):
             targets |= _named_in(text)
     if not targets:
         return _NONE

@@ -43,6 +43,7 @@ STEP_US: Final = SECOND_US
 MOST_COST_USD: Final = Decimal(10) ** 12
 """More than this is no amount of money but a slip, or a probe; it counts as nothing, and stays in the
 arguments."""
+_FINEST_COST_USD: Final = Decimal("1e-12")
 _DETAIL_CHARACTERS: Final = 200
 _LONGEST_RUN_US: Final = 366 * 86_400 * SECOND_US
 _NOTES: Final = (
@@ -244,10 +245,11 @@ def _money(amount: Any) -> Decimal:
         cost = Decimal(str(amount).strip())
         if not cost.is_finite() or not 0 <= cost <= MOST_COST_USD:
             return Decimal(0)
-        # A float such as 0.1 + 0.2 has more digits than money has; twelve places are what an impact keeps.
-        return cost.quantize(Decimal("1e-12")).normalize() + 0 if cost.as_tuple().exponent < -12 else cost  # type: ignore[operator]  # finite: the exponent is a number
+        # A float such as 0.1 + 0.2 has more digits than money has, and an impact keeps twelve places.
+        rounded = cost.quantize(_FINEST_COST_USD).normalize()
     except InvalidOperation:
         return Decimal(0)
+    return rounded.quantize(Decimal(1)) if rounded == rounded.to_integral_value() else rounded
 
 
 def _runs(source: Source, oddities: Counter[str]) -> Iterator[Run]:

@@ -12,7 +12,7 @@ from engine.errors import RecordingError
 def parse_object(line: bytes, place: str) -> dict[str, Any]:
     """Read one JSON object.
 
-    Half a surrogate pair becomes U+FFFD, and NaN or a number beyond all range its name as text, so that the
+    Half a surrogate pair becomes a question mark, and NaN or a number beyond all range its name as text, so that the
     value can be written again exactly. Raises `RecordingError` when it is not JSON, or not an object.
     """
     try:

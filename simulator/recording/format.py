@@ -169,8 +169,7 @@ class Footer(Struct, frozen=True, kw_only=True):
     frames: list[FrameEntry]
     label_frames: list[FrameEntry]
     content_sha256: Digest
-    """`content_digest` of the header and the frames of facts: two recordings with the same one replay
-    alike."""
+    """`content_digest` of the registry and the facts: two recordings with the same one replay alike."""
 
 
 _ENCODER: Final = msgspec.json.Encoder(order="deterministic")
@@ -181,9 +180,9 @@ def to_line(anything: Any) -> bytes:
     return _ENCODER.encode(anything) + b"\n"
 
 
-def content_digest(header: bytes, frames: list[FrameEntry]) -> Digest:
-    """Hash the header line and each frame's own hash: checking every frame then checks this."""
-    digest = hashlib.sha256(header)
+def content_digest(header: Header, frames: list[FrameEntry]) -> Digest:
+    """Hash the registry and each frame's own hash: all that a replay can depend on, and no name or label."""
+    digest = hashlib.sha256(to_line(header.actions))
     for frame in frames:
         digest.update(bytes.fromhex(frame.sha256))
     return Digest(digest.hexdigest())

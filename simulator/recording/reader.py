@@ -92,7 +92,7 @@ class Recording:
 
     def _open(self, file: IO[bytes]) -> None:
         size = file.seek(0, 2)
-        header_line = self._read_header(file)
+        self._read_header(file)
         footer_at = self._find_footer(file, size)
         self.size = size
         """Of the file, in bytes."""
@@ -102,9 +102,9 @@ class Recording:
         self.footer: Footer = self._parse(body, Footer, place)
         self.frames: tuple[FrameEntry, ...] = tuple(self.footer.frames)
         """The index of frames of facts, in the order of the file: by group, then by lane."""
-        self._check_index(header_line, footer_at, place)
+        self._check_index(footer_at, place)
 
-    def _read_header(self, file: IO[bytes]) -> bytes:
+    def _read_header(self, file: IO[bytes]) -> None:
         file.seek(0)
         start = file.read(len(ZSTD_MAGIC))
         if not start:
@@ -127,7 +127,6 @@ class Recording:
                 cure="update Watchkeeper, or import the history again",
             )
         self.header: Header = self._parse(line, Header, place)
-        return line
 
     def _find_footer(self, file: IO[bytes], size: int) -> int:
         file.seek(max(0, size - TAIL.size))
@@ -142,7 +141,7 @@ class Recording:
             cure=CURE_DAMAGED,
         )
 
-    def _check_index(self, header_line: bytes, footer_at: int, place: str) -> None:
+    def _check_index(self, footer_at: int, place: str) -> None:
         footer = self.footer
         at = self.header_length
         for frame in (*self.frames, *footer.label_frames):
@@ -153,7 +152,7 @@ class Recording:
             and sum(footer.group_sizes) == sum(frame.count for frame in self.frames) == footer.facts
             and sum(frame.count for frame in footer.label_frames) == footer.labels
             and all(0 <= frame.lane < LANES for frame in self.frames)
-            and footer.content_sha256 == content_digest(header_line, footer.frames)
+            and footer.content_sha256 == content_digest(self.header, footer.frames)
         )
         if not whole:
             raise RecordingError("the index contradicts itself", place=place, cure=CURE_DAMAGED)

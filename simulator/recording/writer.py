@@ -84,8 +84,7 @@ class RecordingWriter:
             self._file: IO[bytes] = stack.enter_context(atomic_write(self.path))
             self._ids = stack.enter_context(SortedSpill())
             self._label_file = stack.enter_context(tempfile.SpooledTemporaryFile(LABELS_IN_MEMORY))
-            self._header_line = to_line(self.header)
-            packed = self._compressor.compress(self._header_line)
+            packed = self._compressor.compress(to_line(self.header))
             self._file.write(packed)
             self._offset = len(packed)
             self._stack = stack.pop_all()
@@ -197,7 +196,7 @@ class RecordingWriter:
             group_sizes=self._group_sizes,
             frames=self._frames,
             label_frames=[_moved(entry, labels_at) for entry in self._label_frames],
-            content_sha256=content_digest(self._header_line, self._frames),
+            content_sha256=content_digest(self.header, self._frames),
         )
         self._file.write(self._compressor.compress(to_line(footer)))
         self._file.write(TAIL.pack(TAIL_MAGIC, TAIL_CONTENT_BYTES, self._offset))

@@ -229,7 +229,11 @@ class Results:
                 self.db["decisions"].create_index(columns, if_not_exists=True)
             self.db["objections"].create_index(["track", "seq"], if_not_exists=True)
             self.db["objections"].create_index(["track", "rule"], if_not_exists=True)
+            # SQLite will not write to a file that was renamed under it, and summing up adds a little.
+            self._connection.close()
             self._partial.replace(self.path)
+            self._connection = sqlite3.connect(self.path, isolation_level=None)
+            self.db = sqlite_utils.Database(self._connection)
         return self.db
 
     def close(self) -> None:

@@ -1,10 +1,12 @@
 """Write the report. What is shown is gathered here; how it looks is in the template and its style sheet."""
 
+import re
 from pathlib import Path
 from typing import Any, Final
 
 import jinja2
 import sqlite_utils
+from markupsafe import Markup
 from msgspec import Struct
 
 from engine.adapters.files import atomic_write
@@ -41,8 +43,8 @@ class Line(Struct, frozen=True):
 def write_report(path: Path, db: sqlite_utils.Database, summary: Summary) -> None:
     """Write the report of a replay, completely or not at all.
 
-    `db` is its results file, `summary` what `summarise` made of it. Raises `StorageError` when the disk refuses
-    and `InputError` when the path is wrong.
+    `db` is its results file, `summary` what `summarise` made of it. Raises `StorageError` when the disk
+    refuses and `InputError` when the path is wrong.
     """
     page = render(db, summary).encode()
     with atomic_write(path) as file:
@@ -63,8 +65,11 @@ def render(db: sqlite_utils.Database, summary: Summary) -> str:
         "percent": percent_text,
         "usd": usd_text,
         "when": when_text,
+        # To the second: in a table of decisions the id is what finds one, not the microsecond.
+        "moment": lambda at_us: when_text(at_us // 1_000_000 * 1_000_000),
         "micros": micros_text,
         "shown": printable,
+        "named": _breakable,
         "duration": lambda micros: duration_text(micros / 1_000_000),
     }
     template = environment.get_template("report.html.j2")
@@ -97,6 +102,7 @@ def _gathered(db: sqlite_utils.Database, summary: Summary) -> dict[str, Any]:
         "first": first,
         "headline": headline(summary),
         "names": [f"policy {letter}" for letter in "AB"] if len(summary.tracks) > 1 else [""],
+        "titles": [f"Policy {letter}" for letter in "AB"],
         "pictures": pictures,
         "buckets": buckets,
         "cost": cost,
@@ -111,7 +117,6 @@ def _gathered(db: sqlite_utils.Database, summary: Summary) -> dict[str, Any]:
         "held": _lines(held, verdicts),
         "intervals": _intervals(summary),
         "most": _MOST_ROWS,
-        "series_colours": charts.SERIES_COLOURS,
     }
 
 
@@ -124,11 +129,17 @@ def headline(summary: Summary) -> str:
         done = {"allow": "allows", "hold": "holds", "deny": "denies"}
         word = next(word for word in done if getattr(words, word))
         return f"Watchkeeper {done[word]} the one proposal of this recording."
-    return (
-        f"Of {count_text(total, 'proposals')}, Watchkeeper allows {words.allow:,} ({percent_text(words.allow / total)}), "
-        f"holds {words.hold:,} for people or votes ({percent_text(words.hold / total)}) and denies {words.deny:,} "
-        f"({percent_text(words.deny / total)})."
+    allow, hold, deny = (
+        f"{number:,}{before} ({percent_text(number / total)})"
+        for number, before in ((words.allow, ""), (words.hold, " for people or votes"), (words.deny, ""))
     )
+    return f"Of {count_text(total, 'proposals')}, Watchkeeper allows {allow}, holds {hold} and denies {deny}."
+
+
+def _breakable(name: str, most: int = 80) -> Markup:
+    """Escape a name, and let a browser break it behind its punctuation."""
+    parts = re.split(r"(?<=[._/@:-])", printable(name, most))
+    return Markup("<wbr>").join(parts)
 
 
 def _lines(rows: list[series.Row], verdicts: dict[Key, Verdict]) -> list[Line]:
@@ -136,7 +147,9 @@ def _lines(rows: list[series.Row], verdicts: dict[Key, Verdict]) -> list[Line]:
     for row in rows:
         verdict = verdicts.get((0, row.seq))
         reason = reason_of(verdict) if verdict is not None else ""
-        lines.append(Line(row, reason, ", ".join(_wait(wait) for wait in verdict.waits) if verdict is not None else ""))
+        lines.append(
+            Line(row, reason, ", ".join(_wait(wait) for wait in verdict.waits) if verdict is not None else "")
+        )
     return lines
 
 

@@ -1,6 +1,6 @@
-"""What the report shows beyond the summary: series over time, tables of the most of everything. All by query."""
+"""What the report shows beyond the summary, all by query: series over time, the most of everything."""
 
-from typing import Final
+from typing import Any, Final
 
 import sqlite_utils
 from msgspec import Struct
@@ -88,10 +88,10 @@ class Row(Struct, frozen=True, kw_only=True):
 class Percentiles(Struct, frozen=True, kw_only=True):
     """How long deciding took, microseconds."""
 
-    p50: float
-    p95: float
-    p99: float
-    longest: float
+    p50: int
+    p95: int
+    p99: int
+    longest: int
 
 
 def cut(first_us: int, last_us: int) -> Buckets:
@@ -121,8 +121,9 @@ def stretch(db: sqlite_utils.Database) -> Buckets | None:
 
 def over_time(db: sqlite_utils.Database, track: int, buckets: Buckets) -> list[Bucket]:
     """Count words and cost in every bucket."""
-    found = {row[0]: _bucket(*row[1:]) for row in db.execute(_OVER_TIME, (*_cutting(buckets), track))}
-    empty = _bucket(0, 0, 0, 0, 0, 0)
+    rows = db.execute(_OVER_TIME, (*_cutting(buckets), track))
+    found = {row[0]: Bucket(_words(row[1:]), _costs(row[4:])) for row in rows}
+    empty = Bucket(Words(allow=0, hold=0, deny=0), Costs(allowed=0, held=0, denied=0))
     return [found.get(number, empty) for number in range(buckets.count)]
 
 
@@ -148,7 +149,9 @@ def peaks(db: sqlite_utils.Database, track: int, buckets: Buckets, limits: list[
 
 def by_risk(db: sqlite_utils.Database, track: int) -> list[Level]:
     """Count decisions by risk level."""
-    return [Level(row[0], Words(allow=row[1], hold=row[2], deny=row[3])) for row in db.execute(_BY_RISK, (track,))]
+    return [
+        Level(row[0], Words(allow=row[1], hold=row[2], deny=row[3])) for row in db.execute(_BY_RISK, (track,))
+    ]
 
 
 def by_agent(db: sqlite_utils.Database, track: int, most: int) -> tuple[list[Agent], int]:
@@ -158,8 +161,8 @@ def by_agent(db: sqlite_utils.Database, track: int, most: int) -> tuple[list[Age
         Agent(
             agent=row[0],
             decisions=row[1],
-            words=Words(allow=row[2], hold=row[3], deny=row[4]),
-            costs=Costs(allowed=row[5], held=row[6], denied=row[7]),
+            words=_words(row[2:]),
+            costs=_costs(row[5:]),
         )
         for row in rows
     ]
@@ -182,14 +185,20 @@ def latest_held(db: sqlite_utils.Database, track: int, most: int) -> list[Row]:
 
 
 def percentiles(db: sqlite_utils.Database, track: int) -> Percentiles | None:
-    """Say how long deciding took (nearest rank); `None` without decisions."""
-    count = db.execute("select count(*) from decisions where track = ?", (track,)).fetchone()[0]
-    if not count:
+    """Say how long deciding took, to the microsecond (nearest rank); `None` without decisions."""
+    counts = db.execute(_TIMES, (track,)).fetchall()
+    if not counts:
         return None
-    ranks = [-(-count * percent // 100) for percent in (50, 95, 99, 100)]
-    found = dict(db.execute(_PERCENTILES, (track, *ranks)).fetchall())
-    p50, p95, p99, longest = (found[rank] for rank in ranks)
-    return Percentiles(p50=p50, p95=p95, p99=p99, longest=longest)
+    total = sum(count for _, count in counts)
+    found = []
+    for percent in (50, 95, 99):
+        left = -(-total * percent // 100)
+        for micros, count in counts:
+            left -= count
+            if left <= 0:
+                found.append(micros)
+                break
+    return Percentiles(p50=found[0], p95=found[1], p99=found[2], longest=counts[-1][0])
 
 
 _OVER_TIME: Final = """
@@ -217,18 +226,22 @@ _BY_AGENT: Final = """
            sum(case word when 'hold' then cost_usd else 0 end),
            sum(case word when 'deny' then cost_usd else 0 end), count(*) over ()
     from decisions where track = ? group by agent order by 2 desc, 1 limit ?"""
-_PERCENTILES: Final = """
-    select place, decide_us from (
-        select decide_us, row_number() over (order by decide_us) as place from decisions where track = ?
-    ) where place in (?, ?, ?, ?)"""
+# Whole microseconds make thousands of groups at most, and sort four times as fast as the measured times.
+_TIMES: Final = (
+    "select cast(round(decide_us) as int), count(*) from decisions where track = ? group by 1 order by 1"
+)
 
 
 def _cutting(buckets: Buckets) -> tuple[int, int]:
     return buckets.start_us, buckets.width_us
 
 
-def _bucket(allow: int, hold: int, deny: int, allowed: float, held: float, denied: float) -> Bucket:
-    return Bucket(Words(allow=allow, hold=hold, deny=deny), Costs(allowed=allowed, held=held, denied=denied))
+def _words(row: tuple[Any, ...]) -> Words:
+    return Words(allow=row[0], hold=row[1], deny=row[2])
+
+
+def _costs(row: tuple[Any, ...]) -> Costs:
+    return Costs(allowed=row[0], held=row[1], denied=row[2])
 
 
 def _peak(
@@ -242,5 +255,6 @@ def _peak(
 
 def _rows(db: sqlite_utils.Database, clause: str, track: int, most: int) -> list[Row]:
     columns = Row.__struct_fields__
-    found = db.execute(f"select {', '.join(columns)} from decisions {clause}", (track, most))
+    sql = f"select {', '.join(columns)} from decisions {clause}"  # noqa: S608 - names of our own fields
+    found = db.execute(sql, (track, most))
     return [Row(**dict(zip(columns, row, strict=True))) for row in found]

@@ -1,8 +1,8 @@
-"""Drawings for a page that may fetch nothing: rendered without network or browser, then reduced to what is seen.
+"""Drawings for a page that may fetch nothing: made without network or browser, then reduced to what is seen.
 
-Only known elements and attributes are let through, so that nothing in a drawing can refer to the outside or clash
-with another drawing on the page. Colours are names the page defines, which is how one drawing serves both a light
-and a dark page.
+Only known elements and attributes are let through, so that nothing in a drawing can refer to the outside or
+clash with another drawing on the page. Colours are names the page defines, which is how one drawing serves both
+a light and a dark page.
 """
 
 import re
@@ -15,16 +15,14 @@ from markupsafe import Markup
 
 # Pinned, so that a newer library draws the same picture.
 _VEGA_LITE: Final = "6.4"
-# HTML parsing lower-cases names; drawings spell these two with a capital.
-_ELEMENTS: Final = {
-    "svg": "svg", "g": "g", "path": "path", "line": "line", "rect": "rect", "text": "text", "defs": "defs",
-    "clippath": "clipPath",
-}  # fmt: skip
-_ATTRIBUTES: Final = frozenset({
-    "clip-path", "d", "dx", "dy", "fill", "fill-opacity", "font-size", "font-weight", "height", "id", "opacity",
-    "stroke", "stroke-dasharray", "stroke-opacity", "stroke-width", "text-anchor", "transform", "width", "x", "x2",
-    "y", "y2",
-})  # fmt: skip
+# HTML parsing lower-cases names; drawings spell this one with a capital.
+_ELEMENTS: Final = {name: name for name in ("svg", "g", "path", "line", "rect", "text", "defs")} | {
+    "clippath": "clipPath"
+}
+_ATTRIBUTES: Final = frozenset(
+    "clip-path d dx dy fill fill-opacity font-size font-weight height id opacity stroke stroke-dasharray "
+    "stroke-opacity stroke-width text-anchor transform width x x2 y y2".split()
+)
 _SIZES: Final = re.compile(r"-?\d+\.\d{3,}")
 
 
@@ -56,8 +54,10 @@ class _Reducer(HTMLParser):
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = dict(attrs)
         shape = given.get("d")
-        invisible = given.get("display") == "none" or shape in {"", "M0,0h0v0h0Z"} or "background" in (
-            given.get("class") or ""
+        invisible = (
+            given.get("display") == "none"
+            or shape in {"", "M0,0h0v0h0Z"}
+            or "background" in (given.get("class") or "")
         )
         if self._skipping or tag not in _ELEMENTS or invisible:
             return
@@ -78,7 +78,13 @@ class _Reducer(HTMLParser):
             given = dict(attrs)
             box = f"0 0 {float(given['width'] or 0):g} {float(given['height'] or 0):g}"
             return f' viewBox="{box}" role="img" aria-label="{escape(self._text)}"'
-        return "".join([f' {name}="{escape(self._value(name, value))}"' for name, value in attrs if value and name in _ATTRIBUTES])
+        return "".join(
+            [
+                f' {name}="{escape(self._value(name, value))}"'
+                for name, value in attrs
+                if value and name in _ATTRIBUTES
+            ]
+        )
 
     def _value(self, name: str, value: str) -> str:
         if name == "id":
@@ -86,6 +92,8 @@ class _Reducer(HTMLParser):
         if name == "clip-path":
             reference = re.fullmatch(r"url\(#([\w-]+)\)", value)
             return f"url(#{self._own(reference[1])})" if reference else "none"
+        if "url(" in value:
+            return "none"
         # A hundredth of a pixel is finer than any screen, and half the size.
         return _SIZES.sub(lambda size: f"{float(size[0]):.2f}".rstrip("0").rstrip("."), value)
 

@@ -139,9 +139,9 @@ def test_the_shipped_rules_hold_what_only_a_tool_named():
 
 
 def test_an_address_that_runs_on_still_names_its_beginning():
-    episodes = after(said("tool", "write to eve@evil.org.Thanks, eve@evil.org谢谢.x"))
+    episodes = after(said("tool", "eve@evil.org谢谢.x"))
     assert counted(episodes, "eve@evil.org") == (1, 0)
-    assert counted(episodes, "eve@evil.org.More") == (1, 1)
+    assert counted(episodes, "eve@evil.org谢谢.y") == (1, 1)
 
 
 @pytest.mark.parametrize(

@@ -270,6 +270,8 @@ def test_numbers_and_text_that_json_forbids_are_kept_in_words(tmp_path):
         ([5], "0"),
         ("9" * 50, "0"),
         (1e-300, "0"),
+        ("0E-50", "0"),
+        ("1E+2", "100"),
     ],
 )
 def test_amounts_cost_what_they_say_or_nothing(amount, cost):

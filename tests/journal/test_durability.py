@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
 
@@ -381,6 +382,46 @@ def test_ctrl_c_inside_a_commit_rolls_back_and_tells_the_others(
                 journal.append(entries(2))
         assert not journal._writer.in_transaction
         assert journal.append(entries(2))[-1].seq == 2 == journal.verify().seq
+
+
+def test_nobody_returns_before_the_commit_that_carries_its_records(tmp_path: Path) -> None:
+    """Two appends share a commit that hangs; both owners are woken by mistake, and go on waiting."""
+    with SqliteJournal(tmp_path / "journal.db") as journal:
+        real, reached, go_on = journal._writer, threading.Event(), threading.Event()
+
+        class Hanging:
+            def __getattr__(self, name: str) -> object:
+                return getattr(real, name)
+
+            def execute(self, sql: str, *values: object) -> object:
+                if sql == "COMMIT":
+                    reached.set()
+                    go_on.wait(10)
+                return real.execute(sql, *values)
+
+        returned: list[int] = []
+
+        def work(number: int) -> None:
+            returned.append(journal.append([entry(number)])[0].seq)
+
+        journal._writer = Hanging()  # type: ignore[assignment]  # stands in for a slow disk
+        threads = [threading.Thread(target=work, args=(number,)) for number in (1, 2)]
+        with journal._having_turn():
+            for thread in threads:
+                thread.start()
+            while len(journal._waiting) < 2:
+                time.sleep(0.001)
+        assert reached.wait(10)
+        for ticket in list(journal._waiting):
+            assert ticket.records is not None
+            ticket.call()
+        time.sleep(0.05)
+        assert returned == []
+        go_on.set()
+        for thread in threads:
+            thread.join(10)
+        journal._writer = real
+        assert sorted(returned) == [1, 2]
 
 
 def test_closing_finishes_what_waits(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def covers(scope, agent, capability, action):
     }[scope.kind]
 
 
-@given(histories(most=10), proposals(), st.data())
+@given(histories(most=10), proposals, st.data())
 def test_a_stop_that_covers_a_proposal_denies_it_after_any_history(history, asked, data):
     state = folded(history)
     scope = data.draw(scopes.filter(lambda s: covers(s, asked.agent, asked.capability, asked.action)))
@@ -67,7 +67,7 @@ def test_a_cleared_scope_leaves_no_trace(scope):
     assert stops == kill_switch.Stops()
 
 
-@given(proposals())
+@given(proposals)
 def test_clearing_the_last_stop_gives_back_the_verdict_of_before(asked):
     state = folded([shipped().adopted(0)])
     before = ask(asked, state, at_us=5)

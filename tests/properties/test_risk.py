@@ -32,7 +32,7 @@ def at_least_as_bad(worse, better):
     assert RULING_RANK[one.ruling] >= RULING_RANK[other.ruling]
 
 
-@given(actions, proposals())
+@given(actions, proposals)
 def test_parts_sum_to_the_score_and_the_score_gives_the_level(action, asked):
     found = scored(action, asked)
     assert found.score == min(100, sum(part.points for part in found.parts))
@@ -44,7 +44,7 @@ def test_parts_sum_to_the_score_and_the_score_gives_the_level(action, asked):
     assert all(begins[level] > found.score for level in higher)
 
 
-@given(proposals(), st.sampled_from(RISK_LEVELS), st.sampled_from(RISK_LEVELS), st.sampled_from(["read", "write"]))
+@given(proposals, st.sampled_from(RISK_LEVELS), st.sampled_from(RISK_LEVELS), st.sampled_from(["read", "write"]))
 def test_risk_is_monotone_in_what_the_registry_declares(asked, one, other, kind):
     low, high = sorted((one, other), key=RISK_LEVELS.index)
     better, worse = (scored(Action(name="try", kind=kind, risk=level), asked) for level in (low, high))
@@ -64,7 +64,7 @@ def test_one_more_argument_never_lowers_the_risk(action, args, text):
     at_least_as_bad(worse, better)
 
 
-@given(actions, proposals())
+@given(actions, proposals)
 def test_production_never_lowers_the_risk(action, asked):
     import msgspec
 

@@ -111,8 +111,7 @@ def with_footer(path: Path, change: Callable[[dict[str, Any]], None], *, resign:
     change(footer)
     if resign:
         frames = [msgspec.convert(frame, _entry()) for frame in footer["frames"]]
-        header = zstandard.ZstdDecompressor().decompressobj().decompress(data)
-        footer["content_sha256"] = content_digest(header, frames)
+        footer["content_sha256"] = content_digest(HEADER, frames)
     packed = zstandard.ZstdCompressor(write_checksum=True).compress(msgspec.json.encode(footer) + b"\n")
     path.write_bytes(data[:footer_at] + packed + TAIL.pack(TAIL_MAGIC, TAIL_CONTENT_BYTES, footer_at))
     return path

@@ -140,10 +140,18 @@ def test_the_same_facts_give_the_same_bytes(tmp_path):
     assert write(one, mixed(500), LABELS).read_bytes() == write(two, mixed(500), LABELS).read_bytes()
 
 
-def test_labels_do_not_change_what_is_replayed(tmp_path):
+def test_the_content_hash_covers_what_a_replay_depends_on(tmp_path):
     with_labels = Recording(write(tmp_path / "a.wkr", mixed(50), LABELS)).footer
     without = Recording(write(tmp_path / "b.wkr", mixed(50))).footer
     assert with_labels.content_sha256 == without.content_sha256
+    renamed = msgspec.structs.replace(HEADER, source="other", notes=())
+    assert Recording(write(tmp_path / "d.wkr", mixed(50), header=renamed)).footer.content_sha256 == (
+        without.content_sha256
+    )
+    learnt = msgspec.structs.replace(HEADER, actions=())
+    assert Recording(write(tmp_path / "e.wkr", mixed(50), header=learnt)).footer.content_sha256 != (
+        without.content_sha256
+    )
     other = Recording(write(tmp_path / "c.wkr", mixed(51))).footer
     assert other.content_sha256 != without.content_sha256
 

@@ -5,9 +5,7 @@ shadowed proposals: it was never used, yet the question in shadow is what would 
 """
 
 from collections import deque
-from collections.abc import Iterable
 from decimal import Decimal
-from heapq import merge
 
 from msgspec import Struct, field
 
@@ -20,22 +18,14 @@ from engine.core.vocabulary.verdicts import Answer, Check, Verdict
 GATE = "limits"
 _UNUSED = Answer(gate=GATE, ruling="allow")
 _ZERO = Decimal(0)
+_ONE = Decimal(1)
 
 
 class Window(Struct):
-    """What was used lately: entries `(when, how much)`, oldest first, and their sum."""
+    """What was used lately: entries `(when, how much)`, oldest first, never none, and their sum."""
 
     entries: deque[tuple[int, Decimal]] = field(default_factory=deque)
     total: Decimal = _ZERO
-
-    def used(self, since_us: int) -> Decimal:
-        """Sum what was used after `since_us`, without forgetting anything."""
-        total = self.total
-        for at_us, amount in self.entries:
-            if at_us > since_us:
-                return total
-            total -= amount
-        return _ZERO
 
     def forget(self, until_us: int) -> None:
         """Drop what was used at or before `until_us`."""
@@ -48,33 +38,41 @@ class Window(Struct):
 
 
 class Usage(Struct):
-    """The limits in force and what was used under each, in live and in shadow, by agent (`""` for all)."""
+    """The limits in force and what was used under each, by limit and agent (`""` for all agents together)."""
 
     limits: tuple[Limit, ...] = ()
     live: dict[str, dict[AgentId, Window]] = {}
+    """What was really used."""
     shadow: dict[str, dict[AgentId, Window]] = {}
+    """What would have been used, had everything allowed in shadow been executed beside it."""
 
 
 def fold_verdict(usage: Usage, verdict: Verdict) -> None:
     """Charge an allowed proposal's estimate; let what has left those windows go."""
     if verdict.word != "allow":
         return
-    now_us, amounts = verdict.at_us, _amounts(verdict.impact)
-    lane = usage.shadow if verdict.shadowed else usage.live
-    for limit in usage.limits:
+    _charge(usage.shadow, usage.limits, verdict)
+    if not verdict.shadowed:
+        _charge(usage.live, usage.limits, verdict)
+
+
+def _charge(lane: dict[str, dict[AgentId, Window]], limits: tuple[Limit, ...], verdict: Verdict) -> None:
+    now_us, agent, amounts = verdict.at_us, verdict.agent, _amounts(verdict.impact)
+    for limit in limits:
         amount = amounts[limit.measure]
         if not amount:
             continue
-        by_agent = lane.setdefault(limit.id, {})
-        who = verdict.agent if limit.per == "agent" else _EVERYBODY
+        by_agent = lane.get(limit.id)
+        if by_agent is None:
+            by_agent = lane[limit.id] = {}
+        who = agent if limit.per == "agent" else _EVERYBODY
         window = by_agent.get(who)
         if window is None:
             window = by_agent[who] = Window()
-        else:
+        elif window.entries[0][0] <= now_us - limit.window_us:
             window.forget(now_us - limit.window_us)
-        exact = Decimal(amount)
-        window.entries.append((now_us, exact))
-        window.total += exact
+        window.entries.append((now_us, amount))
+        window.total += amount
 
 
 def trim(usage: Usage, now_us: int) -> None:
@@ -94,19 +92,25 @@ def judge(usage: Usage, agent: AgentId, impact: Impact, now_us: int, *, shadowed
     """Deny what would pass a limit, saying when there will be room. Exactly at the limit is within it."""
     checks: list[Check] = []
     over: list[tuple[Limit, Decimal]] = []
-    lanes = (usage.live, usage.shadow) if shadowed else (usage.live,)
+    lane = usage.shadow if shadowed else usage.live
     amounts = _amounts(impact)
     for limit in usage.limits:
         amount = amounts[limit.measure]
         if not amount:
             continue
-        who = agent if limit.per == "agent" else _EVERYBODY
-        used: Decimal | int = amount
-        for lane in lanes:
-            window = lane[limit.id].get(who) if limit.id in lane else None
+        # What left the window stays in the sum until the next charge: it is taken off here.
+        used = amount
+        by_agent = lane.get(limit.id)
+        if by_agent is not None:
+            window = by_agent.get(agent if limit.per == "agent" else _EVERYBODY)
             if window is not None:
-                since_us = now_us - limit.window_us
-                used += window.total if window.entries[0][0] > since_us else window.used(since_us)
+                since_us, used = now_us - limit.window_us, amount + window.total
+                for at_us, past in window.entries:
+                    if at_us > since_us:
+                        break
+                    used -= past
+                else:
+                    used = amount
         if limit.measure == "cost_usd":
             # Added to a plain zero, 1E+1 reads 10, as it does beside an emptied window: replays compare bytes.
             checks.append(Check(limit.id, str(used + _ZERO), str(limit.most)))
@@ -118,7 +122,7 @@ def judge(usage: Usage, agent: AgentId, impact: Impact, now_us: int, *, shadowed
         return Answer(gate=GATE, ruling="allow", checks=tuple(checks)) if checks else _UNUSED
     reasons = [
         f"{'all agents together' if limit.per == 'all' else agent} may use {limit.most} {limit.measure} in "
-        f"{duration_text(limit.window_us / SECOND_US)}; {_room_again(lanes, limit, agent, excess, now_us)}"
+        f"{duration_text(limit.window_us / SECOND_US)}; {_room_again(lane, limit, agent, excess, now_us)}"
         for limit, excess in over
     ]
     return Answer(
@@ -134,17 +138,20 @@ def judge(usage: Usage, agent: AgentId, impact: Impact, now_us: int, *, shadowed
 _EVERYBODY = AgentId("")
 
 
-def _amounts(impact: Impact) -> dict[Measured, Decimal | int]:
-    return {"cost_usd": impact.cost_usd, "files": impact.files, "api_calls": impact.api_calls}
+def _amounts(impact: Impact) -> dict[Measured, Decimal]:
+    return {
+        "cost_usd": impact.cost_usd,
+        "files": Decimal(impact.files) if impact.files else _ZERO,
+        "api_calls": _ONE if impact.api_calls == 1 else Decimal(impact.api_calls),
+    }
 
 
 def _room_again(
-    lanes: Iterable[dict[str, dict[AgentId, Window]]], limit: Limit, agent: AgentId, excess: Decimal, now_us: int
+    lane: dict[str, dict[AgentId, Window]], limit: Limit, agent: AgentId, excess: Decimal, now_us: int
 ) -> str:
     """Say when enough will have left the window."""
-    who = agent if limit.per == "agent" else _EVERYBODY
-    windows = [window for lane in lanes if (window := lane.get(limit.id, {}).get(who)) is not None]
-    for at_us, amount in merge(*[window.entries for window in windows]):
+    window = lane.get(limit.id, {}).get(agent if limit.per == "agent" else _EVERYBODY)
+    for at_us, amount in window.entries if window is not None else ():
         if at_us > now_us - limit.window_us:
             excess -= amount
             if excess <= 0:

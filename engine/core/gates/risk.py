@@ -63,57 +63,62 @@ def assess(settings: RiskSettings, action: Action | None, proposal: Proposal, te
     A MEDIUM write (35 points) without an undo (10) in production (10), using half of its blast radius
     (10 of 20), scores 65: HIGH with the shipped thresholds.
     """
-    environment = proposal.environment
-    if action is None:
-        writes = True
-        standing, score = _standing(settings, "", None, False, environment)
-    else:
-        writes = action.kind == "write"
-        # Acting in production adds to the risk of a write only.
-        standing, score = _standing(
-            settings, action.name, action.risk, writes and action.undo is None, environment if writes else ""
-        )
-    parts = list(standing)
+    writes = action is None or action.kind == "write"
     hits = settings.destructive_text.found_in("\n".join(texts)) if texts else ()
+    paths = paths_in(action, proposal.args, texts) if settings.protected else ()
+    touched = {place for path in paths for place in settings.protected_paths.found_in(path)} if paths else ()
+    return _found(
+        settings,
+        "" if action is None else action.name,
+        None if action is None else action.risk,
+        writes,
+        writes and action is not None and action.undo is None,
+        proposal.environment in settings.production,
+        hits,
+        tuple(sorted(touched)),
+        _impact_points(settings, action, proposal.impact) if writes else 0,
+    )
+
+
+# Proposals differ in their texts; what is found in them seldom does.
+@lru_cache(maxsize=4096)
+def _found(
+    settings: RiskSettings,
+    name: str,
+    risk: RiskLevel | None,
+    writes: bool,
+    irreversible: bool,
+    in_production: bool,
+    hits: tuple[int, ...],
+    touched: tuple[int, ...],
+    impact_points: int,
+) -> RiskFound:
+    """Add up what was found. A `risk` of `None` means that the action is not in the registry."""
+    parts: list[RiskPart] = []
+    if risk is None:
+        parts.append(RiskPart("unknown", settings.unknown_points, "the action is not in the registry"))
+    else:
+        points = settings.declared_points[risk]
+        parts.append(RiskPart("declared", points, f"the registry calls {name} {risk.value}"))
+    if irreversible:
+        parts.append(RiskPart("irreversible", settings.irreversible_points, "it cannot be undone"))
+    if in_production and writes:
+        parts.append(RiskPart("production", settings.production_points, "it acts on a production environment"))
     for hit in hits:
         pattern = settings.destructive[hit]
         parts.append(RiskPart(f"destructive.{pattern.id}", pattern.points, pattern.why))
-    touched: dict[int, str] = {}
-    if settings.protected:
-        for path in paths_in(action, proposal.args, texts):
-            for place in settings.protected_paths.found_in(path):
-                touched.setdefault(place, path)
-    for place in sorted(touched):
+    for place in touched:
         guarded = settings.protected[place]
         # Reading a protected file leaks it, writing it breaks things: both count, one in full.
         points = guarded.points if writes else guarded.points // 2
         parts.append(RiskPart(f"protected.{guarded.id}", points, guarded.why))
-    if writes and (points := _impact_points(settings, action, proposal.impact)):
-        parts.append(RiskPart("impact", points, "its share of the blast radius"))
-    score = min(TOP_SCORE, score + sum([part.points for part in parts[len(standing) :]]))
-    for threshold, level in settings.thresholds:
-        if score >= threshold:
-            break
+    parts.append(RiskPart("impact", impact_points, "its share of the blast radius"))
+    counted = tuple([part for part in parts if part.points])
+    score = min(TOP_SCORE, sum([part.points for part in counted]))
+    level = next(level for threshold, level in settings.thresholds if score >= threshold)
     return RiskFound(
-        Risk(level=level, score=score, parts=tuple(parts)), destructive=bool(hits), protected=bool(touched)
+        Risk(level=level, score=score, parts=counted), destructive=bool(hits), protected=bool(touched)
     )
-
-
-@lru_cache(maxsize=4096)
-def _standing(
-    settings: RiskSettings, name: str, risk: RiskLevel | None, irreversible: bool, environment: str
-) -> tuple[tuple[RiskPart, ...], int]:
-    """Return the parts that are the same for every proposal of an action in an environment, and their sum."""
-    parts: list[RiskPart] = []
-    if risk is None:
-        parts.append(RiskPart("unknown", settings.unknown_points, "the action is not in the registry"))
-    elif points := settings.declared_points[risk]:
-        parts.append(RiskPart("declared", points, f"the registry calls {name} {risk.value}"))
-    if irreversible and settings.irreversible_points:
-        parts.append(RiskPart("irreversible", settings.irreversible_points, "it cannot be undone"))
-    if environment in settings.production and settings.production_points:
-        parts.append(RiskPart("production", settings.production_points, f"it acts on {environment}"))
-    return tuple(parts), sum(part.points for part in parts)
 
 
 def judge(settings: RiskSettings, risk: Risk) -> Answer:
@@ -155,11 +160,9 @@ def paths_in(action: Action | None, args: dict[str, Any], texts: list[str]) -> l
 def _impact_points(settings: RiskSettings, action: Action | None, impact: Impact) -> int:
     caps = action.blast if action is not None and action.blast is not None else settings.caps
     # Whole hundredths keep the arithmetic exact, so the score is the same on every machine.
-    percent = max(
-        _percent(impact.cost_usd, caps.cost_usd),
-        _percent(impact.files, caps.files),
-        _percent(impact.api_calls, caps.api_calls),
-    )
+    percent = max(_percent(impact.files, caps.files), _percent(impact.api_calls, caps.api_calls))
+    if impact.cost_usd:
+        percent = max(percent, _percent(impact.cost_usd, caps.cost_usd))
     return settings.impact_points * percent // 100
 
 

@@ -32,22 +32,23 @@ def fold_promoted(rollouts: Rollouts, fact: CapabilityPromoted) -> None:
 
 
 def fold_demoted(rollouts: Rollouts, fact: CapabilityDemoted) -> None:
-    """Put every version of the name back into shadow."""
-    rollouts.live.pop(fact.capability, None)
+    """Put every version of the name back into shadow. One given with its version means its name."""
+    rollouts.live.pop(capability_name(fact.capability), None)
 
 
 def fold_paused(rollouts: Rollouts, fact: RolloutPaused) -> None:
-    """Add one reason to hold."""
-    rollouts.paused.setdefault(fact.capability, {})[fact.reason] = fact.by
+    """Add one reason to hold, for every version of the name. One given with its version means its name."""
+    rollouts.paused.setdefault(capability_name(fact.capability), {})[fact.reason] = fact.by
 
 
 def fold_resumed(rollouts: Rollouts, fact: RolloutResumed) -> None:
     """Take one reason away; the hold ends with the last."""
-    reasons = rollouts.paused.get(fact.capability)
+    name = capability_name(fact.capability)
+    reasons = rollouts.paused.get(name)
     if reasons is not None:
         reasons.pop(fact.reason, None)
         if not reasons:
-            del rollouts.paused[fact.capability]
+            del rollouts.paused[name]
 
 
 def judge(rollouts: Rollouts, capability: CapabilityId) -> Answer:

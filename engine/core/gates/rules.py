@@ -6,6 +6,7 @@ tested. A rule whose condition cannot be evaluated counts as fired: silence woul
 
 from collections.abc import Callable
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any, Literal, Protocol
 
 from msgspec import Struct
@@ -33,24 +34,78 @@ class Rule(Struct, frozen=True, kw_only=True):
     owner: str
 
 
-class Asked(Struct, frozen=True):
-    """Everything a rule may ask about one proposal."""
+class Asked(Struct, frozen=True, gc=False):
+    """The facts about one proposal, under the names that conditions use. `RULE_FACTS` says what they mean."""
 
     proposal: Proposal
     texts: list[str]
-    """Every text among its arguments."""
-    action: Action | None
-    found: RiskFound
-    origins: Origins
     at_us: int
+    kind: str
+    reversible: bool
+    cost_usd: float
+    confidence: float
+    risk: str
+    risk_score: int
+    destructive: bool
+    protected: bool
+    untrusted_targets: int
+    unknown_targets: int
+
+    @property
+    def capability(self) -> str:
+        """Without its version."""
+        return capability_name(self.proposal.capability)
+
+    @property
+    def version(self) -> str:
+        """Of the capability."""
+        return capability_version(self.proposal.capability)
+
+    @property
+    def args_text(self) -> str:
+        """Every text among the arguments."""
+        return "\n".join(self.texts)
+
+    @property
+    def hour_utc(self) -> int:
+        """Hour of the day."""
+        return self.at_us % DAY_US // HOUR_US
+
+    @property
+    def weekday(self) -> int:
+        """Day of the week. 1970-01-01 was a Thursday, day 4."""
+        return (self.at_us // DAY_US + 3) % 7 + 1
+
+
+def ask(
+    proposal: Proposal, texts: list[str], action: Action | None, found: RiskFound, origins: Origins, at_us: int
+) -> Asked:
+    """Derive the facts about one proposal. `None` for an action that is not in the registry."""
+    risk = found.risk
+    return Asked(
+        proposal,
+        texts,
+        at_us,
+        action.kind if action is not None else "unknown",
+        action is not None and action.undo is not None,
+        float(proposal.impact.cost_usd),
+        proposal.confidence or 0.0,
+        risk.level.value,
+        risk.score,
+        found.destructive,
+        found.protected,
+        origins.untrusted,
+        origins.unknown,
+    )
 
 
 class RuleFact(Struct, frozen=True):
-    """One name a condition may use: its type in the condition language, its meaning, where it comes from."""
+    """One name a condition may use: its type in the condition language, its meaning, where it lies."""
 
     type: Literal["string", "int", "double", "bool"]
     meaning: str
-    derive: Callable[[Asked], Any]
+    path: str = ""
+    """Within `Asked`; empty when it has the same name there."""
 
 
 class Fired(Struct, frozen=True):
@@ -72,53 +127,36 @@ class RuleBook(Protocol):
 
 
 RULE_FACTS: dict[str, RuleFact] = {
-    "action": RuleFact("string", "name of the action", lambda a: a.proposal.action),
-    "agent": RuleFact("string", "id of the agent", lambda a: a.proposal.agent),
-    "capability": RuleFact(
-        "string", "name of the capability, without its version", lambda a: capability_name(a.proposal.capability)
-    ),
-    "version": RuleFact(
-        "string", "version of the capability", lambda a: capability_version(a.proposal.capability)
-    ),
+    "action": RuleFact("string", "name of the action", "proposal.action"),
+    "agent": RuleFact("string", "id of the agent", "proposal.agent"),
+    "capability": RuleFact("string", "name of the capability, without its version"),
+    "version": RuleFact("string", "version of the capability"),
     "environment": RuleFact(
-        "string", "where it acts, as the agent states it; empty if not stated", lambda a: a.proposal.environment
+        "string", "where it acts, as the agent states it; empty if not stated", "proposal.environment"
     ),
-    "kind": RuleFact(
-        "string", "`read`, `write`, or `unknown`", lambda a: a.action.kind if a.action is not None else "unknown"
-    ),
-    "reversible": RuleFact(
-        "bool", "whether the registry names an undo", lambda a: a.action is not None and a.action.undo is not None
-    ),
-    "cost_usd": RuleFact("double", "estimated cost, US dollars", lambda a: float(a.proposal.impact.cost_usd)),
-    "files": RuleFact("int", "estimated number of files changed", lambda a: a.proposal.impact.files),
-    "api_calls": RuleFact("int", "estimated number of API calls", lambda a: a.proposal.impact.api_calls),
-    "confidence": RuleFact(
-        "double", "the agent's confidence, 0 to 1; 0 when it gave none", lambda a: a.proposal.confidence or 0.0
-    ),
-    "risk": RuleFact("string", "risk level, `SAFE` to `DESTRUCTIVE`", lambda a: a.found.risk.level.value),
-    "risk_score": RuleFact("int", "risk score, 0 to 100", lambda a: a.found.risk.score),
-    "destructive": RuleFact("bool", "whether a destructive pattern matched", lambda a: a.found.destructive),
-    "protected": RuleFact("bool", "whether a protected path is touched", lambda a: a.found.protected),
+    "kind": RuleFact("string", "`read`, `write`, or `unknown`"),
+    "reversible": RuleFact("bool", "whether the registry names an undo"),
+    "cost_usd": RuleFact("double", "estimated cost, US dollars"),
+    "files": RuleFact("int", "estimated number of files changed", "proposal.impact.files"),
+    "api_calls": RuleFact("int", "estimated number of API calls", "proposal.impact.api_calls"),
+    "confidence": RuleFact("double", "the agent's confidence, 0 to 1; 0 when it gave none"),
+    "risk": RuleFact("string", "risk level, `SAFE` to `DESTRUCTIVE`"),
+    "risk_score": RuleFact("int", "risk score, 0 to 100"),
+    "destructive": RuleFact("bool", "whether a destructive pattern matched"),
+    "protected": RuleFact("bool", "whether a protected path is touched"),
     "untrusted_targets": RuleFact(
-        "int",
-        "e-mail addresses, IBANs and URLs among the arguments that only tools have named in this episode",
-        lambda a: a.origins.untrusted,
+        "int", "e-mail addresses, IBANs and URLs among the arguments that only tools have named in this episode"
     ),
-    "unknown_targets": RuleFact(
-        "int", "such targets that nothing in this episode has named", lambda a: a.origins.unknown
-    ),
-    "args_text": RuleFact(
-        "string", "every text among the arguments, one a line", lambda a: "\n".join(a.texts)
-    ),
-    "hour_utc": RuleFact("int", "hour of the day, 0 to 23, UTC", lambda a: a.at_us % DAY_US // HOUR_US),
-    # 1970-01-01 was a Thursday, day 4.
-    "weekday": RuleFact("int", "day of the week, 1 Monday to 7 Sunday, UTC", lambda a: (a.at_us // DAY_US + 3) % 7 + 1),
+    "unknown_targets": RuleFact("int", "such targets that nothing in this episode has named"),
+    "args_text": RuleFact("string", "every text among the arguments, one a line"),
+    "hour_utc": RuleFact("int", "hour of the day, 0 to 23, UTC"),
+    "weekday": RuleFact("int", "day of the week, 1 Monday to 7 Sunday, UTC"),
 }
 
 
 def judge(book: RuleBook, asked: Asked) -> tuple[Answer, tuple[RuleId, ...]]:
     """Return the answer of all enforced rules, and the ids of rules in shadow mode that would have fired."""
-    fired = book.fired(tuple([derive(asked) for derive in _derivations(book.names)]))
+    fired = book.fired(_reader(book.names)(asked))
     if not fired:
         return _QUIET, ()
     shadow = tuple([hit.rule.id for hit in fired if hit.rule.mode == "shadow"])
@@ -139,15 +177,19 @@ def judge(book: RuleBook, asked: Asked) -> tuple[Answer, tuple[RuleId, ...]]:
             owner=first.rule.owner,
             waits=()
             if ruling == "deny"
-            else tuple(dict.fromkeys([hit.rule.wait for hit in enforced])),
+            else tuple(dict.fromkeys([hit.rule.wait for hit in enforced if _ruling(hit) != "allow"])),
         ),
         shadow,
     )
 
 
 @lru_cache(maxsize=64)
-def _derivations(names: tuple[str, ...]) -> tuple[Callable[[Asked], Any], ...]:
-    return tuple(RULE_FACTS[name].derive for name in names)
+def _reader(names: tuple[str, ...]) -> Callable[[Asked], tuple[Any, ...]]:
+    paths = [RULE_FACTS[name].path or name for name in names]
+    if len(paths) > 1:
+        return attrgetter(*paths)
+    # Of a single path `attrgetter` returns the bare value, and of none it will not hear.
+    return lambda asked: tuple([attrgetter(path)(asked) for path in paths])
 
 
 def _ruling(hit: Fired) -> Ruling:

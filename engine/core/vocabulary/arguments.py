@@ -1,5 +1,6 @@
 """Arguments: reading what an agent passed, whatever its shape."""
 
+from functools import lru_cache
 from typing import Any
 
 
@@ -41,6 +42,7 @@ def texts_of(args: dict[str, Any]) -> list[str]:
     return found
 
 
+@lru_cache(maxsize=4096)
 def plain_path(text: str) -> str:
     """Resolve `.`, `..` and doubled slashes without looking at any disk; backslashes become slashes.
 

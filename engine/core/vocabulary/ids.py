@@ -29,7 +29,7 @@ def decision_id(proposal_id: ProposalId) -> DecisionId:
     return DecisionId("d_" + hashlib.blake2b(proposal_id.encode(), digest_size=8).hexdigest()[:15])
 
 
-def capability_name(capability: CapabilityId) -> CapabilityName:
+def capability_name(capability: CapabilityId | CapabilityName) -> CapabilityName:
     """Drop the version of a capability.
 
     >>> capability_name(CapabilityId("restart-unhealthy@3"))

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final
 
 SECOND_US: Final = 1_000_000
@@ -40,6 +41,7 @@ def parse_time(text: str) -> int:
     return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
+@lru_cache(maxsize=256)
 def duration_text(seconds: float) -> str:
     """Write a duration with its largest natural unit.
 
@@ -52,6 +54,7 @@ def duration_text(seconds: float) -> str:
     return f"{seconds:g} s"
 
 
+@lru_cache(maxsize=1024)
 def percent_text(ratio: float) -> str:
     """Write a ratio in per cent with all its digits: rounded, 0.6999 would be "70%, under 70%".
 

@@ -1,0 +1,140 @@
+"""Decide holds its promises for any proposal after any history."""
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.core.decide import GATES, assess, decide, effects_of, in_order, settle, weigh
+from engine.core.evolve import evolve
+from engine.core.state import State
+from engine.core.vocabulary.effects import AskPeople, PerformAction
+from engine.core.vocabulary.facts import ProposalReceived, VerdictReached, decode, encode
+from engine.core.vocabulary.verdicts import RULING_RANK, Answer, Wait
+from tests.builders import shipped, snapshot_of
+from tests.strategies import POLICIES, histories, proposals
+
+
+def folded(history):
+    state = State()
+    for fact in history:
+        evolve(state, fact)
+    return state
+
+
+situations = st.tuples(histories(most=12), proposals, st.sampled_from([0, 1, 10**6, 10**10]))
+
+
+def decided(situation, policy=None):
+    history, asked, later_us = situation
+    state = folded(history)
+    fact = ProposalReceived(at_us=state.now_us + later_us, proposal=asked)
+    evolve(state, fact)
+    decisions = decide(policy or shipped(), state, fact)
+    return state, fact, decisions, decisions.facts[0].verdict
+
+
+@given(situations)
+def test_a_proposal_gets_one_verdict_and_every_gate_its_say(situation):
+    _, fact, decisions, verdict = decided(situation)
+    assert [type(consequence) for consequence in decisions.facts] == [VerdictReached]
+    assert tuple(said.gate for said in in_order(verdict)) == GATES
+    assert verdict.at_us == fact.at_us
+    assert not [said.rule for said in in_order(verdict) if said.rule.endswith(".failed")]
+
+
+@given(situations)
+def test_the_strictest_gate_gives_the_word(situation):
+    _, _, _, verdict = decided(situation)
+    strictest = max((said.ruling for said in in_order(verdict)), key=RULING_RANK.__getitem__)
+    assert verdict.word == {"escalate": "hold", "consensus": "hold"}.get(strictest, strictest)
+
+
+@given(situations)
+def test_waits_belong_to_held_verdicts_and_to_them_alone(situation):
+    _, _, _, verdict = decided(situation)
+    assert bool(verdict.waits) == (verdict.word == "hold")
+    assert len(set(verdict.waits)) == len(verdict.waits)
+    assert set(verdict.waits) <= {wait for said in in_order(verdict) for wait in said.waits}
+
+
+@given(situations)
+def test_every_objection_gives_reason_rule_and_owner(situation):
+    _, _, _, verdict = decided(situation)
+    for said in in_order(verdict):
+        if said.ruling != "allow":
+            assert said.reason
+            assert said.rule
+            assert said.owner
+
+
+@given(situations)
+def test_effects_follow_only_from_verdicts_that_are_executed(situation):
+    _, fact, decisions, verdict = decided(situation)
+    kinds = [type(effect) for effect in decisions.effects]
+    if verdict.shadowed or verdict.word == "deny":
+        assert kinds == []
+    else:
+        assert kinds == [PerformAction if verdict.word == "allow" else AskPeople]
+    for effect in decisions.effects:
+        assert effect.decision_id == verdict.decision_id
+        if isinstance(effect, PerformAction):
+            assert (effect.action, effect.args, effect.digest) == (
+                fact.proposal.action,
+                fact.proposal.args,
+                verdict.digest,
+            )
+
+
+@given(situations)
+def test_deciding_changes_no_state_and_says_the_same_again(situation):
+    state, fact, decisions, _ = decided(situation)
+    before = snapshot_of(state)
+    again = decide(shipped(), state, fact)
+    assert encode(list(again.facts)) == encode(list(decisions.facts))
+    assert again.effects == decisions.effects
+    assert snapshot_of(state) == before
+
+
+@given(situations)
+def test_every_verdict_reads_back_as_it_was_written(situation):
+    _, _, decisions, _ = decided(situation)
+    line = encode(decisions.facts[0])
+    assert decode(line) == decisions.facts[0]
+    assert encode(decode(line)) == line
+
+
+@given(situations, st.sampled_from(POLICIES))
+def test_assessed_apart_and_settled_later_it_is_the_same_to_the_byte(situation, policy):
+    state, fact, decisions, verdict = decided(situation, policy)
+    claim, assessment = assess(policy, state.episodes, fact.proposal, fact.at_us)
+    settled, against = settle(policy, state, claim, msgspec.Raw(encode(assessment)))
+    assert encode(VerdictReached(at_us=settled.at_us, verdict=settled)) == encode(decisions.facts[0])
+    assert {(o.gate, o.rule, o.ruling) for o in against} == {
+        (said.gate, said.rule, said.ruling) for said in in_order(verdict) if said.ruling != "allow"
+    }
+    assert effects_of(policy, fact.proposal, settled) == decisions.effects
+
+
+@given(situations)
+def test_a_proposal_that_was_recorded_and_read_back_gets_the_same_verdict(situation):
+    state, fact, decisions, _ = decided(situation)
+    again = decide(shipped(), state, decode(encode(fact)))
+    assert encode(again.facts[0]) == encode(decisions.facts[0])
+
+
+rulings = st.lists(st.sampled_from(list(RULING_RANK)), max_size=6)
+
+
+@given(rulings, rulings)
+def test_weighing_in_two_steps_is_weighing_at_once(some, more):
+    def answers(given_rulings):
+        return tuple(
+            Answer(gate="g", ruling=r, waits=() if r in ("allow", "deny") else (Wait(kind="person", role=r),))
+            for r in given_rulings
+        )
+
+    whole = weigh(answers(some + more))
+    one, other = weigh(answers(some)), weigh(answers(more))
+    assert whole[0] == max(one[0], other[0], key=RULING_RANK.__getitem__)
+    assert whole[1] == one[1] + other[1]
+    assert whole[2] == one[2] + other[2]
