@@ -42,7 +42,9 @@ def telemetry(path: Path, facts: int) -> None:
     with RecordingWriter(path, Header(source="benchmark", origin=Origin(name="telemetry"))) as out:
         for i in range(facts):
             series = f"host-{i % 100}/{('cpu', 'disk', 'errors', 'latency', 'memory')[i % 5]}"
-            out.write(MetricObserved(at_us=_START_US + i * 20_000, series=series, value=(i * 7919 % 10_000) / 100))
+            out.write(
+                MetricObserved(at_us=_START_US + i * 20_000, series=series, value=(i * 7919 % 10_000) / 100)
+            )
 
 
 def proposals(path: Path, count: int) -> None:
@@ -112,14 +114,14 @@ def replayed(path: Path, shards: int, *, keep: bool) -> float:
     return end.seconds
 
 
-def _measure(connection, work: Callable[..., float], args: tuple, named: dict) -> None:  # type: ignore[no-untyped-def]
+def _measure(connection, work: Callable[..., float], args: tuple, named: dict) -> None:  # type: ignore[no-untyped-def]  # multiprocessing names no public type for it
     seconds = work(*args, **named)
     used = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     connection.send((seconds, used / 1024))
 
 
 def measured(work: Callable[..., float], *args: object, **named: object) -> tuple[float, float]:
-    """Run in fresh processes; return median seconds and the largest resident memory of any one process, MiB."""
+    """Run in fresh processes; return median seconds and the largest memory of any one process, MiB."""
     context, taken = multiprocessing.get_context("spawn"), []
     for _ in range(_RUNS):
         ours, theirs = context.Pipe()
@@ -153,7 +155,9 @@ def compare(name: str, path: Path, count: int, *, what: str) -> dict[str, object
 
 def main() -> None:
     """Measure, print, and write JSON if asked."""
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("--facts", type=int, default=3_000_000)
     options.add_argument("--proposals", type=int, default=150_000)
     options.add_argument("--json", type=Path)
@@ -169,7 +173,10 @@ def main() -> None:
         half = Path(folder, "half.wkr")
         telemetry(half, given.facts // 4)
         memory = [measured(replayed, path, 1, keep=False)[1] for path in (half, facts)]
-        print(f"\nmemory: {memory[0]:.0f} MiB for {given.facts // 4:,} facts, {memory[1]:.0f} MiB for four times as many")
+        print(
+            f"\nmemory: {memory[0]:.0f} MiB for {given.facts // 4:,} facts, "
+            f"{memory[1]:.0f} MiB for four times as many"
+        )
         found["memory_mib"] = memory
     if given.json:
         given.json.write_text(json.dumps(found, indent=2))

@@ -8,7 +8,7 @@ from collections import Counter
 from decimal import Decimal
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from engine.core.vocabulary.actions import RISK_RANK, Kind, ParameterType, RiskLevel
 from engine.core.vocabulary.facts import Measured
@@ -17,9 +17,17 @@ from engine.core.vocabulary.verdicts import Ruling
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,99}$")]
 Role = Literal["viewer", "responder", "captain"]
 Count = Annotated[int, Field(ge=0, le=10**9)]
-Usd = Annotated[Decimal, Field(ge=0, le=10**9, decimal_places=12)]
-Seconds = Annotated[float, Field(gt=0, le=366 * 86_400)]
+Seconds = Annotated[float, Field(ge=0.000_001, le=366 * 86_400)]
 Points = Annotated[int, Field(ge=0, le=100)]
+
+
+def _plain(amount: Decimal) -> Decimal:
+    """Give equal amounts one spelling, so that 100, 100.0 and 1e2 give one policy hash."""
+    whole = amount.to_integral_value()
+    return whole.quantize(Decimal(1)) + 0 if amount == whole else amount.normalize()
+
+
+Usd = Annotated[Decimal, Field(ge=0, le=10**9, decimal_places=12), AfterValidator(_plain)]
 
 
 class Settings(BaseModel):
@@ -75,8 +83,8 @@ class LimitsFile(Settings):
                     and one.most > other.most
                 ):
                     raise ValueError(
-                        f"{one.id} lets one agent use {one.most} {one.measure} while {other.id} lets all agents "
-                        f"together use only {other.most}; lower the first or raise the second"
+                        f"{one.id} lets one agent use {one.most} {one.measure} while {other.id} lets all "
+                        f"agents together use only {other.most}; lower the first or raise the second"
                     )
         return self
 
@@ -132,7 +140,9 @@ class RiskFile(Settings):
                 raise ValueError(f"{section}: give a value for {', '.join(missing)} too")
         scores = [self.levels[level] for level in RiskLevel]
         if scores[0] != 0 or scores != sorted(set(scores)):
-            raise ValueError("levels: begin with SAFE: 0 and let every level begin at a higher score than the last")
+            raise ValueError(
+                "levels: begin with SAFE: 0 and let every level begin at a higher score than the last"
+            )
         order = ["allow", "escalate", "deny"]
         ranks = [order.index(self.rulings[level]) for level in RiskLevel]
         if ranks != sorted(ranks):
@@ -209,8 +219,8 @@ class RulesFile(Settings):
             other = ruled.setdefault(condition, rule)
             if other is not rule and other.mode == rule.mode:
                 raise ValueError(
-                    f"{other.id} and {rule.id} have the same condition but rule {other.ruling} and {rule.ruling}; "
-                    "keep one"
+                    f"{other.id} and {rule.id} have the same condition but rule {other.ruling} and "
+                    f"{rule.ruling}; keep one"
                 )
         return self
 
@@ -257,7 +267,9 @@ class ActionsFile(Settings):
     def _consistent(self) -> Self:
         for name, action in self.actions.items():
             if action.undo is not None and action.undo not in self.actions:
-                raise ValueError(f"{name}: its undo {action.undo!r} is not in the registry; add it or remove `undo`")
+                raise ValueError(
+                    f"{name}: its undo {action.undo!r} is not in the registry; add it or remove `undo`"
+                )
         return self
 
 
@@ -279,8 +291,9 @@ class PolicySettings(Settings):
         ):
             if threshold > cap:
                 raise ValueError(
-                    f"thresholds: consensus.from_{name} is {threshold}, but limits: blast.{name} denies everything "
-                    f"over {cap}, so no vote would ever be held; lower the first or raise the second"
+                    f"thresholds: consensus.from_{name} is {threshold}, but limits: blast.{name} denies "
+                    f"everything over {cap}, so no vote would ever be held; lower the first or raise "
+                    "the second"
                 )
         return self
 

@@ -56,7 +56,7 @@ class PolicySource(msgspec.Struct, frozen=True):
     def policy_hash(self) -> Digest:
         """SHA-256 over every checked value and the registry in force, whichever file it came from."""
         registry = encode([action for _, action in sorted(self.actions.items())])
-        body = self.settings.model_dump_json(exclude={"actions"}).encode()
+        body = encode(self.settings.model_dump(mode="json", exclude={"actions"}))
         return Digest(hashlib.sha256(len(body).to_bytes(8) + body + registry).hexdigest())
 
 
@@ -64,7 +64,9 @@ def read_policy(folder: Path) -> PolicySource:
     """Read and check a policy folder. Raises `InputError` or `PolicyError` naming the place and the cure."""
     if not folder.is_dir():
         raise InputError(
-            "no such policy folder", place=str(folder), cure="give a folder with limits.yaml and its companions"
+            "no such policy folder",
+            place=str(folder),
+            cure="give a folder with limits.yaml and its companions",
         )
     documents: dict[str, Document] = {}
     checked: dict[str, BaseModel] = {}
@@ -73,11 +75,13 @@ def read_policy(folder: Path) -> PolicySource:
         if name == "actions" and not path.exists():
             path = folder.parent / "actions.yaml"
         if not path.exists():
-            raise InputError("no such file", place=str(path), cure="copy it from the shipped config and adapt it")
+            raise InputError(
+                "no such file", place=str(path), cure="copy it from the shipped config and adapt it"
+            )
         documents[name] = read_yaml(path)
         checked[name] = documents[name].checked(model)
     try:
-        settings = PolicySettings(**checked)
+        settings = PolicySettings.model_validate(checked)
     except ValidationError as invalid:
         message = invalid.errors()[0]["msg"].removeprefix("Value error, ")
         raise PolicyError(message, place=str(folder)) from None
@@ -211,6 +215,3 @@ def _place(document: Document | None, *steps: str | int) -> str:
 
 def _us(seconds: float) -> int:
     return round(seconds * SECOND_US)
-
-
-

@@ -44,7 +44,9 @@ class FailIf:
             ) from failure
         if self._compiled.return_type() != cel.Type.BOOL:
             raise InputError(
-                "is not true or false", place=f"--fail-if {condition!r}", cure="compare a figure with something"
+                "is not true or false",
+                place=f"--fail-if {condition!r}",
+                cure="compare a figure with something",
             )
 
     def holds(self, figures: Mapping[str, float | int | None]) -> bool:

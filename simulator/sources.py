@@ -25,7 +25,9 @@ def open_source(
         if not path.exists():
             known = ", ".join(f"{kind}:" for kind in FORMATS)
             raise InputError(
-                "no such recording", place=name, cure=f"give a file made by watchkeeper import, or {known} and a source"
+                "no such recording",
+                place=name,
+                cure=f"give a file made by watchkeeper import, or {known} and a source",
             )
         return Recording(path)
     source = Path(rest)

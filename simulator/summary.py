@@ -161,7 +161,7 @@ def summarise(
     first_us, last_us = db.execute("select min(at_us), max(at_us) from decisions").fetchone()
     tracks = [_track(db, position, track) for position, track in enumerate(end.tracks)]
     whole = end.finished and run.from_us is None and run.until_us is None
-    words = tracks[0].words
+    words, scored = tracks[0].words, score(db, whole=whole)
     found = differences(db) if len(tracks) > 1 else None
     return Summary(
         recording=run.recording,
@@ -184,10 +184,10 @@ def summarise(
         seconds=end.seconds,
         facts_per_s=_rate(end.facts_this_run, end.seconds),
         decisions_per_s=_rate(end.decisions_this_run, end.seconds),
-        command=_command(run),
+        command=_command(run, scored=scored is not None),
         example=_example(db, tracks[0], found),
         tracks=tracks,
-        score=score(db, whole=whole),
+        score=scored,
         other_score=score(db, 1, whole=whole) if len(tracks) > 1 else None,
         differences=found,
         recorded_verdicts=recorded_verdicts(db),
@@ -311,7 +311,7 @@ def _rate(count: int, seconds: float) -> float | None:
     return count / seconds if seconds > 0 else None
 
 
-def _command(run: Run) -> str:
+def _command(run: Run, *, scored: bool) -> str:
     words = ["watchkeeper", "replay", run.recording, "--policy", run.policies[0]]
     if len(run.policies) > 1:
         words += ["--against", run.policies[1]]
@@ -319,4 +319,6 @@ def _command(run: Run) -> str:
         words += ["--from", when_text(run.from_us)]
     if run.until_us is not None:
         words += ["--until", when_text(run.until_us)]
+    if scored:
+        words.append("--score")
     return shlex.join(words)

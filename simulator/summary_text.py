@@ -134,7 +134,7 @@ def _differences(found: Differences) -> Iterable[str]:
         yield f"  {group.decisions:>11,}  {group.other_word} to {group.word}{mark}"
         before, after = (printable(rule, 40) or "no rule" for rule in (group.other_rule, group.rule))
         yield f"  {'':>11}  {before} to {after}"
-        yield f"  {'':>11}  {' '.join(group.examples)}"
+        yield f"  {'':>11}  {' '.join(group.examples[:4])}"
     if len(found.groups) > _MOST_GROUPS:
         yield f"  {'':>11}  and {len(found.groups) - _MOST_GROUPS:,} more groups, in --json and in the report"
 

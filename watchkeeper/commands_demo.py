@@ -21,8 +21,8 @@ BUNDLED = Path(__file__).resolve().parent.parent / "simulator" / "demo.wkr"
 def demo(headless: bool) -> None:
     """Replay a bundled week of made-up history and open the report.
 
-    The history comes from a small seeded generator (simulator/world.py): recorded histories of others may not be
-    shipped with Watchkeeper, but can be imported.
+    The history comes from a small seeded generator (simulator/world.py): recorded histories of others may not
+    be shipped with Watchkeeper, but can be imported.
     """
     report = folder("reports") / "demo.html"
     summary = run_replay(
@@ -37,7 +37,9 @@ def demo(headless: bool) -> None:
 
 def _open(report: Path) -> None:
     """Open the report where there is a screen to open it on."""
-    screen = sys.platform in ("darwin", "win32") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    screen = (
+        sys.platform in ("darwin", "win32") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    )
     if not screen or not webbrowser.open(report.resolve().as_uri()):
         click.echo("there is no browser here: open the file above in one")
 

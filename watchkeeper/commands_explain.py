@@ -17,11 +17,15 @@ from watchkeeper.home import home, last_replay
 
 @click.command()
 @click.argument("decision_id")
-@click.option("--results", type=click.Path(path_type=Path), help="Results of a replay. [default: the last one]")
+@click.option(
+    "--results", type=click.Path(path_type=Path), help="Results of a replay. [default: the last one]"
+)
 @click.option("--journal", type=click.Path(path_type=Path), help="Look in this journal instead.")
 @click.option("--against", is_flag=True, help="Explain what the second policy of the replay decided.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def explain(decision_id: str, results: Path | None, journal: Path | None, against: bool, as_json: bool) -> None:
+def explain(
+    decision_id: str, results: Path | None, journal: Path | None, against: bool, as_json: bool
+) -> None:
     """Explain a decision: what was asked, what each gate said, who can change it."""
     found, looked = None, []
     if journal is None:
@@ -30,7 +34,9 @@ def explain(decision_id: str, results: Path | None, journal: Path | None, agains
             looked.append(where)
             found = find_decision(where, DecisionId(decision_id), track=int(against))
         elif not (home() / "journal.db").exists():
-            raise InputError("there is nothing to explain yet", cure="run watchkeeper demo, or watchkeeper replay")
+            raise InputError(
+                "there is nothing to explain yet", cure="run watchkeeper demo, or watchkeeper replay"
+            )
     if found is None and results is None:
         where = journal or home() / "journal.db"
         if journal is not None or where.exists():
@@ -39,12 +45,16 @@ def explain(decision_id: str, results: Path | None, journal: Path | None, agains
     if found is None:
         places = " and ".join(str(place) for place in looked)
         raise InputError(
-            f"no decision {decision_id}", place=places, cure="copy the whole id; name another file with --results"
+            f"no decision {decision_id}",
+            place=places,
+            cure="copy the whole id; name another file with --results",
         )
     proposal, verdict = (decode(line) if line else None for line in found)
     if not isinstance(verdict, VerdictReached):
         raise InputError(f"{decision_id} is not a verdict", place=str(looked[-1]))
-    explanation = explained(verdict.verdict, proposal.proposal if isinstance(proposal, ProposalReceived) else None)
+    explanation = explained(
+        verdict.verdict, proposal.proposal if isinstance(proposal, ProposalReceived) else None
+    )
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(explanation), indent=2))
     else:

@@ -17,4 +17,6 @@ def policy() -> None:
 def check(folder: Path) -> None:
     """Check a policy folder and print its hash; without FOLDER, the shipped one."""
     built = build_policy(read_policy(folder))
-    click.echo(f"ok: {len(built.actions)} actions, {len(built.limits)} limits, policy hash {built.policy_hash}")
+    click.echo(
+        f"ok: {len(built.actions)} actions, {len(built.limits)} limits, policy hash {built.policy_hash}"
+    )

@@ -14,7 +14,7 @@ from simulator.fail_if import FailIf, figures
 from simulator.recording import Recording
 from simulator.replay.driver import Replay, ReplayEnd
 from simulator.replay.journalled import replay_into
-from simulator.replay.lanes import Span
+from simulator.replay.lanes import EVERYTHING, Span
 from simulator.replay.results import Results, Run
 from simulator.report import write_report
 from simulator.score import add_episode_labels
@@ -31,7 +31,9 @@ _STOPPED = 130
 class _Speed(click.ParamType[float | None]):
     name = "N|max"
 
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float | None:
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float | None:
         if value == "max" or value is None:
             return None
         try:
@@ -55,21 +57,31 @@ class _Moment(click.ParamType[int]):
 
 @click.command()
 @click.argument("source")
-@click.option("--policy", type=_FILE, default=SHIPPED_POLICY, help="Policy folder. [default: the shipped one]")
-@click.option("--against", type=_FILE, help="A second policy folder: which decisions differ, grouped by rule.")
+@click.option(
+    "--policy", type=_FILE, default=SHIPPED_POLICY, help="Policy folder. [default: the shipped one]"
+)
+@click.option(
+    "--against", type=_FILE, help="A second policy folder: which decisions differ, grouped by rule."
+)
 @click.option("--mapping", type=_FILE, help="Mapping file for generic: sources.")
 @click.option("--score", is_flag=True, help="Score against the labels the recording carries.")
-@click.option("--from", "from_us", type=_Moment(), help="Report from this time on; earlier facts build up state.")
+@click.option(
+    "--from", "from_us", type=_Moment(), help="Report from this time on; earlier facts build up state."
+)
 @click.option("--until", "until_us", type=_Moment(), help="Stop before this time.")
-@click.option("--speed", type=_Speed(), default="max", show_default=True, help="Recorded seconds a second, or max.")
-@click.option("--shards", type=click.IntRange(1, 8), default=1, show_default=True, help="Processes to decide in.")
+@click.option(
+    "--speed", type=_Speed(), default="max", show_default=True, help="Recorded seconds a second, or max."
+)
+@click.option(
+    "--shards", type=click.IntRange(1, 8), default=1, show_default=True, help="Processes to decide in."
+)
 @click.option("--results", type=_FILE, help="SQLite file of every decision. [default: in the data folder]")
 @click.option("--resume", is_flag=True, help="Go on with a replay that was stopped.")
 @click.option("--json", "json_out", type=_FILE, help="Write the summary as JSON.")
 @click.option("--report", type=_FILE, help="Write a report page (HTML, opens offline).")
 @click.option("--journal", type=_FILE, help="Also write facts and verdicts to a new journal.")
 @click.option("--fail-if", help="Exit with status 1 if this holds, such as 'denied > 10'.")
-def replay(
+def replay(  # noqa: PLR0917 - click passes every option by name
     source: str,
     policy: Path,
     against: Path | None,
@@ -94,7 +106,9 @@ def replay(
     for path in (results, json_out, report, journal):
         must_be_writable(path)
     if journal is not None and journal.exists():
-        raise InputError("there is a journal already", place=str(journal), cure="a journal is never overwritten")
+        raise InputError(
+            "there is a journal already", place=str(journal), cure="a journal is never overwritten"
+        )
     if from_us is not None and until_us is not None and from_us >= until_us:
         raise InputError("--from is not before --until", cure="exchange them")
     summary = run_replay(
@@ -132,7 +146,7 @@ def run_replay(
     name: str,
     results: Path | None = None,
     resume: bool = False,
-    span: Span = Span(),
+    span: Span = EVERYTHING,
     shards: int = 1,
     speed: float | None = None,
     score: bool = False,
@@ -189,7 +203,9 @@ def open_with_progress(source: str, mapping: Path | None = None) -> Recording:
         return open_source(source, folder("recordings"), mapping=mapping, progress=advance)
 
 
-def _write_journal(path: Path, recording: Recording, source: PolicySource, span: Span, end: ReplayEnd) -> None:
+def _write_journal(
+    path: Path, recording: Recording, source: PolicySource, span: Span, end: ReplayEnd
+) -> None:
     """Replay once more through the live loop, and refuse to call it a journal if the two disagree."""
     with bar("journal", "facts") as advance, closing(SqliteJournal(path)) as journal:
         total = recording.footer.facts

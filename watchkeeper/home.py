@@ -1,4 +1,4 @@
-"""Where Watchkeeper keeps what it makes, unless it is told otherwise: one folder, `.watchkeeper` by default."""
+"""Where Watchkeeper keeps what it makes unless it is told otherwise: `.watchkeeper` by default."""
 
 import os
 from pathlib import Path
@@ -11,12 +11,12 @@ _LAST = "last-replay"
 
 
 def home() -> Path:
-    """Return the data folder: `$WATCHKEEPER_HOME`, or `.watchkeeper` in the current folder. It need not exist."""
+    """Return the data folder: `$WATCHKEEPER_HOME`, or `.watchkeeper` here. It need not exist."""
     return Path(os.environ.get(_VARIABLE) or ".watchkeeper")
 
 
 def folder(name: str) -> Path:
-    """Return a folder within the data folder, made if it is missing. Raises `StorageError` when it cannot be."""
+    """Return a folder within the data folder, made if missing. Raises `StorageError` when it cannot be."""
     path = home() / name
     with storage_errors(path):
         path.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Progress on standard error: a bar with rate and remaining time on a terminal, a line now and then elsewhere."""
+"""Progress on standard error: a bar with rate and remaining time, or a line now and then."""
 
 import signal
 import time

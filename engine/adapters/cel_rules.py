@@ -1,7 +1,8 @@
 """Rule conditions in CEL, the Common Expression Language, checked when a policy is loaded.
 
-All conditions are compiled into one list expression, so a proposal costs one evaluation. An error in one of them
-spoils the list; then each is asked alone. Conditions are pure, so an answer is remembered by what it read.
+All conditions are compiled into one list expression, so a proposal costs one evaluation. An error in one of
+them spoils the list; then each is asked alone. Conditions are pure, so an answer is remembered by what it
+read.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,7 +20,9 @@ from engine.errors import PolicyError
 # and a stream that never repeats itself loses nothing by it.
 _REMEMBERED = 50_000
 _Memory = dict[Any, Fired | None]
-_UNKNOWN = Fired(Rule(id=RuleId(""), ruling="deny", mode="enforce", reason="", wait=Wait(kind="person", role=""), owner=""))
+_UNKNOWN = Fired(
+    Rule(id=RuleId(""), ruling="deny", mode="enforce", reason="", wait=Wait(kind="person", role=""), owner="")
+)
 _TYPES = {
     "string": cel.Type.STRING,
     "int": cel.Type.INT,
@@ -41,10 +44,14 @@ class CelRuleBook:
         )
         # On lines of their own: a condition may end in a `// comment`.
         self._all = everything.compile("[" + ", ".join(f"({condition}\n)" for _, condition, _ in rules) + "]")
-        # What each rule reads is remembered apart: a rule about the environment need not be asked again because
-        # the cost is another.
+        # What each rule reads is remembered apart: a rule about the environment need not be asked again
+        # because the cost is another.
         self._remembered = tuple(
-            (rule, _picker([self.names.index(name) for name in self.names if _reads(condition, name)]), _Memory())
+            (
+                rule,
+                _picker([self.names.index(name) for name in self.names if _reads(condition, name)]),
+                _Memory(),
+            )
             for rule, condition, _ in rules
         )
 
@@ -97,7 +104,9 @@ def _compiled(environment: Any, rule: Rule, condition: str, place: str) -> Any:
         said = str(failure).split("ERROR: <input>:", 1)[-1]
         position, _, problem = said.partition(": ")
         column = position.partition(":")[2]
-        problem = problem.splitlines()[0].removesuffix(" [INVALID_ARGUMENT]").removesuffix(" (in container '')")
+        problem = (
+            problem.splitlines()[0].removesuffix(" [INVALID_ARGUMENT]").removesuffix(" (in container '')")
+        )
         raise PolicyError(
             f"rule {rule.id}: {problem}, at column {column} of `{shown}`",
             place=place,
@@ -129,7 +138,7 @@ def _reads(condition: str, name: str) -> bool:
     while position >= 0:
         before = condition[position - 1 : position]
         after = condition[position + len(name) : position + len(name) + 1]
-        if not (before.isalnum() or before in ("_",)) and not (after.isalnum() or after == "_"):
+        if not (before.isalnum() or before == "_") and not (after.isalnum() or after == "_"):
             return True
         position = condition.find(name, position + 1)
     return False

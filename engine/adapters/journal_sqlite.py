@@ -156,9 +156,7 @@ class SqliteJournal(SqliteReader):
         For the loop's idle moments; takes about a millisecond. Raises `StorageError` when the disk refuses:
         what was appended is safe in the log then, and the next call tries again.
         """
-        if self._wal_pages < _IDLE_PAGES:
-            return
-        if not self._turn.acquire(blocking=False):
+        if self._wal_pages < _IDLE_PAGES or not self._turn.acquire(blocking=False):
             return
         try:
             self._require_writable()
@@ -221,10 +219,7 @@ class SqliteJournal(SqliteReader):
             self._undo()
             for ticket in group:
                 ticket.records, ticket.error = None, self._verdict_on(error)
-            if getattr(error, "extendedresult", 0) == apsw.SQLITE_IOERR_FSYNC:
-                # The system may have dropped the pages it could not write and call the next sync a success
-                # without them, so no later promise of this process would be worth anything.
-                self._failed_sync = True
+            self._note_failure(error)
             if not isinstance(error, apsw.Error | WatchkeeperError):
                 raise
         finally:
@@ -314,11 +309,22 @@ class SqliteJournal(SqliteReader):
             handle = os.open(self._place + "-wal", os.O_RDWR | os.O_CLOEXEC)
             try:
                 os.fdatasync(handle)
+            except OSError:
+                self._failed_sync = True
+                raise
             finally:
                 os.close(handle)
 
+    def _note_failure(self, error: BaseException) -> None:
+        # After a failed sync the system may drop the pages it could not write and call the next sync a success
+        # without them. No later promise of this process would be worth anything.
+        if getattr(error, "extendedresult", 0) == apsw.SQLITE_IOERR_FSYNC:
+            self._failed_sync = True
+
     def _undo(self) -> None:
         """Go back to what is committed, as the file tells it."""
+        if not self._lock.held:
+            return  # closed, or a forked child, which must not touch the connection it inherited
         try:
             if self._writer.in_transaction:
                 self._writer.execute("ROLLBACK")
@@ -335,7 +341,11 @@ class SqliteJournal(SqliteReader):
         return apsw.SQLITE_OK
 
     def _checkpoint(self) -> None:
-        total, done = self._writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        try:
+            total, done = self._writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        except apsw.Error as error:
+            self._note_failure(error)
+            raise
         if done >= total:
             self._wal_pages, self._checkpoint_at = 0, _INLINE_PAGES
         else:

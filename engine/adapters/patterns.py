@@ -57,10 +57,12 @@ def path_patterns(globs: Sequence[tuple[str, str]]) -> Re2Patterns:
         try:
             expression, include = GitIgnoreSpecPattern.pattern_to_regex(glob)
         except ValueError as failure:
-            raise PolicyError(f"not a path pattern: {glob!r}", place=place, cure="as in .gitignore") from failure
+            raise PolicyError(
+                f"not a path pattern: {glob!r}", place=place, cure="as in .gitignore"
+            ) from failure
         if expression is None or not include:
             raise PolicyError(f"{glob!r} protects nothing", place=place, cure="remove the leading # or !")
-        # A rooted pattern means the root of the file system as well as that of the project, and a line break in
-        # a name is a letter like any other: it must not end the search.
+        # A rooted pattern means the root of the file system as well as that of the project, and a line break
+        # in a name is a letter like any other: it must not end the search.
         expressions.append(("(?s)" + expression.replace("^", "^/?", 1), place))
     return Re2Patterns(expressions)

@@ -1,5 +1,6 @@
 """YAML files, read so that every later complaint can name the line it is about."""
 
+import warnings
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,6 +14,8 @@ from engine.errors import InputError, PolicyError
 _LARGEST_BYTES = 1_000_000
 # Aliases can make a small file stand for a huge one; no honest policy has this many values.
 _MOST_VALUES = 100_000
+
+_SHOWN = 80
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -41,7 +44,7 @@ class Document:
         return f"{self.path}:{line + 1}"
 
     def checked(self, model: type[Model]) -> Model:
-        """Read the data as a settings model. Raises `PolicyError` with place and cure for the first mistake."""
+        """Read the data as a settings model. Raises `PolicyError` with place and cure."""
         try:
             return model.model_validate(self.data)
         except ValidationError as invalid:
@@ -62,7 +65,7 @@ class Document:
         else:
             message = f"{name}: {error['msg'].removeprefix('Value error, ')}"
             if error["type"] not in ("value_error", "assertion_error"):
-                message += f", not {error['input']!r}"
+                message += f", not {_short(error['input'])}"
         return PolicyError(message, place=self.place(*steps), cure=cure)
 
     def _plain(self, value: Any) -> Any:
@@ -94,17 +97,29 @@ def read_yaml(path: Path) -> Document:
     except UnicodeDecodeError as failure:
         raise PolicyError("not UTF-8 text", place=str(path), cure="save it as UTF-8") from failure
     try:
-        tree = YAML(typ="rt").load(text)
-    except YAMLError as failure:
+        with warnings.catch_warnings():
+            # YAML lets an anchor be used again, and a policy is not the place to quarrel about it.
+            warnings.simplefilter("ignore")
+            tree = YAML(typ="rt").load(text)
+    except (YAMLError, ValueError, LookupError) as failure:
+        # A date in month 13 or a number of ten thousand digits is a plain Python error to the parser.
         raise _unreadable(path, failure) from failure
     except RecursionError as failure:
         raise PolicyError("nested too deeply", place=str(path), cure="flatten it") from failure
     if not isinstance(tree, dict):
-        raise PolicyError("not a mapping of keys to values", place=f"{path}:1", cure="begin with `key: value`")
+        raise PolicyError(
+            "not a mapping of keys to values", place=f"{path}:1", cure="begin with `key: value`"
+        )
     return Document(path, tree)
 
 
-def _unreadable(path: Path, failure: YAMLError) -> PolicyError:
+def _short(value: Any) -> str:
+    """Show what stands in the file, one line of it."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+
+
+def _unreadable(path: Path, failure: Exception) -> PolicyError:
     mark = getattr(failure, "problem_mark", None)
     problem = str(getattr(failure, "problem", None) or failure).splitlines()[0]
     place = f"{path}:{mark.line + 1}" if mark is not None else str(path)

@@ -1,8 +1,8 @@
 """Decide: the one page. Every gate in order, what each was asked, and how their answers become a verdict.
 
-A proposal is decided in two steps. `assess` asks the gates that look only at the proposal and its own episode;
-`settle` asks those that look at everything else that is going on. Apart they can run in different processes and
-still give the same bytes; together they are `decide`.
+A proposal is decided in two steps. `assess` asks the gates that look only at the proposal and its own
+episode; `settle` asks those that look at everything else that is going on. Apart they can run in different
+processes and still give the same bytes; together they are `decide`.
 """
 
 from collections.abc import Callable
@@ -106,7 +106,9 @@ def decide(policy: Policy, state: State, fact: Fact) -> Decisions:
         return Decisions()
     proposal = fact.proposal
     verdict, _ = settle(policy, state, *assess(policy, state.episodes, proposal, fact.at_us))
-    return Decisions((VerdictReached(at_us=verdict.at_us, verdict=verdict),), effects_of(policy, proposal, verdict))
+    return Decisions(
+        (VerdictReached(at_us=verdict.at_us, verdict=verdict),), effects_of(policy, proposal, verdict)
+    )
 
 
 def assess(policy: Policy, episodes: Episodes, proposal: Proposal, at_us: int) -> tuple[Claim, Assessment]:
@@ -212,7 +214,7 @@ def effects_of(policy: Policy, proposal: Proposal, verdict: Verdict) -> tuple[Ef
 
 
 def weigh(answers: tuple[Answer, ...]) -> tuple[Ruling, tuple[Wait, ...], tuple[Objection, ...]]:
-    """Return the strictest ruling among answers, all that they wait for, and which gates do not simply allow."""
+    """Return the strictest ruling among answers, what they wait for, and which gates do not simply allow."""
     against = [answer for answer in answers if answer.ruling != "allow"]
     if not against:
         return "allow", (), ()
@@ -230,7 +232,9 @@ def in_order(verdict: Verdict) -> list[Answer]:
 _Inputs = ParamSpec("_Inputs")
 
 
-def _ask(gate: str, judge: Callable[_Inputs, Answer], *inputs: _Inputs.args, **named: _Inputs.kwargs) -> Answer:
+def _ask(
+    gate: str, judge: Callable[_Inputs, Answer], *inputs: _Inputs.args, **named: _Inputs.kwargs
+) -> Answer:
     """Ask one gate. A gate that fails holds for a person: in doubt nothing happens."""
     try:
         return judge(*inputs, **named)
@@ -238,7 +242,7 @@ def _ask(gate: str, judge: Callable[_Inputs, Answer], *inputs: _Inputs.args, **n
         return _broken(gate, failure)
 
 
-def _ask_rules(
+def _ask_rules(  # noqa: PLR0917 - bundling the inputs would cost every proposal an object
     policy: Policy, episodes: Episodes, proposal: Proposal, texts: list[str], found: RiskFound, at_us: int
 ) -> tuple[Answer, tuple[RuleId, ...]]:
     try:

@@ -1,8 +1,8 @@
 """Evolve: the only fold. `state + fact → state`, with no clock, no chance and no input or output.
 
-`evolve` consumes the state it is given, as a Rust function takes ownership: it changes the slices in place and
-returns the same object. The same facts in the same order give the same state (ADR 2 says why not a new object
-for every fact).
+`evolve` consumes the state it is given, as a Rust function takes ownership: it changes the slices in place
+and returns the same object. The same facts in the same order give the same state (ADR 2 says why not a new
+object for every fact).
 """
 
 from collections.abc import Callable

@@ -102,7 +102,10 @@ def text(explanation: Explanation) -> str:
         ("where", given.environment),
         ("episode", given.episode),
         ("impact", f"{given.cost_usd} USD, {given.files} files, {given.api_calls} API calls"),
-        ("confidence", "none given, counts as 0 %" if given.confidence is None else f"{given.confidence:.0%}"),
+        (
+            "confidence",
+            "none given, counts as 0 %" if given.confidence is None else f"{given.confidence:.0%}",
+        ),
         ("rationale", _short(given.rationale)),
     ]
     lines += [f"  {name:<{_WIDTH}}{value}" for name, value in facts if value]

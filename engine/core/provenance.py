@@ -1,8 +1,8 @@
 """Provenance: who put a target into an episode first, the person it serves or something a tool returned.
 
-An agent that sends money to an account it only ever saw inside a fetched document is following the document, not
-its person. That is how most prompt injections show, whatever their wording. Targets are e-mail addresses, bank
-account numbers (IBAN) and web addresses: identifiers precise enough to be compared.
+An agent that sends money to an account it only ever saw inside a fetched document is following the document,
+not its person. That is how most prompt injections show, whatever their wording. Targets are e-mail addresses,
+bank account numbers (IBAN) and web addresses: identifiers precise enough to be compared.
 """
 
 import re
@@ -12,8 +12,8 @@ from msgspec import Struct, field
 from engine.core.vocabulary.facts import EpisodeClosed, MessageObserved
 from engine.core.vocabulary.ids import EpisodeId
 
-# Every repetition is bounded, so the time is linear in the text, whatever a stranger wrote into it. An address is
-# taken whole: who vouched for ann@example.com did not vouch for ann@example.com.évil.org, nor for
+# Every repetition is bounded, so the time is linear in the text, whatever a stranger wrote into it. An
+# address is taken whole: who vouched for ann@example.com did not vouch for ann@example.com.évil.org, nor for
 # "ann@example.com"@evil.org. A name of a host has at most 127 labels of 63 letters.
 _ADDRESS = r"(?a:[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,4})"
 _TARGET = re.compile(
@@ -99,7 +99,12 @@ def origins(episodes: Episodes, episode_id: EpisodeId, texts: list[str], now_us:
     for text in texts:
         # Looking for a letter is faster than looking for a target: an IBAN has fifteen signs or more, two of
         # them capitals.
-        if "@" in text or "://" in text or "www." in text or (len(text) >= _IBAN_LENGTH and not text.islower()):
+        if (
+            "@" in text
+            or "://" in text
+            or "www." in text
+            or (len(text) >= _IBAN_LENGTH and not text.islower())
+        ):
             targets |= _named_in(text)
     if not targets:
         return _NONE

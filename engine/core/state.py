@@ -1,12 +1,12 @@
 """State: what the journal's facts add up to, one slice for each room.
 
-Slices come in two kinds. **Keyed** slices (`episodes`, `signals`) fall apart by episode or series, so parts of
-them can be folded apart and put together again. **Shared** slices see everything that happens, in order.
+Slices come in two kinds. **Keyed** slices (`episodes`, `signals`) fall apart by episode or series, so parts
+of them can be folded apart and put together again. **Shared** slices see everything that happens, in order.
 """
 
 import hashlib
 from collections import deque
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 from msgspec import Struct
@@ -74,9 +74,8 @@ def _plain(value: Any) -> Any:
 
 
 def _rebuilt(kind: type, value: Any) -> Any:
-    # `deque[...]` reaches this hook as its bare origin or as the alias, depending on the version of Python.
-    items = msgspec.convert(value, list[kind.__args__[0]], strict=False) if hasattr(kind, "__args__") else value
-    return deque(items)
+    # `deque[item]` reaches this hook with its item type, of which the alias keeps a tuple.
+    return deque(msgspec.convert(item, get_args(kind)[0], strict=False) for item in value)
 
 
 # Sorted keys: the order in which agents or series first appeared must not show in the hash.

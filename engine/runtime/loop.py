@@ -40,8 +40,10 @@ class Loop:
             self._journal.append([Entry(f"policy:{seq}", encode(fact))])
             evolve(self.state, fact)
 
-    def feed(self, facts: list[tuple[str, Fact]], *, durability: Durability = Durability.SYNCED) -> list[Decisions]:
-        """Take facts, each with the key to use where it has none of its own, and return what follows from each.
+    def feed(
+        self, facts: list[tuple[str, Fact]], *, durability: Durability = Durability.SYNCED
+    ) -> list[Decisions]:
+        """Take facts, each with a key for where it has none of its own, and return what follows from each.
 
         All of them and the verdicts on them are in the journal when this returns, and only then may an effect
         start. Raises `StorageError` when the disk refuses; then state is as the journal has it, but for this
@@ -49,8 +51,11 @@ class Loop:
         """
         entries: list[Entry] = []
         decided: list[Decisions] = []
-        for key, fact in facts:
-            entries.append(Entry(key_of(fact, key), encode(fact)))
+        for key, given in facts:
+            body = encode(given)
+            entries.append(Entry(key_of(given, key), body))
+            # Decided on is what was written, where the keys of maps are sorted: a replay reads nothing else.
+            fact = decode(body)
             evolve(self.state, fact)
             decisions = decide(self._policy, self.state, fact)
             for consequence in decisions.facts:
@@ -71,8 +76,8 @@ class Loop:
 def restore(journal: Journal) -> tuple[State, int]:
     """Fold the newest sound snapshot and the journal's tail; return state and the snapshot's sequence number.
 
-    That number is 0 when everything was folded from the first record. A snapshot of another version of state is
-    passed over: the journal alone is the truth.
+    That number is 0 when everything was folded from the first record. A snapshot of another version of state
+    is passed over: the journal alone is the truth.
     """
     state, after = State(), 0
     snapshot = journal.latest_snapshot()
@@ -94,4 +99,3 @@ def fact_of(record: Record) -> Fact:
         raise JournalError(
             f"record {record.seq} cannot be read: {unreadable}", cure="read it with the version that wrote it"
         ) from unreadable
-

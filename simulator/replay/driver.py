@@ -14,7 +14,7 @@ from engine.core.state import State, decode_state
 from engine.core.vocabulary.ids import Digest
 from engine.wiring import PolicySource, build_policy
 from simulator.recording import Recording
-from simulator.replay.lanes import Assessed, Batch, Shared, Span
+from simulator.replay.lanes import EVERYTHING, Assessed, Batch, Shared, Span
 from simulator.replay.results import Checkpoint, Results
 from simulator.replay.shards import Shards, Work, open_shards
 from simulator.replay.track import Track
@@ -66,7 +66,7 @@ class Replay:
         sources: list[PolicySource],
         *,
         results: Results | None = None,
-        span: Span = Span(),
+        span: Span = EVERYTHING,
         shards: int = 1,
         speed: float | None = None,
     ) -> None:
@@ -80,7 +80,8 @@ class Replay:
         self._speed = speed
         content, ends = recording.footer.content_sha256, (span.from_us, span.until_us)
         self._tracks = [
-            Track(position, build_policy(source), content, ends) for position, source in enumerate(self._sources)
+            Track(position, build_policy(source), content, ends)
+            for position, source in enumerate(self._sources)
         ]
         self._kinds: Counter[str] = Counter()
         self._decisions = 0
@@ -138,7 +139,9 @@ class Replay:
         self._now_us = checkpoint.now_us
         return checkpoint.next_group, checkpoint.states
 
-    def _groups(self, shards: Shards, following: int, groups: int, progress: Callable[[Progress], None]) -> int:
+    def _groups(
+        self, shards: Shards, following: int, groups: int, progress: Callable[[Progress], None]
+    ) -> int:
         """Take group after group; return the first one not taken."""
         asked, saved, total = following, time.monotonic(), self._recording.footer.facts
         waiting: list[bool] = []
@@ -232,4 +235,3 @@ def _no_garbage() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
-

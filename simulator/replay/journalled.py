@@ -1,7 +1,7 @@
 """A replay into a real journal: one fact at a time through the live engine's own loop.
 
-It is slower than `Replay`, which batches, and must come to the same state: that the two agree, byte for byte, is
-what makes a replay worth believing.
+It is slower than `Replay`, which batches, and must come to the same state: that the two agree, byte for byte,
+is what makes a replay worth believing.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from engine.ports import Durability, Journal
 from engine.runtime.loop import Loop
 from engine.wiring import PolicySource, build_policy
 from simulator.recording import Recording
-from simulator.replay.lanes import Span
+from simulator.replay.lanes import EVERYTHING, Span
 
 _BATCH = 500
 
@@ -22,7 +22,7 @@ def replay_into(
     journal: Journal,
     recording: Recording,
     source: PolicySource,
-    span: Span = Span(),
+    span: Span = EVERYTHING,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Digest:
     """Append a recording's facts and the verdicts on them to an empty journal; return the hash of state.

@@ -1,8 +1,8 @@
 """Lanes: the part of a replay that can run beside itself.
 
-Each worker owns some of a recording's eight lanes. In group after group it folds the episodes and series of its
-lanes, assesses the proposals in them, and hands on what must be settled in one common order. Workers never wait
-for each other, and whatever their number, the same bytes come out.
+Each worker owns some of a recording's eight lanes. In group after group it folds the episodes and series of
+its lanes, assesses the proposals in them, and hands on what must be settled in one common order. Workers
+never wait for each other, and whatever their number, the same bytes come out.
 """
 
 from collections import Counter
@@ -19,7 +19,7 @@ from engine.core.signals import fold_metric
 from engine.core.state import State, decode_state, encode_state
 from engine.core.vocabulary.facts import AnyFact, MetricObserved, ProposalReceived, encode
 from engine.core.vocabulary.verdicts import Assessment
-from simulator.recording import LANES, Recording, lane_of_key
+from simulator.recording import Recording, lane_of_key
 
 
 class Span(Struct, frozen=True):
@@ -29,6 +29,9 @@ class Span(Struct, frozen=True):
     """Facts before it build up state, but their verdicts are left out of the results."""
     until_us: int | None = None
     """Facts at or after it are left out altogether."""
+
+
+EVERYTHING = Span()
 
 
 class Assessed(Struct, array_like=True, gc=False):
@@ -85,7 +88,9 @@ class LaneWorker:
         self._by_group: dict[int, list[int]] = {}
         for position, entry in enumerate(self._frames):
             self._by_group.setdefault(entry.group, []).append(position)
-        self._states = [_own(body, lanes) for body in keyed] if keyed else [_begin(policy) for policy in policies]
+        self._states = (
+            [_own(body, lanes) for body in keyed] if keyed else [_begin(policy) for policy in policies]
+        )
         for state in self._states[1:]:
             # Series are the same under every policy: one fold serves all.
             state.signals = self._states[0].signals
@@ -115,7 +120,7 @@ class LaneWorker:
                 facts = facts[:place]
                 break
             kind = type(fact)
-            if kind is MetricObserved:
+            if isinstance(fact, MetricObserved):
                 # What `evolve` does, without its look-up: nothing else is as frequent as this.
                 fold_metric(signals, fact)
             elif isinstance(fact, ProposalReceived):
@@ -149,7 +154,7 @@ class LaneWorker:
 
 
 def embeddable(assessment: bytes | Assessment) -> Assessment:
-    """Pass an assessment that is already written as one still to be written: a verdict embeds its bytes as is."""
+    """Pass an assessment that is already written as one still to be: a verdict embeds its bytes."""
     if isinstance(assessment, bytes):
         return cast("Assessment", msgspec.Raw(assessment))
     return assessment

@@ -1,11 +1,11 @@
 """Results of a replay: one SQLite file that anybody can query, and that a stopped replay goes on from.
 
-Rows of a group and the checkpoint after it are committed together, so whatever stops a replay, even `kill -9`,
-leaves a file that ends between two groups.
+Rows of a group and the checkpoint after it are committed together, so whatever stops a replay, even `kill
+-9`, leaves a file that ends between two groups.
 """
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -50,6 +50,9 @@ _DECISIONS: Final = {
 }
 _OBJECTIONS: Final = {"track": int, "seq": int, "gate": str, "rule": str, "ruling": str}
 
+_INTO_DECISIONS: Final = f"insert into decisions values ({', '.join('?' * len(_DECISIONS))})"  # noqa: S608 - marks
+_INTO_OBJECTIONS: Final = f"insert into objections values ({', '.join('?' * len(_OBJECTIONS))})"  # noqa: S608 - marks
+
 
 class Checkpoint(Struct, frozen=True):
     """Where a stopped replay goes on, always between two groups."""
@@ -89,46 +92,45 @@ class Results:
     def __init__(self, path: Path, run: Run, *, resume: bool) -> None:
         """Begin, or with `resume` go on from what a stopped replay left.
 
-        Raises `InputError` when there is nothing to go on from or it was another replay, `StorageError` when the
-        disk refuses.
+        Raises `InputError` when there is nothing to go on from or it was another replay, `StorageError` when
+        the disk refuses.
         """
         self.path, self.run = path, run
         self._partial = path.with_name(path.name + ".partial")
-        self.checkpoint: Checkpoint | None = None
         with _sqlite_errors(self._partial), storage_errors(path):
             if not resume:
                 self._partial.unlink(missing_ok=True)
             elif not self._partial.exists():
-                raise InputError("no stopped replay to go on from", place=str(path), cure="leave out --resume")
+                raise InputError(
+                    "no stopped replay to go on from", place=str(path), cure="leave out --resume"
+                )
             self._connection = sqlite3.connect(self._partial, isolation_level=None)
             self.db = sqlite_utils.Database(self._connection)
-            if resume:
-                self._go_on()
-            else:
-                self._begin()
+            self.checkpoint = self._go_on() if resume else self._begin()
         self._rows: list[tuple[Any, ...]] = []
         self._objections: list[tuple[Any, ...]] = []
         self._lines: list[bytes] = []
         self._block = self.checkpoint.next_group if self.checkpoint else 0
 
-    def _begin(self) -> None:
+    def _begin(self) -> Checkpoint | None:
         self._connection.execute("PRAGMA synchronous = NORMAL")
-        self.db["decisions"].create(_DECISIONS, pk=("track", "seq"))
-        self.db["objections"].create(_OBJECTIONS)
-        self.db["blocks"].create({"block": int, "body": bytes}, pk="block")
-        self.db["run"].create({"what": str, "value": bytes}, pk="what")
-        self.db["labels"].create(
+        self.db.table("decisions").create(_DECISIONS, pk=("track", "seq"))
+        self.db.table("objections").create(_OBJECTIONS)
+        self.db.table("blocks").create({"block": int, "body": bytes}, pk="block")
+        self.db.table("run").create({"what": str, "value": bytes}, pk="what")
+        self.db.table("labels").create(
             {"proposal_id": str, "unsafe": int, "benign_episode": int, "episode": str}, pk="proposal_id"
         )
-        self.db["recorded_verdicts"].create(
+        self.db.table("recorded_verdicts").create(
             {"proposal_id": str, "word": str, "sha256": str, "replayed_sha256": str}, pk="proposal_id"
         )
         for name, sql in _VIEWS.items():
             self.db.create_view(name, sql)
-        self.db["run"].insert({"what": "run", "value": msgspec.json.encode(self.run)})
+        self.db.table("run").insert({"what": "run", "value": msgspec.json.encode(self.run)})
         self._connection.execute("BEGIN")
+        return None
 
-    def _go_on(self) -> None:
+    def _go_on(self) -> Checkpoint | None:
         stored = dict(self._connection.execute("select what, value from run").fetchall())
         before = msgspec.json.decode(stored["run"], type=Run)
         if before.identity != self.run.identity:
@@ -138,9 +140,11 @@ class Results:
                 cure="repeat its options, or leave out --resume to begin anew",
             )
         if "checkpoint" not in stored:
-            raise InputError("it stopped before its first group", place=str(self._partial), cure="leave out --resume")
-        self.checkpoint = msgspec.msgpack.decode(stored["checkpoint"], type=Checkpoint)
+            raise InputError(
+                "it stopped before its first group", place=str(self._partial), cure="leave out --resume"
+            )
         self._connection.execute("BEGIN")
+        return msgspec.msgpack.decode(stored["checkpoint"], type=Checkpoint)
 
     def add(self, track: int, decided: Decided) -> None:
         """Take one decision of the group under way."""
@@ -188,10 +192,11 @@ class Results:
         with _sqlite_errors(self._partial):
             if self._rows:
                 execute = self._connection.executemany
-                execute(f"insert into decisions values ({_marks(_DECISIONS)})", self._rows)
-                execute(f"insert into objections values ({_marks(_OBJECTIONS)})", self._objections)
+                execute(_INTO_DECISIONS, self._rows)
+                execute(_INTO_OBJECTIONS, self._objections)
                 self._connection.execute(
-                    "insert into blocks values (?, ?)", (self._block, _PACKER.compress(b"\n".join(self._lines)))
+                    "insert into blocks values (?, ?)",
+                    (self._block, _PACKER.compress(b"\n".join(self._lines))),
                 )
                 self._rows.clear()
                 self._objections.clear()
@@ -226,9 +231,9 @@ class Results:
         with _sqlite_errors(self._partial), storage_errors(self.path):
             self._connection.execute("COMMIT")
             for columns in (["decision_id"], ["proposal_id"], ["word"], ["at_us"]):
-                self.db["decisions"].create_index(columns, if_not_exists=True)
-            self.db["objections"].create_index(["track", "seq"], if_not_exists=True)
-            self.db["objections"].create_index(["track", "rule"], if_not_exists=True)
+                self.db.table("decisions").create_index(columns, if_not_exists=True)
+            self.db.table("objections").create_index(["track", "seq"], if_not_exists=True)
+            self.db.table("objections").create_index(["track", "rule"], if_not_exists=True)
             # SQLite will not write to a file that was renamed under it, and summing up adds a little.
             self._connection.close()
             self._partial.replace(self.path)
@@ -260,12 +265,14 @@ _VIEWS: Final = {
 
 
 def find_decision(path: Path, decision_id: DecisionId, track: int = 0) -> tuple[bytes, bytes] | None:
-    """Return a decision's proposal and verdict facts as lines of canonical JSON, or `None` if it is not there.
+    """Return a decision's proposal and verdict facts in canonical JSON, or `None` if it is not there.
 
     Raises `InputError` when the file is no results file.
     """
     if not path.exists():
-        raise InputError("no such file", place=str(path), cure="run watchkeeper replay or watchkeeper demo first")
+        raise InputError(
+            "no such file", place=str(path), cure="run watchkeeper replay or watchkeeper demo first"
+        )
     try:
         with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
             found = connection.execute(
@@ -275,16 +282,14 @@ def find_decision(path: Path, decision_id: DecisionId, track: int = 0) -> tuple[
             ).fetchone()
         connection.close()
     except sqlite3.DatabaseError as failure:
-        raise InputError(f"not a results file: {failure}", place=str(path), cure="name a file replay wrote") from None
+        raise InputError(
+            f"not a results file: {failure}", place=str(path), cure="name a file replay wrote"
+        ) from None
     if found is None:
         return None
     line, body, first = found
     lines = zstandard.ZstdDecompressor().decompress(body).split(b"\n")
     return lines[first - 1], lines[line]
-
-
-def _marks(columns: Sequence[str] | dict[str, type]) -> str:
-    return ", ".join("?" * len(columns))
 
 
 @contextmanager
@@ -295,4 +300,6 @@ def _sqlite_errors(path: Path) -> Iterator[None]:
         cure = "free space or permissions, then try again"
         raise StorageError(f"cannot be written: {failure}", place=str(path), cure=cure) from failure
     except sqlite3.DatabaseError as failure:
-        raise InputError(f"not a results file: {failure}", place=str(path), cure="leave out --resume") from failure
+        raise InputError(
+            f"not a results file: {failure}", place=str(path), cure="leave out --resume"
+        ) from failure

@@ -30,7 +30,9 @@ class Decided(Struct, gc=False):
 class Track:
     """State and running hash of one policy."""
 
-    def __init__(self, position: int, policy: Policy, content: Digest, span: tuple[int | None, int | None]) -> None:
+    def __init__(
+        self, position: int, policy: Policy, content: Digest, span: tuple[int | None, int | None]
+    ) -> None:
         """Begin before the first fact. `position` is this policy's place among those replayed together."""
         self._position, self.policy = position, policy
         self.state = State()
@@ -52,7 +54,9 @@ class Track:
         """Decide one proposal and fold the verdict."""
         began = perf_counter_ns()
         claim = asked.claims[self._position]
-        verdict, against = settle(self.policy, self.state, claim, embeddable(asked.assessments[self._position]))
+        verdict, against = settle(
+            self.policy, self.state, claim, embeddable(asked.assessments[self._position])
+        )
         took = perf_counter_ns() - began
         fact = VerdictReached(at_us=verdict.at_us, verdict=verdict)
         evolve(self.state, fact)

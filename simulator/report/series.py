@@ -149,9 +149,7 @@ def peaks(db: sqlite_utils.Database, track: int, buckets: Buckets, limits: list[
 
 def by_risk(db: sqlite_utils.Database, track: int) -> list[Level]:
     """Count decisions by risk level."""
-    return [
-        Level(row[0], Words(allow=row[1], hold=row[2], deny=row[3])) for row in db.execute(_BY_RISK, (track,))
-    ]
+    return [Level(row[0], _words(row[1:])) for row in db.execute(_BY_RISK, (track,))]
 
 
 def by_agent(db: sqlite_utils.Database, track: int, most: int) -> tuple[list[Agent], int]:

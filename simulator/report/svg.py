@@ -1,8 +1,8 @@
 """Drawings for a page that may fetch nothing: made without network or browser, then reduced to what is seen.
 
 Only known elements and attributes are let through, so that nothing in a drawing can refer to the outside or
-clash with another drawing on the page. Colours are names the page defines, which is how one drawing serves both
-a light and a dark page.
+clash with another drawing on the page. Colours are names the page defines, which is how one drawing serves
+both a light and a dark page.
 """
 
 import re
@@ -16,9 +16,7 @@ from markupsafe import Markup
 # Pinned, so that a newer library draws the same picture.
 _VEGA_LITE: Final = "6.4"
 # HTML parsing lower-cases names; drawings spell this one with a capital.
-_ELEMENTS: Final = {name: name for name in ("svg", "g", "path", "line", "rect", "text", "defs")} | {
-    "clippath": "clipPath"
-}
+_ELEMENTS: Final = {name.lower(): name for name in "svg g path line rect text defs clipPath".split()}
 _ATTRIBUTES: Final = frozenset(
     "clip-path d dx dy fill fill-opacity font-size font-weight height id opacity stroke stroke-dasharray "
     "stroke-opacity stroke-width text-anchor transform width x x2 y y2".split()
@@ -27,7 +25,7 @@ _SIZES: Final = re.compile(r"-?\d+\.\d{3,}")
 
 
 def draw(spec: dict[str, Any], *, name: str, text: str) -> Markup:
-    """Render a Vega-Lite spec. `text` says in words what it shows; `name` keeps its ids apart from others'."""
+    """Render a Vega-Lite spec. `text` says in words what it shows; `name` keeps its ids its own."""
     drawn = vl_convert.vegalite_to_svg(spec, vl_version=_VEGA_LITE, allowed_base_urls=[])
     reducer = _Reducer(name, text)
     reducer.feed(drawn)

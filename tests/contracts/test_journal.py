@@ -4,8 +4,10 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from engine.adapters.journal_chain import linked
 from engine.adapters.journal_memory import MemoryJournal
 from engine.adapters.journal_sqlite import SqliteJournal
 from engine.core.vocabulary.chain import GENESIS, Head, Record, link
@@ -291,3 +293,15 @@ def test_each_thread_finds_its_own_append_when_it_returns(journal: Journal) -> N
         thread.join()
     assert missing == []
     assert journal.head().seq == 120
+
+
+def test_a_tail_is_passed_on_checked_record_by_record(journal: Journal) -> None:
+    records = journal.append(entries(20))
+    place = Head(10, records[9].hash)
+    assert list(linked(journal.read(after=10), after=place)) == records[10:]
+    with pytest.raises(ChainBroken, match="record 11 is missing"):
+        list(linked(journal.read(after=11), after=place))
+    checking = linked([records[10], msgspec.structs.replace(records[11], body=b"{}")], after=place)
+    assert next(checking) == records[10]
+    with pytest.raises(ChainBroken, match="record 12 was altered"):
+        next(checking)

@@ -28,10 +28,12 @@ def unknown_to_click(words: list[str], command: click.Command) -> list[str]:
         subcommand = next((word for word in rest if not word.startswith("-")), None)
         if subcommand is None:
             break
-        if subcommand not in command.commands:
+        # Asked for by name: our own group imports a command when it is called, and lists none before.
+        inner = command.get_command(click.Context(command), subcommand)
+        if inner is None:
             return [subcommand]
         rest.remove(subcommand)
-        command = command.commands[subcommand]
+        command = inner
     used = [word.partition("=")[0] for word in rest if re.match(r"--?[a-zA-Z]", word)]
     return [option for option in used if option not in options]
 

@@ -5,18 +5,15 @@ import signal
 import subprocess
 import sys
 import textwrap
-import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from engine.adapters.journal_reader import SqliteReader
 from engine.adapters.journal_sqlite import SqliteJournal
-from engine.core.vocabulary.chain import GENESIS
-from engine.errors import InputError, JournalBusy, JournalError
-from engine.ports import Durability, Entry, Snapshot
-from tests.journal.making import entries, entry
+from engine.errors import InputError, JournalBusy
+from engine.ports import Durability
+from tests.journal.making import entries
 
 ROOT = Path(__file__).resolve().parents[2]
 WRITER = Path(__file__).with_name("writer_process.py")
@@ -24,9 +21,7 @@ WRITER = Path(__file__).with_name("writer_process.py")
 
 def start(*command: str | Path) -> "subprocess.Popen[bytes]":
     """Start one of our programs."""
-    # Without coverage: a process that is killed leaves its figures half written.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
-    environment["PYTHONPATH"] = str(ROOT)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen([sys.executable, *map(str, command)], stdout=subprocess.PIPE, env=environment)
 
 
@@ -107,47 +102,6 @@ def test_one_process_cannot_write_through_two_doors(tmp_path: Path) -> None:
     SqliteJournal(tmp_path / "link.db").close()
 
 
-def test_readers_are_not_blocked_by_the_writer_and_see_each_commit(tmp_path: Path) -> None:
-    path = tmp_path / "journal.db"
-    with SqliteJournal(path) as journal, SqliteReader(path) as reader:
-        for number in range(20):
-            journal.append([entry(number)], durability=Durability.RELAXED)
-            assert reader.head() == journal.head() == reader.verify()
-        # A slow reader holds no transaction, so the log can still be folded in and started over.
-        reading = reader.read()
-        next(reading)
-        journal.append(entries(8_000, start=20), durability=Durability.RELAXED)
-        journal.maintain()
-        journal.append(entries(1, start=8_020))
-        assert (tmp_path / "journal.db-wal").stat().st_size > 0
-        assert journal._wal_pages < 20
-        assert len(list(reading)) == 19
-
-
-def test_the_log_does_not_grow_without_end_when_nobody_keeps_house(tmp_path: Path) -> None:
-    with SqliteJournal(tmp_path / "journal.db") as journal:
-        for start_at in range(0, 20_000, 100):
-            journal.append(entries(100, start=start_at), durability=Durability.RELAXED)
-        assert (tmp_path / "journal.db-wal").stat().st_size < 8 << 20
-
-
-def test_a_reader_that_holds_an_old_view_only_delays_housekeeping(tmp_path: Path) -> None:
-    path = tmp_path / "journal.db"
-    with SqliteJournal(path) as journal:
-        journal.append(entries(10), durability=Durability.RELAXED)
-        with SqliteReader(path) as reader:
-            reader._reader.execute("BEGIN")
-            assert reader.head().seq == 10
-            journal.append(entries(8_000, start=10), durability=Durability.RELAXED)
-            journal.maintain()
-            assert journal._wal_pages > 0
-            assert reader.head().seq == 10
-            reader._reader.execute("ROLLBACK")
-        journal.maintain()
-        assert journal._wal_pages == 0
-        assert journal.verify().seq == 8_010
-
-
 # ---------------------------------------------------------------- synced means synced
 
 
@@ -184,6 +138,7 @@ FAILING_DISK = """
 
     class File(apsw.VFSFile):
         def __init__(self, name, flags):
+            self.main = flags[0] & apsw.SQLITE_OPEN_MAIN_DB
             super().__init__("unix", name, flags)
 
         def xSync(self, flags):
@@ -194,7 +149,7 @@ FAILING_DISK = """
             return super().xSync(flags)
 
         def xWrite(self, data, offset):
-            if Disk.failing == "write":
+            if Disk.failing == "write" or (Disk.failing == "write of the main file" and self.main):
                 raise apsw.FullError("no space")
             return super().xWrite(data, offset)
 
@@ -273,19 +228,19 @@ def test_a_full_disk_fails_everyone_who_shared_the_commit_and_nobody_after(tmp_p
     assert lines == ["10 {'the disk is full'} 3 3", "5 5"]
 
 
-def test_a_failing_checkpoint_harms_no_append(tmp_path: Path) -> None:
+def test_a_checkpoint_that_finds_no_room_harms_no_append(tmp_path: Path) -> None:
     lines = run(
         textwrap.dedent(FAILING_DISK)
         + textwrap.dedent("""
         journal = SqliteJournal(sys.argv[1])
-        journal.append(entries(4_000), durability=Durability.RELAXED)
-        journal._wal_pages = 10_000
-        Disk.failing = "sync"
+        journal.append(entries(8_000), durability=Durability.RELAXED)
+        Disk.failing = "write of the main file"
         try:
             journal.maintain()
         except StorageError as error:
             print(error.message)
-        journal.append(entries(2, start=4_000), durability=Durability.RELAXED)
+        journal._checkpoint_at = 1
+        journal.append(entries(2, start=8_000))
         print(journal.head().seq)
         Disk.failing = False
         print(journal.verify().seq)
@@ -294,7 +249,39 @@ def test_a_failing_checkpoint_harms_no_append(tmp_path: Path) -> None:
         """),
         tmp_path / "journal.db",
     )
-    assert lines[-2:] == ["4002", "4002"]
+    assert lines == ["the disk is full", "8002", "8002"]
+    with SqliteReader(tmp_path / "journal.db") as reader:
+        assert reader.verify().seq == 8_002
+
+
+@pytest.mark.parametrize("inline", [False, True])
+def test_a_sync_that_fails_in_a_checkpoint_ends_all_promises_too(tmp_path: Path, inline: bool) -> None:
+    lines = run(
+        textwrap.dedent(FAILING_DISK)
+        + textwrap.dedent("""
+        journal = SqliteJournal(sys.argv[1])
+        journal.append(entries(8_000), durability=Durability.RELAXED)
+        Disk.failing = "sync"
+        try:
+            if sys.argv[2] == "True":
+                journal._checkpoint_at = 1
+                print(len(journal.append(entries(1, start=8_000), durability=Durability.RELAXED)))
+            else:
+                journal.maintain()
+        except StorageError as error:
+            print(error.message)
+        Disk.failing = False
+        try:
+            journal.append(entries(1, start=8_001))
+        except StorageError as error:
+            print(error.message)
+        journal.close()
+        """),
+        tmp_path / "journal.db",
+        str(inline),
+    )
+    first = "1" if inline else "the disk refused (SQLITE_IOERR_FSYNC)"
+    assert lines == [first, "the disk failed to keep what was handed to it"]
 
 
 # ---------------------------------------------------------------- no room
@@ -346,107 +333,12 @@ def test_a_journal_that_cannot_be_made_leaves_nothing_half_made(tmp_path: Path) 
             SqliteJournal(sys.argv[1])
         except StorageError as error:
             print(error)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         """,
         tmp_path / "new" / "journal.db",
     )
     assert line.startswith(f"{tmp_path}/new/journal.db: the disk")
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["journal.db.lock"]
-
-
-def test_ctrl_c_while_waiting_withdraws_the_append(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with SqliteJournal(tmp_path / "journal.db") as journal:
-
-        class Interrupted:
-            def acquire(self, *, blocking: bool) -> None:
-                raise KeyboardInterrupt
-
-        with monkeypatch.context() as patch:
-            patch.setattr(journal, "_turn", Interrupted())
-            with pytest.raises(KeyboardInterrupt):
-                journal.append(entries(1))
-        assert journal.append(entries(1, start=1))[0].seq == 1
-        assert journal.head().seq == 1
-
-
-def test_ctrl_c_inside_a_commit_rolls_back_and_tells_the_others(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with SqliteJournal(tmp_path / "journal.db") as journal:
-
-        def interrupted(_ticket: object) -> None:
-            raise KeyboardInterrupt
-
-        with monkeypatch.context() as patch:
-            patch.setattr(journal, "_insert", interrupted)
-            with pytest.raises(KeyboardInterrupt):
-                journal.append(entries(2))
-        assert not journal._writer.in_transaction
-        assert journal.append(entries(2))[-1].seq == 2 == journal.verify().seq
-
-
-def test_nobody_returns_before_the_commit_that_carries_its_records(tmp_path: Path) -> None:
-    """Two appends share a commit that hangs; both owners are woken by mistake, and go on waiting."""
-    with SqliteJournal(tmp_path / "journal.db") as journal:
-        real, reached, go_on = journal._writer, threading.Event(), threading.Event()
-
-        class Hanging:
-            def __getattr__(self, name: str) -> object:
-                return getattr(real, name)
-
-            def execute(self, sql: str, *values: object) -> object:
-                if sql == "COMMIT":
-                    reached.set()
-                    go_on.wait(10)
-                return real.execute(sql, *values)
-
-        returned: list[int] = []
-
-        def work(number: int) -> None:
-            returned.append(journal.append([entry(number)])[0].seq)
-
-        journal._writer = Hanging()  # type: ignore[assignment]  # stands in for a slow disk
-        threads = [threading.Thread(target=work, args=(number,)) for number in (1, 2)]
-        with journal._having_turn():
-            for thread in threads:
-                thread.start()
-            while len(journal._waiting) < 2:
-                time.sleep(0.001)
-        assert reached.wait(10)
-        for ticket in list(journal._waiting):
-            assert ticket.records is not None
-            ticket.call()
-        time.sleep(0.05)
-        assert returned == []
-        go_on.set()
-        for thread in threads:
-            thread.join(10)
-        journal._writer = real
-        assert sorted(returned) == [1, 2]
-
-
-def test_closing_finishes_what_waits(tmp_path: Path) -> None:
-    path = tmp_path / "journal.db"
-    journal = SqliteJournal(path)
-    from engine.adapters.journal_chain import ready
-    from engine.adapters.journal_sqlite import _Ticket
-
-    ticket = _Ticket(ready([Entry("late", b"{}")]), synced=True)
-    journal._waiting.append(ticket)
-    journal.close()
-    assert ticket.records is not None
-    with SqliteReader(path) as reader:
-        assert reader.find("late") == ticket.records[0]
-
-
-def test_a_lost_lock_stops_the_writer(tmp_path: Path) -> None:
-    with SqliteJournal(tmp_path / "journal.db") as journal:
-        journal._lock.release()
-        for use in (
-            lambda: journal.append(entries(1)),
-            lambda: journal.save_snapshot(Snapshot(0, GENESIS, b"")),
-        ):
-            with pytest.raises(JournalError, match="closed"):
-                use()
 
 
 def test_a_folder_that_cannot_be_made_is_a_clear_refusal(tmp_path: Path) -> None:

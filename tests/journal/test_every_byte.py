@@ -105,6 +105,14 @@ def test_all_255_changes_of_every_byte_of_some_records_are_found(rows: list[Row]
             assert complaint((altered, *following), start), (index, FIELDS[field], position)
 
 
+def test_every_record_changed_together_with_its_own_hash_is_found_by_the_next(rows: list[Row]) -> None:
+    for index in range(COUNT - 1):
+        seq, key, body, prev, _ = rows[index]
+        forged = (seq, key, body[:-1] + b" }", prev, link(prev, seq, key, body[:-1] + b" }"))
+        said = complaint((forged, rows[index + 1]), before(rows, index))
+        assert f"record {seq + 1} does not follow record {seq}" in said
+
+
 def test_every_deleted_record_is_found_and_named(rows: list[Row]) -> None:
     for index in range(COUNT - 1):
         said = complaint(rows[index + 1 : index + 2], before(rows, index))

@@ -218,11 +218,12 @@ from engine.errors import StorageError
 from tests.journal.making import entries
 journal = MemoryJournal()
 journal.append(entries(3_000))
-resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
 try:
     export(journal, sys.argv[1], "sqlite")
 except StorageError as error:
     print(error)
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 """
     root = Path(__file__).resolve().parents[2]
     said = subprocess.run(

@@ -25,6 +25,22 @@ def test_a_file_takes_its_place_when_the_block_has_ended(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_the_disk_keeps_the_file_before_it_gets_its_name_and_then_the_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[tuple[bool, bool]] = []
+    real = os.fsync
+
+    def fsync(handle: int) -> None:
+        kept.append((stat.S_ISDIR(os.fstat(handle).st_mode), (tmp_path / "out").exists()))
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with atomic_write(tmp_path / "out") as file:
+        file.write(b"x")
+    assert kept == [(False, False), (True, True)]
+
+
 @pytest.mark.parametrize("failure", [ValueError, KeyboardInterrupt, SystemExit])
 def test_a_block_that_fails_leaves_everything_as_it_was(tmp_path: Path, failure: type[BaseException]) -> None:
     path = tmp_path / "out"
@@ -102,12 +118,13 @@ def test_a_file_over_its_size_limit_is_gone_again(tmp_path: Path) -> None:
 import resource, sys
 from engine.adapters.files import atomic_write
 from engine.errors import StorageError
-resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
+resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, resource.RLIM_INFINITY))
 try:
     with atomic_write(sys.argv[1]) as file:
         file.write(b"x" * 20_000)
 except StorageError as error:
     print(error)
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 """
     root = Path(__file__).resolve().parents[2]
     said = subprocess.run(

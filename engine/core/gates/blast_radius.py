@@ -25,11 +25,7 @@ def judge(settings: BlastSettings, action: Action | None, impact: Impact) -> Ans
         Check("files", impact.files, caps.files),
         Check("api_calls", impact.api_calls, caps.api_calls),
     )
-    if (
-        impact.cost_usd <= caps.cost_usd
-        and impact.files <= caps.files
-        and impact.api_calls <= caps.api_calls
-    ):
+    if impact.cost_usd <= caps.cost_usd and impact.files <= caps.files and impact.api_calls <= caps.api_calls:
         return Answer(gate=GATE, ruling="allow", checks=checks)
     over = [
         check

@@ -69,7 +69,7 @@ def fold_outcome(breakers: Breakers, fact: OutcomeReported) -> None:
 
 
 def fold_verdict(breakers: Breakers, verdict: Verdict) -> None:
-    """Count an allowed action as a trial while half open. A shadowed one tries nothing and takes no live one's place."""
+    """Count an allowed action as a trial while half open. A shadowed one tries nothing."""
     settings = breakers.settings
     if settings is None or not breakers.by_key or verdict.word != "allow" or verdict.shadowed:
         return

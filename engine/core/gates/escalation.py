@@ -30,9 +30,7 @@ def judge(settings: EscalationSettings, confidence: float | None, impact: Impact
         Check("confidence", sure, settings.below_confidence),
         Check("cost_usd", str(impact.cost_usd), str(settings.above_cost_usd)),
     )
-    unsure = (
-        sure < settings.below_confidence and RISK_RANK[risk] >= RISK_RANK[settings.confidence_from]
-    )
+    unsure = sure < settings.below_confidence and RISK_RANK[risk] >= RISK_RANK[settings.confidence_from]
     costly = impact.cost_usd > settings.above_cost_usd
     if not unsure and not costly:
         return Answer(gate=GATE, ruling="allow", checks=checks)

@@ -28,7 +28,7 @@ def fold_cleared(stops: Stops, fact: KillSwitchCleared) -> None:
 
 
 def judge(stops: Stops, agent: AgentId, capability: CapabilityId, action: ActionName) -> Answer:
-    """Deny what any stop covers, the widest first. A capability is covered by its name and by `name@version`."""
+    """Deny what any stop covers, the widest first. A capability is known by its name and `name@version`."""
     if not stops.by_scope:
         return _CLEAR
     for scope in (

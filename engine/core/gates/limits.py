@@ -112,7 +112,8 @@ def judge(usage: Usage, agent: AgentId, impact: Impact, now_us: int, *, shadowed
                 else:
                     used = amount
         if limit.measure == "cost_usd":
-            # Added to a plain zero, 1E+1 reads 10, as it does beside an emptied window: replays compare bytes.
+            # Added to a plain zero, 1E+1 reads 10, as it does beside an emptied window: replays compare
+            # bytes.
             checks.append(Check(limit.id, str(used + _ZERO), str(limit.most)))
         else:
             checks.append(Check(limit.id, int(used), int(limit.most)))

@@ -1,8 +1,8 @@
 """Risk: how bad a mistake would be, as a level, a score, and the parts that sum to it.
 
-The score adds up what makes a mistake worse: what the action is declared to do, that it cannot be undone, where
-it acts, what its text and paths match, and how much of the blast radius it would use. Level thresholds turn the
-score into a level, and a table turns the level into a ruling.
+The score adds up what makes a mistake worse: what the action is declared to do, that it cannot be undone,
+where it acts, what its text and paths match, and how much of the blast radius it would use. Level thresholds
+turn the score into a level, and a table turns the level into a ruling.
 """
 
 from decimal import Decimal
@@ -82,13 +82,13 @@ def assess(settings: RiskSettings, action: Action | None, proposal: Proposal, te
 
 # Proposals differ in their texts; what is found in them seldom does.
 @lru_cache(maxsize=4096)
-def _found(
+def _found(  # noqa: PLR0917 - the cache looks answers up by these, and keywords would make that slower
     settings: RiskSettings,
     name: str,
     risk: RiskLevel | None,
-    writes: bool,
-    irreversible: bool,
-    in_production: bool,
+    writes: bool,  # noqa: FBT001 - as above
+    irreversible: bool,  # noqa: FBT001 - as above
+    in_production: bool,  # noqa: FBT001 - as above
     hits: tuple[int, ...],
     touched: tuple[int, ...],
     impact_points: int,
@@ -103,7 +103,9 @@ def _found(
     if irreversible:
         parts.append(RiskPart("irreversible", settings.irreversible_points, "it cannot be undone"))
     if in_production and writes:
-        parts.append(RiskPart("production", settings.production_points, "it acts on a production environment"))
+        parts.append(
+            RiskPart("production", settings.production_points, "it acts on a production environment")
+        )
     for hit in hits:
         pattern = settings.destructive[hit]
         parts.append(RiskPart(f"destructive.{pattern.id}", pattern.points, pattern.why))
@@ -142,7 +144,7 @@ def judge(settings: RiskSettings, risk: Risk) -> Answer:
 
 
 def paths_in(action: Action | None, args: dict[str, Any], texts: list[str]) -> list[str]:
-    """Return the path arguments, made plain: `a/./b//../c` is `/a/c/`, so that a detour does not hide a place.
+    """Return the path arguments, made plain: `a/./b//../c` is `/a/c/`, so no detour hides a place.
 
     Of an action that is not in the registry every text counts as a path.
     """
@@ -153,7 +155,8 @@ def paths_in(action: Action | None, args: dict[str, Any], texts: list[str]) -> l
             if (parameter.type == "path" or parameter.items == "path") and name in args
             for text in strings_in([args[name]])
         ]
-    # From a working folder nobody told us, `../../etc` may reach the root, and `.ssh` may be the folder itself.
+    # From a working folder nobody told us, `../../etc` may reach the root, and `.ssh` may be the folder
+    # itself.
     return [plain_path("/" + text) + "/" for text in texts]
 
 

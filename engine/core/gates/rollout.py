@@ -61,7 +61,8 @@ def judge(rollouts: Rollouts, capability: CapabilityId) -> Answer:
     return Answer(
         gate=GATE,
         ruling="escalate",
-        reason=f"{name} is paused: " + "; ".join(f"{reason} ({by})" for reason, by in sorted(reasons.items())),
+        reason=f"{name} is paused: "
+        + "; ".join(f"{reason} ({by})" for reason, by in sorted(reasons.items())),
         rule="rollout.paused",
         owner="responder",
         waits=(Wait(kind="resume", role="responder"),),

@@ -1,7 +1,7 @@
 """Rules: conditions people write in YAML, over facts derived here. The strictest rule that fired wins.
 
-Conditions only compare; whatever takes thought (patterns, paths, provenance, time) is derived in Python, typed and
-tested. A rule whose condition cannot be evaluated counts as fired: silence would be an open door.
+Conditions only compare; whatever takes thought (patterns, paths, provenance, time) is derived in Python,
+typed and tested. A rule whose condition cannot be evaluated counts as fired: silence would be an open door.
 """
 
 from collections.abc import Callable
@@ -77,8 +77,13 @@ class Asked(Struct, frozen=True, gc=False):
         return (self.at_us // DAY_US + 3) % 7 + 1
 
 
-def ask(
-    proposal: Proposal, texts: list[str], action: Action | None, found: RiskFound, origins: Origins, at_us: int
+def ask(  # noqa: PLR0917 - it runs for every proposal, and keywords are slower
+    proposal: Proposal,
+    texts: list[str],
+    action: Action | None,
+    found: RiskFound,
+    origins: Origins,
+    at_us: int,
 ) -> Asked:
     """Derive the facts about one proposal. `None` for an action that is not in the registry."""
     risk = found.risk
@@ -145,7 +150,8 @@ RULE_FACTS: dict[str, RuleFact] = {
     "destructive": RuleFact("bool", "whether a destructive pattern matched"),
     "protected": RuleFact("bool", "whether a protected path is touched"),
     "untrusted_targets": RuleFact(
-        "int", "e-mail addresses, IBANs and URLs among the arguments that only tools have named in this episode"
+        "int",
+        "e-mail addresses, IBANs and URLs among the arguments that only tools have named in this episode",
     ),
     "unknown_targets": RuleFact("int", "such targets that nothing in this episode has named"),
     "args_text": RuleFact("string", "every text among the arguments, one a line"),
@@ -167,7 +173,9 @@ def judge(book: RuleBook, asked: Asked) -> tuple[Answer, tuple[RuleId, ...]]:
     first = max(enforced, key=lambda hit: RULING_RANK[_ruling(hit)])
     ruling = _ruling(first)
     also = [hit.rule.id for hit in enforced if hit is not first]
-    reason = first.rule.reason if not first.failed else f"the condition of {first.rule.id} could not be evaluated"
+    reason = (
+        first.rule.reason if not first.failed else f"the condition of {first.rule.id} could not be evaluated"
+    )
     return (
         Answer(
             gate=GATE,

@@ -10,7 +10,8 @@ from engine.core.vocabulary.verdicts import Answer
 
 GATE = "validation"
 _SHOWN = 60
-# Past this many mistakes an agent does not need the next one, and a reason without end would fill the journal.
+# Past this many mistakes an agent does not need the next one, and a reason without end would fill the
+# journal.
 _MOST = 12
 _VALID = Answer(gate=GATE, ruling="allow")
 
@@ -70,7 +71,9 @@ def _complaint(parameter: Parameter, args: Mapping[str, Any], name: str) -> str:
                 kind = "null" if item is None else _NAMES[type(item)]
                 return f"expected {parameter.items} at position {position}, got {kind} {_shown(item)}"
     # A boolean equals a number to Python, so a choice must match in type as well.
-    if parameter.choices is not None and (value, type(value)) not in [(c, type(c)) for c in parameter.choices]:
+    if parameter.choices is not None and (value, type(value)) not in [
+        (c, type(c)) for c in parameter.choices
+    ]:
         return f"expected {_expected(parameter)}, got {_shown(value)}"
     return ""
 

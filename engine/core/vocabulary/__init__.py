@@ -1,1 +1,1 @@
-"""The words of the house as frozen structs. One word, one meaning: the glossary is `docs/reference/glossary.md`."""
+"""The words of the house as frozen structs. One word, one meaning: see `docs/reference/glossary.md`."""

@@ -11,7 +11,7 @@ GENESIS: Final = bytes(32)
 """The hash that stands before the first record."""
 
 
-class Record(Struct, frozen=True, gc=False):
+class Record(Struct, frozen=True, array_like=True, gc=False):
     """One line of the journal: `(seq, key, body, prev, hash)`."""
 
     seq: int
@@ -24,7 +24,7 @@ class Record(Struct, frozen=True, gc=False):
     hash: bytes
 
 
-class Head(Struct, frozen=True, gc=False):
+class Head(Struct, frozen=True, array_like=True, gc=False):
     """Where a chain ends: the last sequence number, 0 when empty, and the last hash."""
 
     seq: int = 0
@@ -44,7 +44,9 @@ def link(prev: bytes, seq: int, key: str, body: bytes) -> bytes:
     '89527cd82546b3ca'
     """
     name = key.encode()
-    return hashlib.sha256(b"".join((b"\0", prev, seq.to_bytes(8), len(name).to_bytes(4), name, body))).digest()
+    return hashlib.sha256(
+        b"".join((b"\0", prev, seq.to_bytes(8), len(name).to_bytes(4), name, body))
+    ).digest()
 
 
 def digest_of(action: str, args: bytes) -> Digest:

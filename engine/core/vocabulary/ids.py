@@ -20,8 +20,8 @@ Digest = NewType("Digest", str)
 def decision_id(proposal_id: ProposalId) -> DecisionId:
     """Give the decision on a proposal its id: `d_` and 60 bits of BLAKE2b in hexadecimal.
 
-    Sixty bits keep the chance that any two of a million decisions collide under one in two million, and sixteen
-    signs can still be read aloud over a phone at night.
+    Sixty bits keep the chance that any two of a million decisions collide under one in two million, and
+    sixteen signs can still be read aloud over a phone at night.
 
     >>> decision_id(ProposalId("p-1"))
     'd_7e566b8fac673f6'

@@ -87,8 +87,8 @@ class Risk(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     parts: tuple[RiskPart, ...]
 
 
-class RiskFound(Struct, frozen=True):
-    """A risk, and what it was read from that rules may ask about."""
+class RiskFound(Struct, frozen=True, array_like=True):
+    """`[risk, destructive, protected]`: a risk, and what it was read from that rules may ask about."""
 
     risk: Risk
     destructive: bool
