@@ -8,7 +8,15 @@ from collections import Counter
 from decimal import Decimal
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
 from engine.core.vocabulary.actions import RISK_RANK, Kind, ParameterType, RiskLevel
 from engine.core.vocabulary.facts import Measured
@@ -16,9 +24,16 @@ from engine.core.vocabulary.verdicts import Ruling
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,99}$")]
 Role = Literal["viewer", "responder", "captain"]
-Count = Annotated[int, Field(ge=0, le=10**9)]
-Seconds = Annotated[float, Field(ge=0.000_001, le=366 * 86_400)]
-Points = Annotated[int, Field(ge=0, le=100)]
+Count = Annotated[int, Field(strict=True, ge=0, le=10**9)]
+Seconds = Annotated[float, Field(strict=True, ge=0.000_001, le=366 * 86_400)]
+Points = Annotated[int, Field(strict=True, ge=0, le=100)]
+
+
+def _amount(value: object) -> object:
+    """Refuse `true`, which Python takes for 1. A number in quotes is welcome: it may have more digits."""
+    if isinstance(value, bool):
+        raise ValueError(f"give an amount in US dollars, not {value}")
+    return value
 
 
 def _plain(amount: Decimal) -> Decimal:
@@ -27,7 +42,9 @@ def _plain(amount: Decimal) -> Decimal:
     return whole.quantize(Decimal(1)) + 0 if amount == whole else amount.normalize()
 
 
-Usd = Annotated[Decimal, Field(ge=0, le=10**9, decimal_places=12), AfterValidator(_plain)]
+Usd = Annotated[
+    Decimal, BeforeValidator(_amount), Field(ge=0, le=10**9, decimal_places=12), AfterValidator(_plain)
+]
 
 
 class Settings(BaseModel):
@@ -57,11 +74,11 @@ class WindowSection(Settings):
 class BreakerSection(Settings):
     """The circuit breaker."""
 
-    failures_to_open: Annotated[int, Field(ge=1, le=1000)]
+    failures_to_open: Annotated[int, Field(strict=True, ge=1, le=1000)]
     window_s: Seconds
     open_s: Seconds
-    trials: Annotated[int, Field(ge=1, le=1000)]
-    successes_to_close: Annotated[int, Field(ge=1, le=1000)]
+    trials: Annotated[int, Field(strict=True, ge=1, le=1000)]
+    successes_to_close: Annotated[int, Field(strict=True, ge=1, le=1000)]
 
 
 class LimitsFile(Settings):
@@ -124,7 +141,7 @@ class RiskFile(Settings):
     role: Role
     points: RiskPoints
     production_environments: tuple[str, ...]
-    levels: dict[RiskLevel, Annotated[int, Field(ge=0, le=100)]]
+    levels: dict[RiskLevel, Points]
     rulings: dict[RiskLevel, Literal["allow", "escalate", "deny"]]
     destructive: tuple[PatternEntry, ...]
     protected: tuple[PathEntry, ...]
@@ -156,9 +173,9 @@ class ConsensusSection(Settings):
     """When votes are needed."""
 
     from_cost_usd: Usd
-    from_files: Annotated[int, Field(ge=1, le=10**9)]
-    votes: Annotated[int, Field(ge=1, le=1000)]
-    voters: Annotated[int, Field(ge=1, le=1000)]
+    from_files: Annotated[int, Field(strict=True, ge=1, le=10**9)]
+    votes: Annotated[int, Field(strict=True, ge=1, le=1000)]
+    voters: Annotated[int, Field(strict=True, ge=1, le=1000)]
     owner: Role
 
     @model_validator(mode="after")
@@ -171,7 +188,7 @@ class ConsensusSection(Settings):
 class EscalationSection(Settings):
     """When a person is asked."""
 
-    below_confidence: Annotated[float, Field(ge=0, le=1)]
+    below_confidence: Annotated[float, Field(strict=True, ge=0, le=1)]
     confidence_from: RiskLevel
     above_cost_usd: Usd
     role: Role

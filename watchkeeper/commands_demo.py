@@ -11,7 +11,7 @@ from engine.wiring import SHIPPED_POLICY
 from simulator.recording import Recording
 from simulator.summary_text import text
 from watchkeeper.commands_replay import run_replay
-from watchkeeper.home import folder
+from watchkeeper.home import folder, shown
 
 BUNDLED = Path(__file__).resolve().parent.parent / "simulator" / "demo.wkr"
 
@@ -26,13 +26,15 @@ def demo(headless: bool) -> None:
     """
     report = folder("reports") / "demo.html"
     summary = run_replay(
-        Recording(BUNDLED), [SHIPPED_POLICY], name=_shown(BUNDLED), score=True, report=report
+        Recording(BUNDLED), [SHIPPED_POLICY], name=str(shown(BUNDLED)), score=True, report=report
     )
     click.echo(text(summary))
     click.echo(f"\nreport: {report}")
     if not headless:
         _open(report)
-    click.echo(_NEXT)
+    click.echo(
+        _NEXT.format(example=summary.example, recording=shown(BUNDLED), config=shown(SHIPPED_POLICY.parent))
+    )
 
 
 def _open(report: Path) -> None:
@@ -44,19 +46,11 @@ def _open(report: Path) -> None:
         click.echo("there is no browser here: open the file above in one")
 
 
-def _shown(path: Path) -> str:
-    """Write a path the shorter way."""
-    try:
-        return str(path.relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
-
-
 _NEXT = """
 Try next:
-  watchkeeper explain DECISION_ID            one decision with all its reasons
-  watchkeeper replay simulator/demo.wkr --journal demo.db
-  watchkeeper journal --help                 verify, read and query such a journal
-  watchkeeper policy check                   the shipped policy: copy config/, change it, then
-  watchkeeper replay simulator/demo.wkr --against MY/policies
+  watchkeeper explain {example}
+  watchkeeper replay {recording} --journal demo.db
+  watchkeeper journal verify --journal demo.db
+  cp -r {config} my-config                   change something in it, then
+  watchkeeper replay {recording} --against my-config/policies
   watchkeeper import --help                  bring a history of your own"""

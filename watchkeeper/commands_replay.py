@@ -21,7 +21,7 @@ from simulator.score import add_episode_labels
 from simulator.sources import open_source
 from simulator.summary import Summary, summarise, to_json
 from simulator.summary_text import text
-from watchkeeper.home import folder, must_be_writable, remember_replay
+from watchkeeper.home import folder, must_be_writable, remember_replay, shown
 from watchkeeper.progress import bar, stopped_by_ctrl_c
 
 _FILE = click.Path(path_type=Path)
@@ -154,7 +154,7 @@ def run_replay(
     journal: Path | None = None,
 ) -> Summary:
     """Replay, keep the results where `explain` finds them, and sum them up."""
-    sources = [read_policy(path).with_recorded(recording.header.actions) for path in policies]
+    sources = [read_policy(shown(path)).with_recorded(recording.header.actions) for path in policies]
     path = results or folder("replays") / f"{recording.path.stem}.sqlite"
     run = Run(
         recording=name,

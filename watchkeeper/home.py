@@ -39,6 +39,12 @@ def last_replay() -> Path | None:
     return path if path.exists() else None
 
 
+def shown(path: Path) -> Path:
+    """Return a path the shorter way, relative to the current folder where it lies in it."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
+
+
 def must_be_writable(path: Path | None) -> None:
     """Refuse an output path before work begins that would fail at the end. Raises `InputError`."""
     if path is None:

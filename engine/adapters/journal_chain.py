@@ -1,5 +1,6 @@
 """What every journal shares: what may enter the chain, and whether what stands there still fits together."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
@@ -20,6 +21,11 @@ KEY_LIMIT_BYTES: Final = 512
 SNAPSHOTS_KEPT: Final = 3
 """Enough that one damaged while writing and one damaged on disk still leave one to start from."""
 
+# How deep a fact may be nested. Python 3.11 gives up near a thousand levels, 3.13 at several thousand, SQLite's
+# JSON at a thousand: what enters on one must be readable on all of them.
+DEPTH_LIMIT: Final = 200
+_STRINGS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"')
+
 CURE: Final = "stop trusting this journal, keep the file as evidence and compare it with a copy"
 
 _JSON: Final = msgspec.json.Decoder(msgspec.Raw)
@@ -38,7 +44,7 @@ def ready(entries: Sequence[Entry]) -> list[Ready]:
     """Check entries before anything is stored.
 
     A key is 1 to 512 bytes of text; a body is one JSON object on one line, so that exports with one record a
-    line keep its bytes. Raises `InputError` for the first entry that is neither.
+    line keep its bytes, and nested at most 200 deep. Raises `InputError` for the first entry that is neither.
     """
     return [_ready(entry) for entry in entries]
 
@@ -54,9 +60,27 @@ def _ready(entry: Entry) -> Ready:
     if not 0 < size <= KEY_LIMIT_BYTES or "\0" in key:
         message = f"a key must have 1 to {KEY_LIMIT_BYTES} bytes and no NUL, not {size}"
         raise InputError(message, place=f"entry {key[:40]!r}")
+    if body.count(b"{") + body.count(b"[") > DEPTH_LIMIT and _depth(body) > DEPTH_LIMIT:
+        raise InputError(f"a fact may be nested {DEPTH_LIMIT} deep, not deeper", place=f"entry {key!r}")
     if not (text.startswith("{") and text.endswith("}")) or "\n" in text:
         raise InputError("a body must be one JSON object on one line", place=f"entry {key!r}")
     return Ready(key, body, text)
+
+
+def _depth(body: bytes) -> int:
+    """Measure how deep JSON is nested.
+
+    >>> _depth(b'{"a":[1,{"b":"}}}]"}]}')
+    3
+    """
+    deepest = depth = 0
+    for letter in _STRINGS.sub(b"", body):
+        if letter in b"{[":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif letter in b"}]":
+            depth -= 1
+    return deepest
 
 
 def verify_rows(

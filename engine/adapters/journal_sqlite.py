@@ -316,8 +316,8 @@ class SqliteJournal(SqliteReader):
                 os.close(handle)
 
     def _note_failure(self, error: BaseException) -> None:
-        # After a failed sync the system may drop the pages it could not write and call the next sync a success
-        # without them. No later promise of this process would be worth anything.
+        # After a failed sync the system may drop the pages it could not write and call the next sync a
+        # success without them. No later promise of this process would be worth anything.
         if getattr(error, "extendedresult", 0) == apsw.SQLITE_IOERR_FSYNC:
             self._failed_sync = True
 

@@ -29,9 +29,10 @@ class Re2Patterns:
             try:
                 self._set.Add(expression)
             except re2.error as failure:
-                reason = failure.args[0].decode() if isinstance(failure.args[0], bytes) else str(failure)
                 raise PolicyError(
-                    f"not a regular expression: {reason}", place=place, cure="RE2 syntax: no look-around"
+                    f"not a regular expression: {_fault(expression)}",
+                    place=place,
+                    cure="RE2 syntax: no look-around",
                 ) from failure
         if expressions:
             self._set.Compile()
@@ -48,6 +49,18 @@ class Re2Patterns:
                     self._known.clear()
                 self._known[text] = known
         return known
+
+
+def _fault(expression: str) -> str:
+    """Say what is wrong with an expression: the set only says that it would not take it."""
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        # Without the flags that were put before what a person wrote.
+        re2.compile(expression.removeprefix("(?m)").removeprefix("(?s)"), options)
+    except re2.error as failure:
+        return failure.args[0].decode() if isinstance(failure.args[0], bytes) else str(failure)
+    return "too large"
 
 
 def path_patterns(globs: Sequence[tuple[str, str]]) -> Re2Patterns:

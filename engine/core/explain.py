@@ -1,5 +1,6 @@
 """Explain: one verdict in words. What was asked, what each gate said, and what would have to change."""
 
+from textwrap import wrap
 from typing import Any
 
 from msgspec import Struct
@@ -10,6 +11,7 @@ from engine.core.vocabulary.units import time_text
 from engine.core.vocabulary.verdicts import Answer, Check, Risk, Verdict, Wait
 
 _WIDTH = 14
+_COLUMNS = 80
 _LONGEST = 200
 _MARKS = {"allow": "✓", "escalate": "⏸", "consensus": "⏸", "deny": "✗"}
 _WORDS = {"allow": "ALLOWED", "hold": "HELD", "deny": "DENIED"}
@@ -92,7 +94,7 @@ def summary(verdict: Verdict) -> str:
 def text(explanation: Explanation) -> str:
     """Write an explanation for people, at most a screen for an ordinary decision."""
     given = explanation
-    lines = [given.summary, ""]
+    lines = [*wrap(given.summary, _COLUMNS + _WIDTH), ""]
     facts = [
         ("decision", given.decision_id + (" (in shadow)" if given.shadowed else "")),
         ("at", given.at),
@@ -101,7 +103,7 @@ def text(explanation: Explanation) -> str:
         ("action", given.action + (_arguments(given.args) if given.args is not None else "")),
         ("where", given.environment),
         ("episode", given.episode),
-        ("impact", f"{given.cost_usd} USD, {given.files} files, {given.api_calls} API calls"),
+        ("impact", f"{given.cost_usd} USD, {given.files} file(s), {given.api_calls} API call(s)"),
         (
             "confidence",
             "none given, counts as 0 %" if given.confidence is None else f"{given.confidence:.0%}",
@@ -126,14 +128,14 @@ def text(explanation: Explanation) -> str:
 
 
 def _gate(answer: Answer) -> list[str]:
-    head = f"  {_MARKS[answer.ruling]} {answer.gate:<{_WIDTH}}{answer.reason or 'nothing to object to'}"
-    lines = [head]
-    measured = ", ".join(_check(check) for check in answer.checks)
-    if measured:
-        lines.append(f"    {'':<{_WIDTH}}{measured}")
+    said = [answer.reason or "nothing to object to"]
+    if answer.checks:
+        said.append(", ".join(_check(check) for check in answer.checks))
     if answer.rule:
-        lines.append(f"    {'':<{_WIDTH}}rule {answer.rule}, which {answer.owner or 'nobody'} may change")
-    return lines
+        said.append(f"rule {answer.rule}, which {answer.owner or 'nobody'} may change")
+    lines = [line for words in said for line in wrap(words, _COLUMNS)]
+    margins = [f"  {_MARKS[answer.ruling]} {answer.gate:<{_WIDTH}}"] + [" " * (_WIDTH + 4)] * (len(lines) - 1)
+    return [margin + line for margin, line in zip(margins, lines, strict=True)]
 
 
 def _check(check: Check) -> str:

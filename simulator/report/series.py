@@ -17,7 +17,7 @@ _STEPS: Final = (
     *(SECOND_US * n for n in (1, 2, 5, 10, 15, 30)),
     *(MINUTE_US * n for n in (1, 2, 5, 10, 15, 30)),
     *(HOUR_US * n for n in (1, 2, 3, 6, 12)),
-    *(DAY_US * n for n in (1, 2, 7, 14, 30, 90, 365)),
+    *(DAY_US * n for n in (1, 2, 4, 7, 14, 30, 60, 120, 180, 365)),
 )
 
 

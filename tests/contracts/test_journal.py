@@ -98,7 +98,8 @@ NO_FACTS = {
     "comma": Entry("k", b'{"a":1,}'),
     "not UTF-8": Entry("k", b'{"a":"\xff"}'),
     "NUL in body": Entry("k", b'{"a":"\0"}'),
-    "too deep": Entry("k", b'{"a":' * 9_000 + b"1" + b"}" * 9_000),
+    "much too deep": Entry("k", b'{"a":' * 9_000 + b"1" + b"}" * 9_000),
+    "too deep": Entry("k", b'{"a":' + b"[" * 200 + b"]" * 200 + b"}"),
 }
 
 
@@ -107,6 +108,12 @@ def test_what_is_no_fact_is_refused_and_nothing_with_it_is_kept(journal: Journal
     with pytest.raises(InputError, match="entry"):
         journal.append([A, bad])
     assert journal.head() == Head()
+
+
+def test_a_fact_may_be_nested_as_deep_as_every_python_reads(journal: Journal) -> None:
+    deep = b'{"a":' + b"[" * 199 + b"]" * 199 + b',"b":"' + b'[{\\"' * 500 + b'"}'
+    (record,) = journal.append([Entry("deep", deep)])
+    assert (record.body, journal.find("deep")) == (deep, record)
 
 
 def test_a_key_may_be_any_text_of_512_bytes(journal: Journal) -> None:

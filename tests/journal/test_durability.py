@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.adapters.journal_reader import SqliteReader
 from engine.adapters.journal_sqlite import SqliteJournal
 from engine.errors import InputError, JournalBusy
 from engine.ports import Durability

@@ -148,9 +148,8 @@ def test_charts_have_a_text_alternative(page):
 
 def test_every_chart_is_there(pages):
     said = {name: " ".join(a["aria-label"] for a in Page(text).all("svg")) for name, text in pages.items()}
-    for beginning in (
-        "Decisions in each", "Estimated cost", "Highest API calls", "Decisions each rule", "Decisions by risk",
-    ):  # fmt: skip
+    every = "Decisions in each|Estimated cost|Highest API calls|Decisions each rule|Decisions by risk"
+    for beginning in every.split("|"):
         assert beginning in said["one"]
         assert beginning in said["two"]
     assert "Shares with their 95 % intervals" in said["one"]
@@ -158,11 +157,9 @@ def test_every_chart_is_there(pages):
     assert said["silent"] == ""
 
 
-def test_drawings_have_no_text_without_words(pages):
+def test_no_missing_value_is_shown(pages):
     for text in pages.values():
-        assert not re.search(
-            r"\b(?:NaN|undefined|null|Infinity)\b", re.sub(r"undefined: |<style>.*?</style>", "", text)
-        )
+        assert not re.search(r"\b(?:NaN|undefined(?!: )|null|Infinity|None)\b", text)
 
 
 def test_tables_have_captions_and_scopes(page):

@@ -66,7 +66,7 @@ def test_denials_alone_are_counted_apart():
 
 
 def test_an_episode_is_stopped_when_one_call_in_it_is():
-    # e2 by its held call, e4 and p9 by their denied ones; e3 and p10 not. A call without episode stands alone.
+    # e2 by its held call, e4 and p9 by their denied ones, e3 and p10 not: without an episode, p9 is its own.
     found = score(results(ROWS))
     assert (found.held.benign_episodes.part, found.held.benign_episodes.whole) == (3, 5)
     assert (found.denied.benign_episodes.part, found.denied.benign_episodes.whole) == (2, 5)

@@ -1,0 +1,146 @@
+"""Histories for the gate: seeded, with every kind of fact and whatever is awkward to repeat."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import msgspec
+
+from engine.core.vocabulary import facts as f
+from engine.core.vocabulary.proposals import Impact, Option, Proposal
+from engine.core.vocabulary.units import DAY_US, SECOND_US
+from simulator.recording import Header, Label, Origin, RecordingWriter, writer
+from simulator.world import history
+
+SEED = 11
+DAYS = 2
+GROUP_FACTS = 500
+"""Far fewer than in earnest, so that a short history has groups to stop between."""
+RECORDED = tuple(kind for kind in f.FACT_TYPES.values() if kind not in (f.PolicyAdopted, f.VerdictReached))
+"""What a recording holds. Policies and verdicts are left to the replay."""
+
+_AGENTS = ("coder-1", "über", "a" * 60, "healer-1")
+_CAPABILITIES = ("mend@1", "mend@2", "ship-release@2", "restart-unhealthy@3")
+_ADDRESSES = tuple(f"{name}@{host}.example" for name in ("ann", "bob", "eve") for host in ("x", "y", "z"))
+_COSTS = ("0", "0.10", "0.1", "1E+1", "3.333", "0.000000000001", "49.99", "50")
+
+
+@functools.cache
+def facts() -> tuple[f.Fact, ...]:
+    """A made-up world with everything awkward strewn in, in order of time."""
+    world = [told for told in history(SEED, DAYS) if isinstance(told, f.Fact)]
+    chance, start_us = Random(SEED), world[0].at_us
+    strewn: list[f.Fact] = []
+    for number in range(900):
+        # Whole seconds, so that many share their time with others.
+        at_us = start_us + chance.randrange(DAYS * DAY_US // SECOND_US) * SECOND_US
+        strewn += _awkward(chance, number, at_us)
+    return tuple(sorted([*world, *strewn], key=lambda fact: fact.at_us))
+
+
+def labels(*, unsafe_every: int = 7) -> Iterator[Label]:
+    """A label for each proposal."""
+    proposals = [fact.proposal for fact in facts() if isinstance(fact, f.ProposalReceived)]
+    for number, proposal in enumerate(proposals):
+        unsafe = number % unsafe_every == 0
+        yield Label(
+            proposal_id=proposal.proposal_id,
+            unsafe=unsafe,
+            benign_episode=not unsafe,
+            episode=proposal.episode,
+        )
+
+
+def record(
+    path: Path,
+    told: Iterable[f.Fact] | None = None,
+    known: Iterable[Label] = (),
+    group_facts: int = GROUP_FACTS,
+) -> Path:
+    """Write a recording of many small groups."""
+    whole, writer.GROUP_FACTS = writer.GROUP_FACTS, group_facts
+    try:
+        with RecordingWriter(path, Header(source="made", origin=Origin(name="gate"))) as out:
+            for fact in facts() if told is None else told:
+                out.write(fact)
+            for label in known:
+                out.label(label)
+    finally:
+        writer.GROUP_FACTS = whole
+    return path
+
+
+def one_changed(kind: type[f.Fact], **values: Any) -> list[f.Fact]:
+    """The same history, but for the middle one of all facts of this kind."""
+    changed = list(facts())
+    places = [place for place, fact in enumerate(changed) if isinstance(fact, kind)]
+    place = places[len(places) // 2]
+    changed[place] = msgspec.structs.replace(changed[place], **values)
+    return changed
+
+
+def _awkward(chance: Random, number: int, at_us: int) -> Iterator[f.Fact]:
+    who, what = chance.choice(_AGENTS), chance.choice(_CAPABILITIES)
+    name, episode = what.partition("@")[0], f"odd-{chance.randrange(40)}"
+    match number % 9:
+        case 0:
+            series, value = f"odd/{chance.randrange(30)}", chance.choice([0.1, -0.0, 1e-300, 1e130, 1 / 3])
+            yield f.MetricObserved(at_us=at_us, series=series, value=value * chance.random())
+        case 1 | 2:
+            told = " and ".join(chance.sample(_ADDRESSES, 4)) + " 谢谢\n\u202e"
+            source: Any = chance.choice(["person", "tool", "agent"])
+            yield f.MessageObserved(at_us=at_us, episode=episode, source=source, text=told)
+        case 3 | 4 | 5:
+            yield f.ProposalReceived(at_us=at_us, proposal=_proposal(chance, number, who, what, episode))
+        case 6:
+            yield f.CapabilityPromoted(at_us=at_us, capability=what, by="ann")
+            yield f.OutcomeReported(
+                at_us=at_us,
+                proposal_id=f"odd-{number}",
+                agent=who,
+                capability=what,
+                action="service.restart",
+                ok=chance.random() < 0.3,
+                by="executor",
+            )
+        case 7:
+            reason = chance.choice(["freeze", "incident", "été"])
+            kind = chance.choice([f.RolloutPaused, f.RolloutResumed])
+            yield kind(at_us=at_us, capability=name, reason=reason, by="ann")
+            if chance.random() < 0.2:
+                yield f.CapabilityDemoted(at_us=at_us, capability=name, by="ann")
+        case _:
+            scope = f.Scope(*chance.choice([("agent", who), ("capability", name), ("action", "http.get")]))
+            yield f.KillSwitchSet(at_us=at_us, scope=scope, by="ben", reason="odd")
+            yield f.KillSwitchCleared(at_us=at_us + chance.randrange(900) * SECOND_US, scope=scope, by="ben")
+            yield f.EpisodeClosed(at_us=at_us, episode=episode)
+
+
+def _proposal(chance: Random, number: int, who: str, what: str, episode: str) -> Proposal:
+    action, args = chance.choice([
+        ("email.send", {"to": chance.sample(_ADDRESSES, 2), "subject": "ü", "body": "see www.x.example/a."}),
+        ("service.restart", {"service": "web"}),
+        ("shell.run", {"command": "ls\nrm -rf /tmp/x"}),
+        ("no.such.action", {"z": {"b": [1, {"y": None, "a": 0.1}], "a": "x"}, "a": 1e300}),
+        ("file.write", {"path": ".github/workflows/x.yml", "content": "…"}),
+    ])  # fmt: skip
+    return Proposal(
+        proposal_id=f"odd-{number}",
+        agent=who,
+        capability=what,
+        action=action,
+        args=args,
+        episode=chance.choice(["", episode]),
+        environment=chance.choice(["", "staging", "production"]),
+        impact=Impact(
+            cost_usd=Decimal(chance.choice(_COSTS)), files=chance.randrange(8), api_calls=chance.randrange(60)
+        ),
+        confidence=chance.choice([None, 0.7, 0.6999999999999999, 1.0, 0.95]),
+        rationale=chance.choice(["", "because\tso"]),
+        options=chance.choice([(), (Option(name="wait", why_not="urgent"), Option(name="do it"))]),
+    )
