@@ -209,10 +209,10 @@ def _spread(taken: list[float]) -> dict[str, float]:
 def _print_table(title: str, rows: dict[str, dict[str, float]]) -> None:
     names = list(dict.fromkeys(name for row in rows.values() for name in row))
     wide = max(len(name) for name in (*rows, title))
-    print(f"\n{title.ljust(wide)}" + "".join(f"{name:>12}" for name in names))
+    print(f"\n{title.ljust(wide)}" + "".join(f"{name:>18}" for name in names))
     for name, row in rows.items():
-        cells = (f"{row[key]:12,.2f}" if key in row else " " * 12 for key in names)
-        print(name.ljust(wide) + "".join(cells).rstrip())
+        cells = (f"{row[key]:18,.2f}" if key in row else " " * 18 for key in names)
+        print((name.ljust(wide) + "".join(cells)).rstrip())
 
 
 @contextmanager

@@ -107,6 +107,7 @@ def build_policy(source: PolicySource) -> Policy:
                 most=window.most,
                 window_us=_us(window.window_s),
                 per=window.per,
+                owner=limits.owner,
             )
             for window in limits.windows
         ),
@@ -116,6 +117,7 @@ def build_policy(source: PolicySource) -> Policy:
             open_us=_us(limits.breaker.open_s),
             trials=limits.breaker.trials,
             successes_to_close=limits.breaker.successes_to_close,
+            owner=limits.owner,
         ),
         risk=_risk_settings(settings),
         rules=_rule_book(settings),

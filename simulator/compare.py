@@ -16,6 +16,8 @@ from simulator.stored import lines_of, transaction
 
 _MOST_EXAMPLES: Final = 5
 _MOST_NEWLY_ALLOWED: Final = 20
+# Rules that refuse made-up actions carry their names: there may be as many groups as decisions.
+_MOST_GROUPS: Final = 500
 
 
 class WordChange(Struct, frozen=True, kw_only=True):
@@ -75,7 +77,8 @@ class Differences(Struct, frozen=True, kw_only=True):
     words: list[WordChange]
     """Newly allowed first, then by number."""
     groups: list[DifferenceGroup]
-    """Newly allowed first, then by number."""
+    """Newly allowed first, then by number; no more than 500."""
+    groups_in_all: int
     newly_allowed_examples: list[NewlyAllowed]
     """The riskiest ones."""
 
@@ -108,9 +111,11 @@ def differences(db: sqlite_utils.Database) -> Differences | None:
     if not db.execute("select exists (select 1 from decisions where track = 1)").fetchone()[0]:
         return None
     compared, different, reasons = db.execute(_TOTALS).fetchone()
-    examples: dict[tuple[str, ...], list[str]] = {}
+    rows = db.execute(_GROUPS, (_MOST_GROUPS,)).fetchall()
+    examples: dict[tuple[str, ...], list[str]] = {tuple(row[:4]): [] for row in rows}
     for *key, decision in db.execute(_EXAMPLES, (_MOST_EXAMPLES,)):
-        examples.setdefault(tuple(key), []).append(decision)
+        if (of_group := examples.get(tuple(key))) is not None:
+            of_group.append(decision)
     groups = [
         DifferenceGroup(
             word=word,
@@ -120,22 +125,25 @@ def differences(db: sqlite_utils.Database) -> Differences | None:
             decisions=decisions,
             examples=examples[word, rule, other_word, other_rule],
         )
-        for word, rule, other_word, other_rule, decisions in db.execute(_GROUPS)
+        for word, rule, other_word, other_rule, decisions, _ in rows
     ]
-    groups.sort(key=lambda group: (not group.newly_allowed, -group.decisions, group.rule, group.other_rule))
-    words: dict[tuple[str, str], int] = {}
-    for group in groups:
-        words[group.word, group.other_word] = words.get((group.word, group.other_word), 0) + group.decisions
+    words = [
+        WordChange(word=word, other_word=other_word, decisions=decisions)
+        for word, other_word, decisions in db.execute(_WORDS)
+    ]
     return Differences(
         compared=compared,
         different=different or 0,
         other_reason=reasons or 0,
-        newly_allowed=sum(group.decisions for group in groups if group.newly_allowed),
-        newly_stopped=sum(
-            group.decisions for group in groups if group.word != "allow" and group.other_word == "allow"
+        newly_allowed=sum(
+            change.decisions for change in words if change.word == "allow" != change.other_word
         ),
-        words=[WordChange(word=pair[0], other_word=pair[1], decisions=n) for pair, n in words.items()],
+        newly_stopped=sum(
+            change.decisions for change in words if change.other_word == "allow" != change.word
+        ),
+        words=words,
         groups=groups,
+        groups_in_all=rows[0][5] if rows else 0,
         newly_allowed_examples=[
             NewlyAllowed(
                 decision_id=row[0],
@@ -181,9 +189,13 @@ def recorded_verdicts(db: sqlite_utils.Database) -> Reproduced | None:
 _PAIRS: Final = "from decisions a join decisions b on b.track = 1 and b.seq = a.seq where a.track = 0"
 _DIFFERENT: Final = "(a.word != b.word or a.shadowed != b.shadowed)"
 _TOTALS: Final = f"select count(*), sum({_DIFFERENT}), sum(not {_DIFFERENT} and a.rule != b.rule) {_PAIRS}"
+_WORDS: Final = f"""
+    select a.word, b.word, count(*) {_PAIRS} and {_DIFFERENT} group by 1, 2
+    order by a.word != 'allow' or b.word = 'allow', 3 desc, 1, 2"""
 _GROUPS: Final = f"""
-    select a.word, a.rule, b.word, b.rule, count(*) {_PAIRS} and {_DIFFERENT}
-    group by 1, 2, 3, 4"""
+    select a.word, a.rule, b.word, b.rule, count(*), count(*) over () {_PAIRS} and {_DIFFERENT}
+    group by 1, 2, 3, 4
+    order by a.word != 'allow' or b.word = 'allow', 5 desc, 1, 2, 3, 4 limit ?"""
 # Every part of these texts is written above; nothing of a recording gets into one.
 _EXAMPLES: Final = f"""
     select word, rule, other_word, other_rule, decision_id from (

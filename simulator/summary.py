@@ -23,7 +23,10 @@ from simulator.stored import verdicts_of
 
 # A rule's owner and a sample of its reasons are read from a stored verdict, which costs a block each.
 _MOST_SAMPLED: Final = 100
+# An agent that makes up action names makes up the names of the rules that refuse them, without end.
+_MOST_RULES: Final = 500
 _MOST_WAITS: Final = 50
+_MOST_REASON: Final = 500
 
 
 class Words(Struct, frozen=True, kw_only=True):
@@ -85,7 +88,8 @@ class TrackSummary(Struct, frozen=True, kw_only=True):
     """Allowed and not shadowed."""
     costs: Costs
     rules: list[RuleSummary]
-    """Most decisions first."""
+    """Most decisions first, and no more than 500."""
+    rules_in_all: int
     waiting: int
     """Held decisions nobody has answered, and whose time is not over, when the recording ends."""
     waits: list[WaitSummary]
@@ -208,6 +212,7 @@ def _track(db: sqlite_utils.Database, position: int, end: TrackEnd) -> TrackSumm
     row = db.execute(_TOTALS, (position,)).fetchone()
     allow, hold, deny, shadowed, executed, allowed_usd, held_usd, denied_usd = (value or 0 for value in row)
     waiting, waits = _waiting(end.state)
+    rules, rules_in_all = _rules(db, position)
     return TrackSummary(
         policy=end.policy,
         policy_hash=end.policy_hash,
@@ -218,7 +223,8 @@ def _track(db: sqlite_utils.Database, position: int, end: TrackEnd) -> TrackSumm
         executed=executed,
         # A sum of floats carries dust in its last digits; a millionth of a dollar is fine enough.
         costs=Costs(allowed=round(allowed_usd, 6), held=round(held_usd, 6), denied=round(denied_usd, 6)),
-        rules=_rules(db, position),
+        rules=rules,
+        rules_in_all=rules_in_all,
         waiting=waiting,
         waits=waits,
         limits=list(end.state.usage.limits),
@@ -232,25 +238,25 @@ _TOTALS: Final = """
            sum(case word when 'deny' then cost_usd end)
     from decisions where track = ?"""
 _RULES: Final = """
-    select gate, rule, ruling, count(*), min(seq) from objections where track = ?
-    group by rule, gate, ruling order by count(*) desc, rule, gate, ruling"""
+    select gate, rule, ruling, count(*), min(seq), count(*) over () from objections where track = ?
+    group by rule, gate, ruling order by 4 desc, rule, gate, ruling limit ?"""
 _DECIDING: Final = "select rule, count(*) from decisions where track = ? and rule != '' group by rule"
 
 
-def _rules(db: sqlite_utils.Database, track: int) -> list[RuleSummary]:
-    rows = db.execute(_RULES, (track,)).fetchall()
-    deciding = dict(db.execute(_DECIDING, (track,)).fetchall())
+def _rules(db: sqlite_utils.Database, track: int) -> tuple[list[RuleSummary], int]:
+    rows = db.execute(_RULES, (track, _MOST_RULES)).fetchall()
     strictest: dict[str, int] = {}
-    for _, rule, ruling, _, _ in rows:
+    for _, rule, ruling, *_ in rows:
         strictest[rule] = max(strictest.get(rule, 0), RULING_RANK[ruling])
+    deciding = {rule: count for rule, count in db.execute(_DECIDING, (track,)) if rule in strictest}
     samples = verdicts_of(db, [(track, row[4]) for row in rows[:_MOST_SAMPLED]])
     rules = []
-    for gate, rule, ruling, decisions, seq in rows:
+    for gate, rule, ruling, decisions, seq, _ in rows:
         owner = example = reason = ""
         if (verdict := samples.get((track, seq))) is not None:
             answers = (*verdict.answers, *verdict.assessment.answers)
             answer = next(answer for answer in answers if (answer.gate, answer.rule) == (gate, rule))
-            owner, reason, example = answer.owner, answer.reason, verdict.decision_id
+            owner, reason, example = answer.owner, answer.reason[:_MOST_REASON], verdict.decision_id
         # One rule may rule in two ways, where its condition fails now and then; the stricter one decides.
         decides = deciding.get(rule, 0) if RULING_RANK[ruling] == strictest[rule] else 0
         rules.append(
@@ -265,7 +271,7 @@ def _rules(db: sqlite_utils.Database, track: int) -> list[RuleSummary]:
                 reason=reason,
             )
         )
-    return rules
+    return rules, rows[0][5] if rows else 0
 
 
 def _waiting(state: State) -> tuple[int, list[WaitSummary]]:

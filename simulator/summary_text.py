@@ -83,8 +83,8 @@ def _track(option: str, track: TrackSummary, summary: Summary) -> Iterable[str]:
         owner = f"; {rule.owner}" if rule.owner else ""
         named = printable(rule.rule, 40)
         yield f"  {rule.decisions:>23,}  {rule.deciding:>9,}  {named} ({rule.ruling}{owner})"
-    if len(track.rules) > _MOST_RULES:
-        yield f"  {'':>23}  {'':>9}  and {count_text(len(track.rules) - _MOST_RULES, 'more rules')}"
+    if track.rules_in_all > _MOST_RULES:
+        yield f"  {'':>23}  {'':>9}  and {count_text(track.rules_in_all - _MOST_RULES, 'more rules')}"
 
 
 def _score(score: Score, policy: str) -> Iterable[str]:
@@ -135,8 +135,8 @@ def _differences(found: Differences) -> Iterable[str]:
         before, after = (printable(rule, 40) or "no rule" for rule in (group.other_rule, group.rule))
         yield f"  {'':>11}  {before} to {after}"
         yield f"  {'':>11}  {' '.join(group.examples[:4])}"
-    if len(found.groups) > _MOST_GROUPS:
-        yield f"  {'':>11}  and {len(found.groups) - _MOST_GROUPS:,} more groups, in --json and in the report"
+    if found.groups_in_all > _MOST_GROUPS:
+        yield f"  {'':>11}  and {found.groups_in_all - _MOST_GROUPS:,} more groups, in --json and in the report"
 
 
 def _reproduced(found: Reproduced) -> Iterable[str]:

@@ -23,7 +23,15 @@ DESTRUCTIVE: dict[str, tuple[list[str], list[str]]] = {
     ),
     "fork-bomb": ([":(){ :|:& };:", ":() {  : | : & };:"], [":(){ echo; };:", "a:b|c:d"]),
     "power": (
-        ["shutdown now", "reboot", "sudo poweroff", "halt -f", "shutdown -h now", "reboot; ls", "sync && reboot &"],
+        [
+            "shutdown now",
+            "reboot",
+            "sudo poweroff",
+            "halt -f",
+            "shutdown -h now",
+            "reboot; ls",
+            "sync && reboot &",
+        ],
         ["echo rebooting", "shutdown_hook x", "reboot-notes.md x"],
     ),
     "pipe-to-shell": (
@@ -31,7 +39,12 @@ DESTRUCTIVE: dict[str, tuple[list[str], list[str]]] = {
         ["curl x | jq .", "curl x; cat y | sh", "curl x > install.sh", "curl x | shasum"],
     ),
     "git-force": (
-        ["git push --force", "git push -f origin main", "git -C a push origin +main", "git push x --force-with-lease"],
+        [
+            "git push --force",
+            "git push -f origin main",
+            "git -C a push origin +main",
+            "git push x --force-with-lease",
+        ],
         ["git push origin main", "git push --follow-tags", "git pull --force"],
     ),
     "git-discard": (
@@ -51,7 +64,13 @@ DESTRUCTIVE: dict[str, tuple[list[str], list[str]]] = {
         ["kubectl get pods", "helm install x", "docker ps", "kubectl logs deleted"],
     ),
     "infrastructure-destroy": (
-        ["terraform destroy", "tofu -chdir=a destroy", "pulumi destroy", "aws ec2 terminate-instances", "x delete-stack"],
+        [
+            "terraform destroy",
+            "tofu -chdir=a destroy",
+            "pulumi destroy",
+            "aws ec2 terminate-instances",
+            "x delete-stack",
+        ],
         ["terraform plan", "terraform apply", "aws s3 ls", "delete-bucketlist"],
     ),
 }

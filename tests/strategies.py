@@ -21,7 +21,14 @@ CAPABILITY_NAMES = ("heal", "deploy", "bare")
 ACTIONS = (*shipped().actions, "unknown.thing")
 EPISODES = ("", "e-1", "e-2")
 PEOPLE = ("ann", "ben")
-TEXTS = ("ann@example.com", "pay GB29NWBK60161331926819", "see https://x.org/a.", "nothing", "rm -rf /", ".env")
+TEXTS = (
+    "ann@example.com",
+    "pay GB29NWBK60161331926819",
+    "see https://x.org/a.",
+    "nothing",
+    "rm -rf /",
+    ".env",
+)
 
 # Whole text is cheap to draw and rarely hits anything; half of it is what patterns and provenance look for.
 texts = st.sampled_from(TEXTS) | st.text(max_size=20)
@@ -44,9 +51,9 @@ json_args = st.dictionaries(
     max_size=4,
 )
 
-costs = st.sampled_from(["0", "0.10", "0.1", "1", "2.50", "3.333", "10", "49.99", "50", "50.00", "100", "1E+2"]).map(
-    Decimal
-) | st.decimals(0, 200, places=2)
+costs = st.sampled_from(
+    ["0", "0.10", "0.1", "1", "2.50", "3.333", "10", "49.99", "50", "50.00", "100", "1E+2"]
+).map(Decimal) | st.decimals(0, 200, places=2)
 impacts = st.builds(
     Impact,
     cost_usd=costs,
@@ -142,7 +149,9 @@ def _policies() -> tuple[Any, ...]:
     other = changed(
         policy_hash="other",
         limits=tuple(
-            f.Limit(id=limit.id, measure=limit.measure, most=limit.most, window_us=30 * MINUTE_US, per=limit.per)
+            f.Limit(
+                id=limit.id, measure=limit.measure, most=limit.most, window_us=30 * MINUTE_US, per=limit.per
+            )
             for limit in shipped().limits[1:]
         ),
         hold_us=HOUR_US,

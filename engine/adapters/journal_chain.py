@@ -21,8 +21,8 @@ KEY_LIMIT_BYTES: Final = 512
 SNAPSHOTS_KEPT: Final = 3
 """Enough that one damaged while writing and one damaged on disk still leave one to start from."""
 
-# How deep a fact may be nested. Python 3.11 gives up near a thousand levels, 3.13 at several thousand, SQLite's
-# JSON at a thousand: what enters on one must be readable on all of them.
+# How deep a fact may be nested. Python 3.11 gives up near a thousand levels, 3.13 at several thousand, SQLite
+# at a thousand: what enters on one must be readable on all of them.
 DEPTH_LIMIT: Final = 200
 _STRINGS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"')
 

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from engine.core.decide import GATES, in_order
 from engine.core.vocabulary.proposals import Option, Proposal
-from engine.core.vocabulary.units import time_text
+from engine.core.vocabulary.units import percent_text, time_text
 from engine.core.vocabulary.verdicts import Answer, Check, Risk, Verdict, Wait
 
 _WIDTH = 14
@@ -106,7 +106,7 @@ def text(explanation: Explanation) -> str:
         ("impact", f"{given.cost_usd} USD, {given.files} file(s), {given.api_calls} API call(s)"),
         (
             "confidence",
-            "none given, counts as 0 %" if given.confidence is None else f"{given.confidence:.0%}",
+            "none given, counts as 0%" if given.confidence is None else percent_text(given.confidence),
         ),
         ("rationale", _short(given.rationale)),
     ]
@@ -124,15 +124,18 @@ def text(explanation: Explanation) -> str:
     if given.waits:
         lines += ["", "  Waits for " + " and ".join(_wait(wait) for wait in given.waits)]
     lines += ["", f"  bound to {given.digest}", f"  policy   {given.policy_hash}"]
-    return "\n".join(lines)
+    # Ids, places and reasons come from outside as well: none of them may move the cursor or begin a line.
+    return "\n".join(map(_plain, lines))
 
 
 def _gate(answer: Answer) -> list[str]:
     said = [answer.reason or "nothing to object to"]
     if answer.checks:
         said.append(", ".join(_check(check) for check in answer.checks))
-    if answer.rule:
-        said.append(f"rule {answer.rule}, which {answer.owner or 'nobody'} may change")
+    if answer.ruling == "allow" and not answer.reason:
+        said[0] += f" ({answer.rule}; {answer.owner} may change it)"
+    else:
+        said.append(f"rule {answer.rule}, which {answer.owner} may change")
     lines = [line for words in said for line in wrap(words, _COLUMNS)]
     margins = [f"  {_MARKS[answer.ruling]} {answer.gate:<{_WIDTH}}"] + [" " * (_WIDTH + 4)] * (len(lines) - 1)
     return [margin + line for margin, line in zip(margins, lines, strict=True)]
@@ -156,5 +159,9 @@ def _arguments(args: dict[str, Any]) -> str:
 
 def _short(words: str) -> str:
     """Shorten what an agent wrote, and keep it from moving the cursor or hiding text."""
-    plain = "".join(letter if letter.isprintable() else " " for letter in words)
+    plain = _plain(words)
     return plain if len(plain) <= _LONGEST else plain[: _LONGEST - 1] + "…"
+
+
+def _plain(words: str) -> str:
+    return "".join(letter if letter.isprintable() else " " for letter in words)

@@ -42,7 +42,7 @@ def verdicts_over_time(buckets: Buckets, rows: Sequence[Bucket], name: str) -> C
         f"{count_text(sum(row[0] for row in series))} denied and "
         f"{count_text(sum(row[1] for row in series))} held of {count_text(sum(totals))} in all."
     )
-    return _both(lambda size: marks.stacked(buckets, series, size), name, text)
+    return _both(lambda size: marks.stacked(buckets, series, size, counts=True), name, text)
 
 
 def cost_over_time(buckets: Buckets, rows: Sequence[Bucket], name: str) -> Chart | None:

@@ -50,7 +50,7 @@ _FONT: Final = 12
 _LETTER: Final = 7.4
 
 
-def stacked(buckets: Buckets, series: list[list[float]], size: Size) -> Spec:
+def stacked(buckets: Buckets, series: list[list[float]], size: Size, *, counts: bool = False) -> Spec:
     """Stack steps: each bucket keeps its height over its whole width, empty ones too."""
     return _chart(
         size,
@@ -59,7 +59,12 @@ def stacked(buckets: Buckets, series: list[list[float]], size: Size) -> Spec:
             "mark": {"type": "area", "interpolate": "step-after", "opacity": 1},
             "encoding": {
                 "x": _time_axis(buckets, size),
-                "y": {"field": "value", "type": "quantitative", "stack": "zero", "axis": _HEIGHTS},
+                "y": {
+                    "field": "value",
+                    "type": "quantitative",
+                    "stack": "zero",
+                    "axis": _HEIGHTS | _COUNTS if counts else _HEIGHTS,
+                },
                 "color": {
                     "field": "series",
                     "type": "ordinal",
@@ -189,7 +194,7 @@ def levels(rows: list[Spec], size: Size) -> Spec:
                     "field": "decisions",
                     "type": "quantitative",
                     "stack": "zero",
-                    "axis": {**_VALUES, "tickCount": size.ticks},
+                    "axis": {**_VALUES, **_COUNTS, "tickCount": size.ticks},
                 },
                 "color": _WORD_COLOUR,
                 "order": {"field": "order", "type": "quantitative"},
@@ -301,6 +306,8 @@ _VALUES: Final = {
     "ticks": False,
     "labelOverlap": True,
 }
+# Half a decision is none.
+_COUNTS: Final = {"tickMinStep": 1}
 # Charts above each other line up.
 _HEIGHTS: Final = {**_VALUES, "minExtent": 42}
 _SHARE_AXIS: Final = {**_VALUES, "tickCount": 5, "format": ".0%"}

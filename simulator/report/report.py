@@ -15,6 +15,7 @@ from engine.core.vocabulary.verdicts import Verdict
 from simulator.plain import count_text, micros_text, percent_text, printable, usd_text, when_text
 from simulator.report import charts, series
 from simulator.report.charts import Chart
+from simulator.score import CaughtBy
 from simulator.stored import Key, reason_of, verdicts_of
 from simulator.summary import Summary
 
@@ -116,6 +117,7 @@ def _gathered(db: sqlite_utils.Database, summary: Summary) -> dict[str, Any]:
         "riskiest": _lines(riskiest, verdicts),
         "held": _lines(held, verdicts),
         "intervals": _intervals(summary),
+        "caught_by": _caught_by(summary),
         "most": _MOST_ROWS,
     }
 
@@ -157,6 +159,12 @@ def _wait(wait: Any) -> str:
     if wait.kind == "votes":
         return f"{wait.needed} of {wait.of} votes"
     return f"a {wait.role}" if wait.kind == "person" else f"a {wait.role} to resume it"
+
+
+def _caught_by(summary: Summary) -> list[CaughtBy]:
+    """Cut the list of rules, but never what was let through."""
+    rows = summary.score.caught_by if summary.score is not None else []
+    return [*[row for row in rows if row.rule][:_MOST_ROWS], *[row for row in rows if not row.rule]]
 
 
 def _intervals(summary: Summary) -> Chart | None:

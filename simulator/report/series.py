@@ -101,10 +101,13 @@ def cut(first_us: int, last_us: int) -> Buckets:
 
     >>> cut(0, 34_200_000_000)
     Buckets(start_us=0, width_us=300000000, count=115)
-    >>> cut(7_000_500, 7_000_500)
-    Buckets(start_us=7000000, width_us=1000, count=1)
+    >>> cut(90_000_000, 90_000_000)
+    Buckets(start_us=60000000, width_us=60000000, count=1)
     """
     span = last_us - first_us
+    if not span:
+        # One moment: a bucket of a minute around it says more than one of a thousandth of a second.
+        return Buckets(first_us // MINUTE_US * MINUTE_US, MINUTE_US, 1)
     width = next((step for step in _STEPS if span // step + 2 <= MOST_BUCKETS), None)
     if width is None:
         # Longer than a lifetime: years in round numbers.

@@ -16,7 +16,13 @@ VOTES = Wait(kind="votes", role="voters", needed=3, of=5)
 @pytest.mark.parametrize("touched", [impact(), impact("49.999999999999"), impact(0, 4), impact(0, 0, 10**6)])
 def test_under_both_thresholds_no_votes_are_needed(touched):
     said = consensus.judge(SETTINGS, touched)
-    assert (said.ruling, said.reason, said.rule, said.owner, said.waits) == ("allow", "", "", "", ())
+    assert (said.ruling, said.reason, said.rule, said.owner, said.waits) == (
+        "allow",
+        "",
+        "consensus",
+        "captain",
+        (),
+    )
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,14 @@ from engine.core.gates import (
 from engine.core.vocabulary.actions import RISK_LEVELS
 from engine.core.vocabulary.chain import digest_of
 from engine.core.vocabulary.effects import AskPeople, PerformAction
-from engine.core.vocabulary.facts import EpisodeClosed, KillSwitchSet, ProposalReceived, RolloutPaused, Scope, encode
+from engine.core.vocabulary.facts import (
+    EpisodeClosed,
+    KillSwitchSet,
+    ProposalReceived,
+    RolloutPaused,
+    Scope,
+    encode,
+)
 from engine.core.vocabulary.ids import decision_id
 from engine.core.vocabulary.verdicts import Answer, Wait
 from tests.builders import (
@@ -38,7 +45,18 @@ from tests.builders import (
 
 CAPTAIN = Wait(kind="person", role="captain")
 RESPONDER = Wait(kind="person", role="responder")
-MODULES = (blast_radius, breaker, consensus, escalation, kill_switch, limits, risk, rollout, rules, validation)
+MODULES = (
+    blast_radius,
+    breaker,
+    consensus,
+    escalation,
+    kill_switch,
+    limits,
+    risk,
+    rollout,
+    rules,
+    validation,
+)
 
 
 def effects(asked, state=None, policy=None):
@@ -111,7 +129,9 @@ def test_a_shadowed_verdict_asks_nothing_of_the_world(confidence):
 
 
 def test_the_same_wait_is_named_once():
-    decided = ask(proposal("payment.send", {"recipient": "x", "amount": 1, "currency": "EUR"}, confidence=None))
+    decided = ask(
+        proposal("payment.send", {"recipient": "x", "amount": 1, "currency": "EUR"}, confidence=None)
+    )
     assert answer(decided, "risk").waits == answer(decided, "escalation").waits == (RESPONDER,)
     assert decided.waits == (RESPONDER,)
 
@@ -225,7 +245,11 @@ def test_weighing_names_the_strictest_and_everything_that_objects():
 def test_deciding_changes_nothing_in_state():
     state = state_under(None, KillSwitchSet(at_us=0, scope=Scope("agent", "x"), by="ann"))
     before = snapshot_of(state)
-    for asked in (proposal(), proposal("unknown.thing"), proposal(confidence=None, impact=impact(60, 7, 500))):
+    for asked in (
+        proposal(),
+        proposal("unknown.thing"),
+        proposal(confidence=None, impact=impact(60, 7, 500)),
+    ):
         decide(shipped(), state, ProposalReceived(at_us=NOON_US, proposal=asked))
         assert snapshot_of(state) == before
 

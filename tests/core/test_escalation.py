@@ -27,7 +27,13 @@ def judged(confidence=0.9, touched=None, risk=LOW):
 @pytest.mark.parametrize("confidence", [0.7, 0.70000001, 1.0])
 def test_exactly_at_the_confidence_is_not_under_it(confidence):
     said = judged(confidence)
-    assert (said.ruling, said.reason, said.rule, said.owner, said.waits) == ("allow", "", "", "", ())
+    assert (said.ruling, said.reason, said.rule, said.owner, said.waits) == (
+        "allow",
+        "",
+        "escalation",
+        "captain",
+        (),
+    )
 
 
 @pytest.mark.parametrize("confidence", [0.0, 0.5, 0.6999999999])

@@ -15,7 +15,17 @@ from engine.core.state import State, absorb, decode_state, encode_state, state_h
 from engine.core.vocabulary import facts as f
 from engine.core.vocabulary.units import DAY_US, HOUR_US, MINUTE_US
 from engine.core.vocabulary.verdicts import Wait
-from tests.builders import NOON_US, changed, impact, proposal, promoted, shipped, snapshot_of, state_under, verdict
+from tests.builders import (
+    NOON_US,
+    changed,
+    impact,
+    promoted,
+    proposal,
+    shipped,
+    snapshot_of,
+    state_under,
+    verdict,
+)
 from tests.fold_lines import fold
 from tests.house.tree import ROOT
 
@@ -128,7 +138,11 @@ def test_absorbing_takes_the_keyed_slices_and_the_later_time():
     evolve(apart, f.MetricObserved(at_us=9, series="cpu", value=1.0))
     whole = evolve(State(), f.MetricObserved(at_us=3, series="errors", value=1.0))
     absorb(whole, apart)
-    assert (whole.now_us, sorted(whole.signals.by_series), list(whole.episodes.by_id)) == (9, ["cpu", "errors"], ["e"])
+    assert (whole.now_us, sorted(whole.signals.by_series), list(whole.episodes.by_id)) == (
+        9,
+        ["cpu", "errors"],
+        ["e"],
+    )
 
 
 def test_every_keyed_fact_is_folded():
@@ -176,7 +190,10 @@ def made_up_history(seed, count=400):
     history = [shipped().adopted(at_us), *(promoted(f"{name}@1", at_us) for name in names[:20])]
     for number in range(count):
         at_us += chance.choice([0, 1, 10**6, 10**8])
-        name, text = chance.choice(names), f"{chance.choice(names)}@example.com www.{chance.choice(names)}.org"
+        name, text = (
+            chance.choice(names),
+            f"{chance.choice(names)}@example.com www.{chance.choice(names)}.org",
+        )
         history.append(
             chance.choice(
                 [

@@ -22,7 +22,7 @@ def judged(*facts, agent="coder-1", capability="heal@1", action="cache.clear"):
 
 def test_without_a_stop_it_allows_and_says_nothing():
     said = judged()
-    assert (said.ruling, said.reason, said.rule, said.owner) == ("allow", "", "", "")
+    assert (said.ruling, said.reason, said.rule, said.owner) == ("allow", "", "kill_switch", "captain")
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,12 @@ def test_a_stop_of_another_name_or_kind_does_not_leak(scope):
 
 
 def test_the_widest_stop_speaks_first():
-    scopes = [Scope("action", "cache.clear"), Scope("capability", "heal"), Scope("agent", "coder-1"), Scope("all")]
+    scopes = [
+        Scope("action", "cache.clear"),
+        Scope("capability", "heal"),
+        Scope("agent", "coder-1"),
+        Scope("all"),
+    ]
     for upto in range(1, len(scopes) + 1):
         said = judged(*map(stop, scopes[:upto]))
         assert said.rule == f"kill_switch.{scopes[upto - 1]}"

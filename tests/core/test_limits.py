@@ -36,7 +36,7 @@ def test_without_limits_or_without_impact_there_is_nothing_to_say():
 
 def test_exactly_at_a_limit_is_within_it():
     said = judged(usage(MINE, used=[(0, "coder-1", impact(0, 7), False)]), impact(0, 3))
-    assert (said.ruling, said.reason, said.rule, said.owner) == ("allow", "", "", "")
+    assert (said.ruling, said.reason, said.rule, said.owner) == ("allow", "", "limits.windows", "captain")
     assert said.checks == (Check("mine", 10, 10),)
 
 
@@ -62,7 +62,9 @@ def test_more_than_the_limit_ever_allows_says_so():
 
 def test_what_was_used_a_whole_window_ago_no_longer_counts():
     state = usage(MINE, used=[(0, "coder-1", impact(0, 10), False)])
-    assert limits.judge(state, "coder-1", impact(0, 1), NOON_US + MINUTE_US - 1, shadowed=False).ruling == "deny"
+    assert (
+        limits.judge(state, "coder-1", impact(0, 1), NOON_US + MINUTE_US - 1, shadowed=False).ruling == "deny"
+    )
     assert limits.judge(state, "coder-1", impact(0, 1), NOON_US + MINUTE_US, shadowed=False).ruling == "allow"
 
 
@@ -133,7 +135,8 @@ def test_the_shipped_policy_allows_100_calls_10_usd_and_50_files():
     assert answer(ask(proposal(impact=impact("10.01"))), "limits").rule == "limits.cost_per_hour_and_agent"
     assert ask(proposal(impact=impact(0, 0, 100))).word == "allow"
     assert (
-        answer(ask(proposal(impact=impact(0, 0, 101))), "limits").rule == "limits.api_calls_per_minute_and_agent"
+        answer(ask(proposal(impact=impact(0, 0, 101))), "limits").rule
+        == "limits.api_calls_per_minute_and_agent"
     )
 
 
@@ -146,9 +149,7 @@ def test_a_window_used_up_and_emptied_sums_to_a_plain_zero():
 
 
 def test_trim_leaves_nothing_of_what_no_longer_counts():
-    state = usage(
-        MINE, MONEY, used=[(0, "coder-1", impact(1, 1), False), (30, "healer", impact(1, 1), True)]
-    )
+    state = usage(MINE, MONEY, used=[(0, "coder-1", impact(1, 1), False), (30, "healer", impact(1, 1), True)])
     limits.trim(state, NOON_US + MINUTE_US)
     assert state.live == {}
     assert list(state.shadow["mine"]) == ["healer"]

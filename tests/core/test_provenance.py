@@ -145,7 +145,14 @@ def test_an_address_that_runs_on_still_names_its_beginning():
 
 
 @pytest.mark.parametrize(
-    "text", ["“ann@example.com”", "ann@example.com谢谢", "写信给ann@example.com。", '{"to":"ann@example.com"}', "<ann@example.com>"]
+    "text",
+    [
+        "“ann@example.com”",
+        "ann@example.com谢谢",
+        "写信给ann@example.com。",
+        '{"to":"ann@example.com"}',
+        "<ann@example.com>",
+    ],
 )
 def test_what_merely_stands_beside_an_address_is_not_part_of_it(text):
     assert counted(after(said("person", text)), "ann@example.com") == (0, 0)

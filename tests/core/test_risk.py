@@ -13,7 +13,10 @@ from tests.builders import answer, ask, changed, impact, proposal, shipped
 from tests.risk_examples import DESTRUCTIVE, PATHS_FREE, PATHS_PROTECTED
 
 SETTINGS = shipped().risk
-LEVELS = {RiskLevel(k): v for k, v in {"SAFE": 0, "LOW": 10, "MEDIUM": 30, "HIGH": 55, "CRITICAL": 75, "DESTRUCTIVE": 95}.items()}
+LEVELS = {
+    RiskLevel(k): v
+    for k, v in {"SAFE": 0, "LOW": 10, "MEDIUM": 30, "HIGH": 55, "CRITICAL": 75, "DESTRUCTIVE": 95}.items()
+}
 
 
 def found(asked, policy=None):
@@ -100,7 +103,10 @@ def test_the_largest_share_of_the_blast_radius_counts_in_proportion(touched, poi
 
 def test_an_action_with_caps_of_its_own_is_measured_by_those():
     own = Action(
-        name="try", kind="write", risk=RiskLevel.LOW, blast=BlastCaps(cost_usd=Decimal(0), files=2, api_calls=0)
+        name="try",
+        kind="write",
+        risk=RiskLevel.LOW,
+        blast=BlastCaps(cost_usd=Decimal(0), files=2, api_calls=0),
     )
     policy = changed(actions={"try": own})
     assert parts(proposal("try", {}, impact=impact(0, 1)), policy)["impact"] == 10
@@ -163,7 +169,10 @@ def test_destructive_text_is_found_in_any_argument_however_deep():
 
 
 def test_the_order_of_the_arguments_hides_nothing():
-    for args in ({"sql": "delete from users", "database": "d"}, {"database": "d", "sql": "delete from users"}):
+    for args in (
+        {"sql": "delete from users", "database": "d"},
+        {"database": "d", "sql": "delete from users"},
+    ):
         assert parts(proposal("database.query", args))["destructive.sql-delete-all"] == 70
 
 

@@ -43,7 +43,13 @@ def test_what_was_never_promoted_is_allowed_in_shadow_only():
 
 def test_what_was_promoted_is_executed():
     said = judged(promoted("heal@1"))
-    assert (said.ruling, said.shadowed, said.reason, said.rule, said.owner) == ("allow", False, "", "", "")
+    assert (said.ruling, said.shadowed, said.reason, said.rule, said.owner) == (
+        "allow",
+        False,
+        "",
+        "rollout.stage",
+        "captain",
+    )
 
 
 def test_only_this_version_was_promoted():
@@ -92,7 +98,9 @@ def test_resuming_lifts_only_its_own_reason():
 def test_resuming_what_is_not_paused_changes_nothing():
     assert judged(resumed("freeze")).ruling == "allow"
     assert judged(paused("incident"), resumed("freeze")).ruling == "escalate"
-    assert judged(paused("freeze", name="deploy"), resumed("freeze"), capability="deploy@1").ruling == "escalate"
+    assert (
+        judged(paused("freeze", name="deploy"), resumed("freeze"), capability="deploy@1").ruling == "escalate"
+    )
 
 
 def test_giving_a_reason_again_keeps_the_newest_giver():

@@ -27,7 +27,13 @@ def judged(*rules, **values):
 
 def test_without_rules_or_without_a_hit_it_allows_and_says_nothing():
     for said in (judged(), judged(("false", "deny"), ("files > 3", "escalate"))):
-        assert (said.ruling, said.reason, said.rule, said.owner, said.waits) == ("allow", "", "", "", ())
+        assert (said.ruling, said.reason, said.rule, said.owner, said.waits) == (
+            "allow",
+            "",
+            "rules",
+            "captain",
+            (),
+        )
 
 
 def test_a_rule_that_fires_names_itself_its_reason_and_its_owner():
@@ -118,7 +124,9 @@ def test_what_does_not_matter_to_the_answer_may_fail():
 
 
 def test_a_number_too_large_for_the_language_counts_as_fired():
-    said = judged(("files > 5", "escalate"), ('agent == "x"', "deny"), asked=proposal(impact=impact(0, 2**70)))
+    said = judged(
+        ("files > 5", "escalate"), ('agent == "x"', "deny"), asked=proposal(impact=impact(0, 2**70))
+    )
     assert (said.ruling, said.rule) == ("escalate", "r0")
 
 
@@ -189,7 +197,9 @@ def test_the_shipped_rules_do_what_their_ids_say():
     assert answer(ask(proposal(**unsure | {"impact": impact(25)})), "rules").ruling == "allow"
 
 
-@pytest.mark.parametrize(("hour", "fires"), [(21, False), (22, True), (23, True), (0, True), (4, True), (5, False)])
+@pytest.mark.parametrize(
+    ("hour", "fires"), [(21, False), (22, True), (23, True), (0, True), (4, True), (5, False)]
+)
 def test_the_shipped_night_rule_is_in_shadow_mode(hour, fires):
     night = ask(proposal(impact=impact(0, 3)), at_us=hour * HOUR_US)
     assert night.assessment.shadow_rules == (("large-unattended-night-change",) if fires else ())

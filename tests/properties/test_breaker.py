@@ -116,7 +116,8 @@ class BreakerMachine(RuleBasedStateMachine):
         assert (said.ruling == "allow") == self.model.allows(self.now)
         if said.checks and said.checks[0].measure == "trials_under_way":
             assert said.checks[0].measured == self.model.under_way(self.now) <= self.model.given.trials
-        assert bool(said.reason) == (said.ruling == "deny") == bool(said.owner)
+        assert bool(said.reason) == (said.ruling == "deny")
+        assert (said.rule, said.owner) == ("limits.breaker", "captain")
 
 
 TestBreaker = BreakerMachine.TestCase

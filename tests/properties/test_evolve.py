@@ -71,7 +71,9 @@ def test_facts_that_were_recorded_and_read_back_fold_the_same(history):
     assert encode_state(folded(again)) == encode_state(folded(history))
 
 
-KEYED_AND_OTHER = st.one_of(*[KINDS[kind] for kind in KEYED], *[KINDS[kind] for kind in KINDS if kind not in KEYED])
+KEYED_AND_OTHER = st.one_of(
+    *[KINDS[kind] for kind in KEYED], *[KINDS[kind] for kind in KINDS if kind not in KEYED]
+)
 
 
 @given(histories(of=KEYED_AND_OTHER))

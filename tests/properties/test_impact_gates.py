@@ -13,7 +13,10 @@ from tests.builders import shipped
 from tests.strategies import impacts
 
 caps = st.none() | st.builds(
-    BlastCaps, cost_usd=st.integers(0, 200).map(Decimal), files=st.integers(0, 20), api_calls=st.integers(0, 2000)
+    BlastCaps,
+    cost_usd=st.integers(0, 200).map(Decimal),
+    files=st.integers(0, 20),
+    api_calls=st.integers(0, 2000),
 )
 confidences = st.none() | st.floats(0, 1) | st.sampled_from([0.7, 0.6999999])
 

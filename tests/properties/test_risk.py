@@ -44,7 +44,9 @@ def test_parts_sum_to_the_score_and_the_score_gives_the_level(action, asked):
     assert all(begins[level] > found.score for level in higher)
 
 
-@given(proposals, st.sampled_from(RISK_LEVELS), st.sampled_from(RISK_LEVELS), st.sampled_from(["read", "write"]))
+@given(
+    proposals, st.sampled_from(RISK_LEVELS), st.sampled_from(RISK_LEVELS), st.sampled_from(["read", "write"])
+)
 def test_risk_is_monotone_in_what_the_registry_declares(asked, one, other, kind):
     low, high = sorted((one, other), key=RISK_LEVELS.index)
     better, worse = (scored(Action(name="try", kind=kind, risk=level), asked) for level in (low, high))
@@ -74,7 +76,9 @@ def test_production_never_lowers_the_risk(action, asked):
 
 
 steps = st.sampled_from(["a", "b", "..", ".", "", "etc"])
-detours = st.lists(st.sampled_from(["/x/..", "/.", "/", "\\", "\\y\\..", "//z/./.."]), max_size=3).map("".join)
+detours = st.lists(st.sampled_from(["/x/..", "/.", "/", "\\", "\\y\\..", "//z/./.."]), max_size=3).map(
+    "".join
+)
 
 
 @given(st.lists(steps, max_size=6).map("/".join), st.booleans())

@@ -13,8 +13,15 @@ from tests.strategies import CAPABILITIES, CAPABILITY_NAMES
 REASONS = ["freeze", "incident"]
 steps = st.lists(
     st.one_of(
-        st.builds(f.CapabilityPromoted, at_us=st.just(0), capability=st.sampled_from(CAPABILITIES), by=st.just("a")),
-        st.builds(f.CapabilityDemoted, at_us=st.just(0), capability=st.sampled_from(CAPABILITY_NAMES), by=st.just("a")),
+        st.builds(
+            f.CapabilityPromoted, at_us=st.just(0), capability=st.sampled_from(CAPABILITIES), by=st.just("a")
+        ),
+        st.builds(
+            f.CapabilityDemoted,
+            at_us=st.just(0),
+            capability=st.sampled_from(CAPABILITY_NAMES),
+            by=st.just("a"),
+        ),
         st.builds(
             f.RolloutPaused,
             at_us=st.just(0),

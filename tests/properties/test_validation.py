@@ -54,7 +54,8 @@ def test_taking_any_needed_argument_away_is_found(data, name):
     del args[gone]
     said = validation.judge(shipped().actions, proposal(name, args))
     assert f"{gone}: expected {shipped().actions[name].parameters[gone].type}" in said.reason or (
-        shipped().actions[name].parameters[gone].choices is not None and f"{gone}: expected one of" in said.reason
+        shipped().actions[name].parameters[gone].choices is not None
+        and f"{gone}: expected one of" in said.reason
     )
 
 

@@ -11,13 +11,14 @@ import pytest
 from engine.core.decide import in_order
 from engine.core.vocabulary.facts import VerdictReached, decode
 from engine.core.vocabulary.verdicts import RULING_RANK, Verdict
+from engine.wiring import SHIPPED_POLICY
 from simulator.plain import printable
 from simulator.replay.lanes import Span
 from simulator.stored import lines_of, transaction, verdicts_of
 from simulator.summary import from_json, to_json
 from simulator.summary_text import text
 from tests.builders import NOON_US
-from tests.report.replays import HOSTILE, Replayed, ask, busy, record, replayed
+from tests.report.replays import HOSTILE, Replayed, another_policy, ask, busy, labels_for, record, replayed
 
 
 def verdicts(found: Replayed, policy_hash: str) -> list[Verdict]:
@@ -184,3 +185,25 @@ def test_one_proposal_is_one_decision(tmp_path):
     summary = replayed(record(tmp_path / "r.wkr", [ask(1)])).summary
     assert (summary.decisions, summary.words.allow) == (1, 1)
     assert summary.example.startswith("d_")
+
+
+def test_made_up_names_do_not_make_a_summary_long(tmp_path):
+    facts = [ask(number, action=f"made.up.{number}", agent=f"a{number}") for number in range(620)]
+    labels = labels_for(620, lambda number: number % 2 == 0, lambda _: False)
+    other = another_policy(tmp_path / "other", ("rules.yaml", "rules:", _HOLDS_ALL))
+    found = replayed(record(tmp_path / "r.wkr", facts, labels), SHIPPED_POLICY, other)
+    summary = found.summary
+    assert (len(summary.tracks[0].rules), summary.tracks[0].rules_in_all) == (500, 621)
+    assert (len(summary.score.agents), summary.score.agents_in_all) == (500, 620)
+    assert (len(summary.score.caught_by), summary.score.rules_in_all) == (500, 620)
+    assert (summary.score.held.tp, summary.score.held.fp) == (310, 310)
+    assert len(summary.differences.groups) <= 500
+
+
+# A rule in front of all others: what it holds is denied elsewhere, so it decides nothing.
+_HOLDS_ALL = """rules:
+  - id: everything
+    when: cost_usd >= 0.0
+    ruling: escalate
+    reason: it is anything at all
+"""

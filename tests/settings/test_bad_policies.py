@@ -9,7 +9,6 @@ from engine.core.gates.rules import RULE_FACTS
 from engine.errors import InputError, PolicyError
 from engine.wiring import read_policy
 
-
 # (file, text to replace, replacement, line that must be named (found by this text), what must be said)
 ONE_THING_WRONG = {
     "unknown key": (
@@ -161,11 +160,11 @@ ONE_THING_WRONG = {
         "unknown key 'blst' (known here: blast, breaker, owner, windows)",
     ),
     "a list for a section": (
-        "thresholds",
-        "memory:\n",
-        "memory: []\nmore:\n",
-        "memory:",
-        "memory: Input should be a valid dictionary or instance of MemorySection, not []",
+        "limits",
+        "blast:\n  cost_usd: 100      # US dollars\n  files: 10          # files changed\n  api_calls: 1000 ",
+        "blast: [] ",
+        "blast: []",
+        "blast: Input should be a valid dictionary or instance of BlastSection, not []",
     ),
     "an unknown ruling": (
         "rules",
@@ -215,8 +214,8 @@ ONE_THING_WRONG = {
         "risk",
         "[production, prod, live]",
         "[production, prod, live",
-        "# Places",
-        "not valid YAML: expected ',' or ']', but got ':' (check indentation and quotes)",
+        "levels:",
+        "not valid YAML: expected ',' or ']', but got '?' (check indentation and quotes)",
     ),
     "a tab": (
         "thresholds",
@@ -234,12 +233,12 @@ ONE_THING_WRONG = {
     ),
     "CEL: unfinished": (
         "rules",
-        "when: kind == \"read\" && protected",
-        "when: kind ==",
-        "when: kind ==",
+        'when: kind == "read" && protected',
+        "when: files >=",
+        "when: files >=",
         "rule reading-secrets: Syntax error: mismatched input '<EOF>' expecting {'[', '{', '(', '.', '-', '!', "
-        "'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}, at column 8 of "
-        "`kind ==` (see the CEL language definition)",
+        "'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}, at column 9 of "
+        "`files >=` (see the CEL language definition)",
     ),
     "CEL: unknown name": (
         "rules",
@@ -268,14 +267,14 @@ ONE_THING_WRONG = {
     ),
     "CEL: not a truth": (
         "rules",
-        "when: kind == \"read\" && protected",
+        'when: kind == "read" && protected',
         "when: files + 1",
         "files + 1",
         "rule reading-secrets: `files + 1` gives INT, not true or false (compare it with something)",
     ),
     "CEL: over several lines": (
         "rules",
-        "when: kind == \"read\" && protected",
+        'when: kind == "read" && protected',
         "when: |\n      files >\n      0.0",
         "when: |",
         "rule reading-secrets: found no matching overload for '_>_' applied to '(int, double)', at column 7 of "
@@ -283,7 +282,7 @@ ONE_THING_WRONG = {
     ),
     "CEL: empty": (
         "rules",
-        "when: kind == \"read\" && protected",
+        'when: kind == "read" && protected',
         "when: ''",
         "when: ''",
         "rules.2.when: String should have at least 1 character, not ''",
@@ -382,8 +381,8 @@ ONE_THING_WRONG = {
     ),
     "one condition, two rulings": (
         "rules",
-        "when: kind == \"read\" && protected",
-        "when: kind ==  \"write\"   && untrusted_targets > 0\n    role: captain",
+        'when: kind == "read" && protected',
+        'when: kind ==  "write"   && untrusted_targets > 0\n    role: captain',
         "",
         "the file: untrusted-target and reading-secrets have the same condition but rule escalate and escalate; "
         "keep one",
@@ -454,7 +453,9 @@ ONE_THING_WRONG = {
 }
 
 
-@pytest.mark.parametrize(("name", "old", "new", "named", "said"), ONE_THING_WRONG.values(), ids=ONE_THING_WRONG)
+@pytest.mark.parametrize(
+    ("name", "old", "new", "named", "said"), ONE_THING_WRONG.values(), ids=ONE_THING_WRONG
+)
 def test_one_wrong_thing_is_named_with_its_line_and_cure(folder, name, old, new, named, said):
     folder.edit(name, old, new)
     line = folder.line_of(name, named) if named else 1
@@ -513,7 +514,7 @@ UNREADABLE = {
         "rules.yaml: not valid YAML: unacceptable character #x0000: special characters are not allowed "
         "(check indentation and quotes)",
     ),
-    "brackets without end": ("rules: " + "[" * 5000, "rules.yaml: nested too deeply (flatten it)"),
+    "brackets without end": ("rules: " + "[" * 1000, "rules.yaml: nested too deeply (flatten it)"),
     "a day that does not exist": (
         "rules: 2020-13-45\n",
         "rules.yaml: not valid YAML: month must be in 1..12 (check indentation and quotes)",
@@ -576,7 +577,10 @@ def test_a_file_is_no_folder(folder):
 def test_a_folder_is_no_file(folder):
     folder.file("rules").unlink()
     folder.file("rules").mkdir()
-    assert folder.complaint() == "rules.yaml: cannot be read: Is a directory (check the path and its permissions)"
+    assert (
+        folder.complaint()
+        == "rules.yaml: cannot be read: Is a directory (check the path and its permissions)"
+    )
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

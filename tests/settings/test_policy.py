@@ -55,7 +55,11 @@ SPELLINGS = [
     ("limits", "most: 10\n", "most: 10.000\n"),
     ("limits", "window_s: 60 ", "window_s: 60.0 "),
     ("limits", "# US dollars", "# dollars of the United States"),
-    ("limits", "  files: 10          # files changed\n  api_calls: 1000", "  api_calls: 1000\n  files: 10\n  #"),
+    (
+        "limits",
+        "  files: 10          # files changed\n  api_calls: 1000",
+        "  api_calls: 1000\n  files: 10\n  #",
+    ),
     ("thresholds", "from_cost_usd: 50 ", "from_cost_usd: 50.00 "),
     ("thresholds", "below_confidence: 0.7 ", "below_confidence: 0.70 "),
     ("thresholds", "  votes: 3             # how many must agree\n", ""),
@@ -63,7 +67,11 @@ SPELLINGS = [
     ("risk", "  SAFE: allow\n  LOW: allow\n", "  LOW: allow\n  SAFE: allow\n"),
     ("risk", "  SAFE: 0\n  LOW: 10\n", "  LOW: 10\n  SAFE: 0\n"),
     ("rules", "    ruling: escalate              # allow", "    mode: enforce\n    ruling: escalate # allow"),
-    ("actions", "{path: {type: path}, content: {type: string}}", "{content: {type: string}, path: {type: path}}"),
+    (
+        "actions",
+        "{path: {type: path}, content: {type: string}}",
+        "{content: {type: string}, path: {type: path}}",
+    ),
     ("actions", "{path: {type: path}}", "{path: {type: path, required: true, nullable: false}}"),
 ]
 
@@ -115,7 +123,11 @@ VALUES = [
     ("actions", "required: false", "required: true"),
     ("actions", "choices: [EUR, GBP, USD]", "choices: [EUR, GBP]"),
     ("actions", "  http.get:\n", "  http.fetch:\n"),
-    ("actions", "parameters: {path: {type: path}}", "parameters: {path: {type: path}}\n    blast: {cost_usd: 1, files: 1, api_calls: 1}"),
+    (
+        "actions",
+        "parameters: {path: {type: path}}",
+        "parameters: {path: {type: path}}\n    blast: {cost_usd: 1, files: 1, api_calls: 1}",
+    ),
 ]
 
 
@@ -126,7 +138,9 @@ def test_another_value_gives_another_hash(folder, name, old, new):
 
 def test_values_reach_the_core(folder):
     folder.edit("limits", "window_s: 60 ", "window_s: 0.000001 ")
-    folder.edit("actions", "    risk: SAFE\n", "    risk: SAFE\n    blast: {cost_usd: 0.5, files: 1, api_calls: 2}\n")
+    folder.edit(
+        "actions", "    risk: SAFE\n", "    risk: SAFE\n    blast: {cost_usd: 0.5, files: 1, api_calls: 2}\n"
+    )
     folder.edit("thresholds", "hold_s: 86400", "hold_s: 1.5")
     policy = build_policy(folder.read())
     assert policy.limits[0] == Limit(
@@ -171,9 +185,14 @@ def test_a_policy_cannot_be_changed():
 
 def test_a_policy_without_rules_patterns_or_limits_is_a_policy(folder):
     folder.write("rules", "rules: []\n")
-    text = re.sub(r"(?s)destructive:\n  - id.*?# Places", "destructive: []\n# Places", folder.file("risk").read_text())
+    text = re.sub(
+        r"(?s)destructive:\n  - id.*?# Places", "destructive: []\n# Places", folder.file("risk").read_text()
+    )
     folder.write("risk", re.sub(r"(?s)protected:\n.*", "protected: []\n", text))
-    folder.write("limits", re.sub(r"(?s)windows:.*?breaker:", "windows: []\nbreaker:", folder.file("limits").read_text()))
+    folder.write(
+        "limits",
+        re.sub(r"(?s)windows:.*?breaker:", "windows: []\nbreaker:", folder.file("limits").read_text()),
+    )
     policy = build_policy(folder.read())
     assert (policy.limits, policy.risk.destructive, policy.risk.protected) == ((), (), ())
     assert policy.rules.fired(()) == ()

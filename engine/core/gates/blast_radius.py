@@ -20,13 +20,14 @@ def judge(settings: BlastSettings, action: Action | None, impact: Impact) -> Ans
     """Deny an estimated impact beyond any cap. Exactly at the cap is within it."""
     own = action.blast if action is not None else None
     caps = own or settings.caps
+    place = "limits.blast" if action is None or own is None else f"actions.{action.name}.blast"
     checks = (
         Check("cost_usd", str(impact.cost_usd), str(caps.cost_usd)),
         Check("files", impact.files, caps.files),
         Check("api_calls", impact.api_calls, caps.api_calls),
     )
     if impact.cost_usd <= caps.cost_usd and impact.files <= caps.files and impact.api_calls <= caps.api_calls:
-        return Answer(gate=GATE, ruling="allow", checks=checks)
+        return Answer(gate=GATE, ruling="allow", rule=place, owner=settings.owner, checks=checks)
     over = [
         check
         for check, beyond in zip(
@@ -36,7 +37,6 @@ def judge(settings: BlastSettings, action: Action | None, impact: Impact) -> Ans
         )
         if beyond
     ]
-    place = f"actions.{action.name}.blast" if action is not None and own else "limits.blast"
     return Answer(
         gate=GATE,
         ruling="deny",

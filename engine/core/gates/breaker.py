@@ -12,7 +12,7 @@ from engine.core.vocabulary.verdicts import Answer, Check, Verdict
 
 GATE = "breaker"
 _SETTINGS_PLACE = "limits.breaker"
-_REST = Answer(gate=GATE, ruling="allow")
+_REST = Answer(gate=GATE, ruling="allow", rule=_SETTINGS_PLACE, owner="captain")
 
 
 class Breaker(Struct):
@@ -92,7 +92,7 @@ def judge(breakers: Breakers, capability: CapabilityId, action: ActionName, now_
     if state == "closed":
         count = sum(at_us > now_us - settings.window_us for at_us in breaker.failures_us)
         check = Check("failures_in_a_row", count, settings.failures_to_open)
-        return Answer(gate=GATE, ruling="allow", checks=(check,))
+        return Answer(gate=GATE, ruling="allow", rule=_SETTINGS_PLACE, owner=settings.owner, checks=(check,))
     if breaker.opened_at_us is not None and state == "open":
         until = time_text(breaker.opened_at_us + settings.open_us)
         reason = f"{key} failed {settings.failures_to_open} times in a row; it rests until {until}"
@@ -101,10 +101,12 @@ def judge(breakers: Breakers, capability: CapabilityId, action: ActionName, now_
         trials = _trials(settings, breaker, now_us)
         check = Check("trials_under_way", trials, settings.trials)
         if trials < settings.trials:
-            return Answer(gate=GATE, ruling="allow", checks=(check,))
+            return Answer(
+                gate=GATE, ruling="allow", rule=_SETTINGS_PLACE, owner=settings.owner, checks=(check,)
+            )
         reason = f"{key} is on trial after failures: the outcome of {trials} trial(s) is still unknown"
     return Answer(
-        gate=GATE, ruling="deny", reason=reason, rule=_SETTINGS_PLACE, owner="captain", checks=(check,)
+        gate=GATE, ruling="deny", reason=reason, rule=_SETTINGS_PLACE, owner=settings.owner, checks=(check,)
     )
 
 

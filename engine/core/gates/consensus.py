@@ -28,7 +28,7 @@ def judge(settings: ConsensusSettings, impact: Impact) -> Answer:
     )
     costly, wide = impact.cost_usd >= settings.from_cost_usd, impact.files >= settings.from_files
     if not costly and not wide:
-        return Answer(gate=GATE, ruling="allow", checks=checks)
+        return Answer(gate=GATE, ruling="allow", rule="consensus", owner=settings.owner, checks=checks)
     check = checks[0] if costly else checks[1]
     return Answer(
         gate=GATE,

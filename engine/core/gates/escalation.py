@@ -33,7 +33,7 @@ def judge(settings: EscalationSettings, confidence: float | None, impact: Impact
     unsure = sure < settings.below_confidence and RISK_RANK[risk] >= RISK_RANK[settings.confidence_from]
     costly = impact.cost_usd > settings.above_cost_usd
     if not unsure and not costly:
-        return Answer(gate=GATE, ruling="allow", checks=checks)
+        return Answer(gate=GATE, ruling="allow", rule="escalation", owner=settings.owner, checks=checks)
     given = f"the confidence is {percent_text(sure)}" if confidence is not None else "no confidence was given"
     reasons = [f"{given}, under {percent_text(settings.below_confidence)}"] if unsure else []
     if costly:

@@ -8,7 +8,7 @@ from engine.core.vocabulary.units import time_text
 from engine.core.vocabulary.verdicts import Answer
 
 GATE = "kill_switch"
-_CLEAR = Answer(gate=GATE, ruling="allow")
+_CLEAR = Answer(gate=GATE, ruling="allow", rule="kill_switch", owner="captain")
 
 
 class Stops(Struct):

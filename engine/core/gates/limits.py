@@ -16,7 +16,7 @@ from engine.core.vocabulary.units import SECOND_US, duration_text, time_text
 from engine.core.vocabulary.verdicts import Answer, Check, Verdict
 
 GATE = "limits"
-_UNUSED = Answer(gate=GATE, ruling="allow")
+_UNUSED = Answer(gate=GATE, ruling="allow", rule="limits.windows", owner="captain")
 _ZERO = Decimal(0)
 _ONE = Decimal(1)
 
@@ -120,7 +120,10 @@ def judge(usage: Usage, agent: AgentId, impact: Impact, now_us: int, *, shadowed
         if used > limit.most:
             over.append((limit, used - limit.most))
     if not over:
-        return Answer(gate=GATE, ruling="allow", checks=tuple(checks)) if checks else _UNUSED
+        if not checks:
+            return _UNUSED
+        owner = usage.limits[0].owner
+        return Answer(gate=GATE, ruling="allow", rule="limits.windows", owner=owner, checks=tuple(checks))
     reasons = [
         f"{'all agents together' if limit.per == 'all' else agent} may use {limit.most} {limit.measure} in "
         f"{duration_text(limit.window_us / SECOND_US)}; {_room_again(lane, limit, agent, excess, now_us)}"
@@ -131,7 +134,7 @@ def judge(usage: Usage, agent: AgentId, impact: Impact, now_us: int, *, shadowed
         ruling="deny",
         reason="; ".join(reasons),
         rule=f"limits.{over[0][0].id}",
-        owner="captain",
+        owner=over[0][0].owner,
         checks=tuple(checks),
     )
 

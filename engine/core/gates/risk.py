@@ -18,6 +18,7 @@ from engine.core.vocabulary.verdicts import Answer, Check, Risk, RiskFound, Risk
 
 GATE = "risk"
 TOP_SCORE = 100
+_RULES = {level: f"risk.rulings.{level.value}" for level in RiskLevel}
 
 
 class Patterns(Protocol):
@@ -128,7 +129,8 @@ def judge(settings: RiskSettings, risk: Risk) -> Answer:
     ruling = settings.rulings[risk.level]
     checks = (Check("risk_score", risk.score, None),)
     if ruling == "allow":
-        return Answer(gate=GATE, ruling=ruling, checks=checks)
+        rule = _RULES[risk.level]
+        return Answer(gate=GATE, ruling=ruling, rule=rule, owner=settings.owner, checks=checks)
     # Without any part (a policy may refuse even what is SAFE) the level itself is the reason.
     heaviest = max(risk.parts, key=lambda part: part.points, default=None)
     because = f", most of all because {heaviest.why}" if heaviest is not None else ""
@@ -136,7 +138,7 @@ def judge(settings: RiskSettings, risk: Risk) -> Answer:
         gate=GATE,
         ruling=ruling,
         reason=f"the risk is {risk.level.value} ({risk.score} of {TOP_SCORE}){because}",
-        rule=f"risk.rulings.{risk.level.value}",
+        rule=_RULES[risk.level],
         owner=settings.owner,
         checks=checks,
         waits=() if ruling == "deny" else (Wait(kind="person", role=settings.role),),

@@ -7,7 +7,7 @@ from engine.core.vocabulary.ids import CapabilityId, CapabilityName, capability_
 from engine.core.vocabulary.verdicts import Answer, Wait
 
 GATE = "rollout"
-_LIVE = Answer(gate=GATE, ruling="allow")
+_LIVE = Answer(gate=GATE, ruling="allow", rule="rollout.stage", owner="captain")
 _SHADOW = Answer(
     gate=GATE,
     ruling="allow",

@@ -19,7 +19,7 @@ from engine.core.vocabulary.units import DAY_US, HOUR_US
 from engine.core.vocabulary.verdicts import RULING_RANK, Answer, RiskFound, Ruling, Wait
 
 GATE = "rules"
-_QUIET = Answer(gate=GATE, ruling="allow")
+_QUIET = Answer(gate=GATE, ruling="allow", rule="rules", owner="captain")
 
 
 class Rule(Struct, frozen=True, kw_only=True):

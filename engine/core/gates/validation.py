@@ -13,7 +13,7 @@ _SHOWN = 60
 # Past this many mistakes an agent does not need the next one, and a reason without end would fill the
 # journal.
 _MOST = 12
-_VALID = Answer(gate=GATE, ruling="allow")
+_VALID = Answer(gate=GATE, ruling="allow", rule="actions", owner="captain")
 
 # By exact type: `True` is an `int` to Python, and a flag where a count belongs is a mistake worth catching.
 _PYTHON_TYPES: dict[ParameterType, tuple[type, ...]] = {

@@ -31,6 +31,8 @@ class Limit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """In the unit of the measure: US dollars, files or calls."""
     window_us: int
     per: Literal["agent", "all"]
+    owner: str = "captain"
+    """The role that may change it."""
 
 
 class BreakerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -44,6 +46,8 @@ class BreakerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     trials: int
     """How many trials may be under way at once while half open."""
     successes_to_close: int
+    owner: str = "captain"
+    """The role that may change this."""
 
 
 class Scope(Struct, frozen=True, array_like=True, gc=False):

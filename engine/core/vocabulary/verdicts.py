@@ -54,9 +54,9 @@ class Answer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit
     reason: str = ""
     """A sentence for people; empty when the gate had nothing to object to."""
     rule: str = ""
-    """The rule, limit or threshold that spoke, as it is named in the policy folder."""
+    """The rule, limit or threshold that spoke, or the section that had nothing to say, as policy names it."""
     owner: str = ""
-    """The role that may change that rule; empty when nothing was objected to."""
+    """The role that may change that rule."""
     checks: tuple[Check, ...] = ()
     waits: tuple[Wait, ...] = ()
     shadowed: bool = False
