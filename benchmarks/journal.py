@@ -21,11 +21,15 @@ from typing import Any, NamedTuple
 from engine.adapters.journal_chain import linked
 from engine.adapters.journal_reader import SqliteReader
 from engine.adapters.journal_sqlite import SqliteJournal
+from engine.core.decide import decide
+from engine.core.evolve import evolve
+from engine.core.state import State, decode_state, encode_state
 from engine.core.vocabulary.chain import Head
-from engine.core.vocabulary.facts import ProposalReceived, encode
+from engine.core.vocabulary.facts import ProposalReceived, decode, encode
 from engine.core.vocabulary.ids import ActionName, AgentId, CapabilityId, EpisodeId, ProposalId
 from engine.core.vocabulary.proposals import Impact, Proposal
 from engine.ports import Durability, Entry, Snapshot
+from engine.wiring import SHIPPED_POLICY, build_policy, read_policy
 
 _START_US = 1_700_000_000_000_000
 _THREADS = 8
@@ -48,26 +52,34 @@ class Restoring(NamedTuple):
 
 
 def fact(number: int) -> Entry:
-    """Make a proposal of about 500 bytes, which is what most of a journal consists of."""
+    """Make a proposal of about 500 bytes, unsure enough to be held."""
     proposal = Proposal(
         proposal_id=ProposalId(f"p-{number}"),
         agent=AgentId(f"agent-{number % 8}"),
         capability=CapabilityId("restart-unhealthy@3"),
         action=ActionName("service.restart"),
-        args={"service": f"web-{number % 40}", "grace_s": 30},
+        args={"service": f"web-{number % 40}"},
         episode=EpisodeId(f"task-{number // 8}"),
         environment="production",
         impact=Impact(files=number % 5, api_calls=3),
-        confidence=0.9,
+        confidence=0.55,
         rationale="Five health checks in a row failed and the last deploy is an hour old. " * 2,
     )
     return Entry(f"p-{number}", encode(ProposalReceived(at_us=_START_US + number, proposal=proposal)))
 
 
-def opaque() -> Restoring:
-    """Stand in for the real state: a blob as large as one, loaded by looking at it, folded by counting."""
-    items = [fact(number).body for number in range(_OPEN_ITEMS)]
-    return Restoring(b"[" + b",".join(items) + b"]", len, lambda count, body: count + len(body))
+def held() -> Restoring:
+    """Make a real state: 10,000 proposals that the shipped policy holds, all still waiting."""
+    policy = build_policy(read_policy(SHIPPED_POLICY))
+    state = evolve(State(), policy.adopted(0))
+    for number in range(_OPEN_ITEMS):
+        asked = decode(fact(number).body)
+        evolve(state, asked)
+        for verdict in decide(policy, state, asked).facts:
+            evolve(state, verdict)
+    if len(state.holds.by_id) != _OPEN_ITEMS:
+        raise AssertionError(f"{len(state.holds.by_id)} of {_OPEN_ITEMS} proposals are held")
+    return Restoring(encode_state(state), decode_state, lambda state, body: evolve(state, decode(body)))
 
 
 # ---------------------------------------------------------------- appends
@@ -221,7 +233,7 @@ def _folder(given: Path | None) -> Iterator[Path]:
         yield Path(name)
 
 
-def main(restoring: Callable[[], Restoring] = opaque) -> int:
+def main(restoring: Callable[[], Restoring] = held) -> int:
     """Run all of it and print what came out."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.journal", description=__doc__.splitlines()[0])
     parser.add_argument("--appends", type=int, default=3_000, help="appends of each kind (default 3,000)")

@@ -110,7 +110,15 @@ def differences(db: sqlite_utils.Database) -> Differences | None:
     """Compare tracks 0 and 1 of a results file; `None` when only one policy was replayed."""
     if not db.execute("select exists (select 1 from decisions where track = 1)").fetchone()[0]:
         return None
-    compared, different, reasons = db.execute(_TOTALS).fetchone()
+    compared, reasons = db.execute(_TOTALS).fetchone()
+    db.execute(_KEEP)
+    try:
+        return _differences(db, compared, reasons or 0)
+    finally:
+        db.execute("drop table temp.differing")
+
+
+def _differences(db: sqlite_utils.Database, compared: int, other_reason: int) -> Differences:
     rows = db.execute(_GROUPS, (_MOST_GROUPS,)).fetchall()
     examples: dict[tuple[str, ...], list[str]] = {tuple(row[:4]): [] for row in rows}
     for *key, decision in db.execute(_EXAMPLES, (_MOST_EXAMPLES,)):
@@ -133,14 +141,10 @@ def differences(db: sqlite_utils.Database) -> Differences | None:
     ]
     return Differences(
         compared=compared,
-        different=different or 0,
-        other_reason=reasons or 0,
-        newly_allowed=sum(
-            change.decisions for change in words if change.word == "allow" != change.other_word
-        ),
-        newly_stopped=sum(
-            change.decisions for change in words if change.other_word == "allow" != change.word
-        ),
+        different=sum(one.decisions for one in words),
+        other_reason=other_reason,
+        newly_allowed=sum(one.decisions for one in words if one.word == "allow" != one.other_word),
+        newly_stopped=sum(one.decisions for one in words if one.other_word == "allow" != one.word),
         words=words,
         groups=groups,
         groups_in_all=rows[0][5] if rows else 0,
@@ -188,25 +192,27 @@ def recorded_verdicts(db: sqlite_utils.Database) -> Reproduced | None:
 # The two decisions on one proposal. Not by the view of differences: a stopped replay has no views yet.
 _PAIRS: Final = "from decisions a join decisions b on b.track = 1 and b.seq = a.seq where a.track = 0"
 _DIFFERENT: Final = "(a.word != b.word or a.shadowed != b.shadowed)"
-_TOTALS: Final = f"select count(*), sum({_DIFFERENT}), sum(not {_DIFFERENT} and a.rule != b.rule) {_PAIRS}"
-_WORDS: Final = f"""
-    select a.word, b.word, count(*) {_PAIRS} and {_DIFFERENT} group by 1, 2
-    order by a.word != 'allow' or b.word = 'allow', 3 desc, 1, 2"""
-_GROUPS: Final = f"""
-    select a.word, a.rule, b.word, b.rule, count(*), count(*) over () {_PAIRS} and {_DIFFERENT}
-    group by 1, 2, 3, 4
-    order by a.word != 'allow' or b.word = 'allow', 5 desc, 1, 2, 3, 4 limit ?"""
-# Every part of these texts is written above; nothing of a recording gets into one.
-_EXAMPLES: Final = f"""
-    select word, rule, other_word, other_rule, decision_id from (
-        select a.word, a.rule, b.word as other_word, b.rule as other_rule, a.decision_id,
-               row_number() over (partition by a.word, a.rule, b.word, b.rule order by a.seq) as place
-        {_PAIRS} and {_DIFFERENT}
-    ) where place <= ?"""  # noqa: S608 - put together from the constants above
-_NEWLY_ALLOWED: Final = f"""
-    select a.decision_id, a.seq, a.at_us, a.agent, a.action, b.word, b.rule, a.risk, a.cost_usd
-    {_PAIRS} and a.word = 'allow' and b.word != 'allow'
-    order by a.risk_score desc, a.cost_usd desc, a.seq limit ?"""
+_TOTALS: Final = f"select count(*), sum(not {_DIFFERENT} and a.rule != b.rule) {_PAIRS}"
+# Kept aside for the queries below: joining a million decisions five times takes longer than all else here.
+_KEEP: Final = f"""
+    create temp table differing as
+    select a.seq, a.word, a.rule, b.word as other_word, b.rule as other_rule,
+           a.word != 'allow' or b.word = 'allow' as later
+    {_PAIRS} and {_DIFFERENT}"""
+_WORDS: Final = """
+    select word, other_word, count(*) from differing group by 1, 2 order by later, 3 desc, 1, 2"""
+_GROUPS: Final = """
+    select word, rule, other_word, other_rule, count(*), count(*) over () from differing
+    group by 1, 2, 3, 4 order by later, 5 desc, 1, 2, 3, 4 limit ?"""
+_EXAMPLES: Final = """
+    select p.word, p.rule, p.other_word, p.other_rule, d.decision_id from (
+        select *, row_number() over (partition by word, rule, other_word, other_rule order by seq) as place
+        from differing
+    ) p join decisions d on d.track = 0 and d.seq = p.seq where p.place <= ?"""
+_NEWLY_ALLOWED: Final = """
+    select d.decision_id, d.seq, d.at_us, d.agent, d.action, p.other_word, p.other_rule, d.risk, d.cost_usd
+    from differing p join decisions d on d.track = 0 and d.seq = p.seq where not p.later
+    order by d.risk_score desc, d.cost_usd desc, d.seq limit ?"""
 _REPRODUCED: Final = """
     select count(*), sum(r.word = d.word), sum(r.sha256 = r.replayed_sha256)
     from decisions d join recorded_verdicts r using (proposal_id) where d.track = 0"""

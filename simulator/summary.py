@@ -159,8 +159,8 @@ def summarise(
 
     `rows_of_source` and `notes` are what the recording's footer and header say.
     """
-    # A stopped replay leaves a file without indexes: sorting in memory, with a helper, makes up for it.
-    for pragma in ("temp_store = memory", "cache_size = -65536", "threads = 2"):
+    # 64 MB for pages and sorting, whatever the length of the recording: what is longer is sorted on disk.
+    for pragma in ("cache_size = -65536", "threads = 2"):
         db.conn.execute(f"PRAGMA {pragma}")
     first_us, last_us = db.execute("select min(at_us), max(at_us) from decisions").fetchone()
     tracks = [_track(db, position, track) for position, track in enumerate(end.tracks)]

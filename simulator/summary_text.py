@@ -136,7 +136,8 @@ def _differences(found: Differences) -> Iterable[str]:
         yield f"  {'':>11}  {before} to {after}"
         yield f"  {'':>11}  {' '.join(group.examples[:4])}"
     if found.groups_in_all > _MOST_GROUPS:
-        yield f"  {'':>11}  and {found.groups_in_all - _MOST_GROUPS:,} more groups, in --json and in the report"
+        more = found.groups_in_all - _MOST_GROUPS
+        yield f"  {'':>11}  and {more:,} more groups, in --json and in the report"
 
 
 def _reproduced(found: Reproduced) -> Iterable[str]:

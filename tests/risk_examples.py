@@ -1,4 +1,4 @@
-"""For each shipped pattern what it must find and what it must leave alone; for each place, ways to reach it."""
+"""For each shipped pattern what it must find and must leave alone; for each place, ways to reach it."""
 
 DESTRUCTIVE: dict[str, tuple[list[str], list[str]]] = {
     "rm-recursive": (

@@ -192,6 +192,7 @@ def _kinds() -> dict[type[f.Fact], st.SearchStrategy[f.Fact]]:
         f.CapabilityDemoted: {"capability": names, "by": people},
         f.RolloutPaused: {"capability": names, "reason": reasons, "by": people},
         f.RolloutResumed: {"capability": names, "reason": reasons, "by": people},
+        f.SnapshotTaken: {"seq": st.integers(0, 10**6), "state_hash": st.sampled_from(["00", "ff"])},
     }
     return {kind: st.builds(kind, at_us=st.just(0), **given) for kind, given in fields.items()}
 
@@ -210,7 +211,7 @@ def at(fact: f.Fact, at_us: int) -> f.Fact:
 
 
 def in_time(steps: list[tuple[int, f.Fact]]) -> list[f.Fact]:
-    """Facts in order of time, beginning with the adoption of the shipped policy; each step waits, then happens."""
+    """Facts in order of time, beginning with the adoption of the shipped policy; each waits, then happens."""
     at_us, history = NOON_US, [shipped().adopted(NOON_US)]
     for gap_us, fact in steps:
         at_us += gap_us

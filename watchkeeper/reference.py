@@ -1,6 +1,7 @@
 """Tables of the docs, made from the code they describe. `make docs` writes them into the pages."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -14,7 +15,7 @@ from simulator.fail_if import FIGURES
 from simulator.importers import FORMATS
 
 
-def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     """Write a Markdown table."""
     lines = [head, tuple("---" for _ in head), *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
@@ -79,13 +80,9 @@ def _command(command: click.Command, path: str) -> list[str]:
     if isinstance(command, click.Group):
         inner = [command.get_command(context, name) for name in command.list_commands(context)]
         return [part for one in inner if one is not None for part in _command(one, f"{path} {one.name}")]
-    arguments = [
-        p.make_metavar(context) for p in command.params if isinstance(p, click.Argument)
-    ]
+    arguments = [p.make_metavar(context) for p in command.params if isinstance(p, click.Argument)]
     help_text = " ".join((command.help or "").split())
-    rows = [
-        _option(option, context) for option in command.params if isinstance(option, click.Option)
-    ]
+    rows = [_option(option, context) for option in command.params if isinstance(option, click.Option)]
     parts = [f"### {' '.join([path, *arguments])}", help_text]
     if rows:
         parts.append(table(("option", "meaning", "default"), rows))

@@ -25,6 +25,7 @@ from engine.core.vocabulary.facts import (
     ProposalReceived,
     RolloutPaused,
     RolloutResumed,
+    SnapshotTaken,
     VerdictReached,
 )
 from engine.core.work import holds
@@ -50,8 +51,8 @@ def _adopt(state: State, fact: PolicyAdopted) -> None:
     state.episodes.idle_us = fact.episode_idle_us
 
 
-def _proposed(state: State, fact: ProposalReceived) -> None:
-    """A proposal alone changes nothing: only the verdict on it does."""
+def _noted(_state: State, _fact: ProposalReceived | SnapshotTaken) -> None:
+    """Change nothing: of a proposal only the verdict counts, and a snapshot is state already."""
 
 
 def _decided(state: State, fact: VerdictReached) -> None:
@@ -63,7 +64,7 @@ def _decided(state: State, fact: VerdictReached) -> None:
 
 FOLDS: dict[type[Fact], Callable[[State, Any], None]] = {
     PolicyAdopted: _adopt,
-    ProposalReceived: _proposed,
+    ProposalReceived: _noted,
     VerdictReached: _decided,
     OutcomeReported: lambda state, fact: breaker.fold_outcome(state.breakers, fact),
     MessageObserved: lambda state, fact: provenance.fold_message(state.episodes, fact),
@@ -75,6 +76,7 @@ FOLDS: dict[type[Fact], Callable[[State, Any], None]] = {
     CapabilityDemoted: lambda state, fact: rollout.fold_demoted(state.rollouts, fact),
     RolloutPaused: lambda state, fact: rollout.fold_paused(state.rollouts, fact),
     RolloutResumed: lambda state, fact: rollout.fold_resumed(state.rollouts, fact),
+    SnapshotTaken: _noted,
 }
 
 KEYED = (MessageObserved, EpisodeClosed, MetricObserved)

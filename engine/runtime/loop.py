@@ -1,15 +1,19 @@
 """The loop: append → evolve → decide → append. One fact at a time, in the order of the journal."""
 
+import hashlib
+from contextlib import suppress
+
 from msgspec import ValidationError
 
 from engine.core.decide import Decisions, decide
 from engine.core.evolve import evolve
 from engine.core.policy import Policy
 from engine.core.state import State, decode_state, encode_state
-from engine.core.vocabulary.chain import Record
-from engine.core.vocabulary.facts import Fact, ProposalReceived, VerdictReached, decode, encode
-from engine.errors import JournalError
-from engine.ports import Durability, Entry, Journal, Snapshot
+from engine.core.vocabulary.chain import Head, Record, link
+from engine.core.vocabulary.facts import Fact, ProposalReceived, SnapshotTaken, VerdictReached, decode, encode
+from engine.core.vocabulary.ids import Digest
+from engine.errors import ChainBroken, JournalError
+from engine.ports import Durability, Entry, Journal, JournalReader, Snapshot
 
 
 def key_of(fact: Fact, otherwise: str) -> str:
@@ -66,29 +70,54 @@ class Loop:
         return decided
 
     def snapshot(self) -> Snapshot:
-        """Keep state as it is now, so that the next start need not fold what came before."""
-        head = self._journal.head()
-        snapshot = Snapshot(seq=head.seq, chain_hash=head.hash, state=encode_state(self.state))
+        """Keep state as it is now, so that the next start need not fold what came before.
+
+        The journal gets the hash of the snapshot first: whoever can write the file could otherwise put
+        another state beside an honest chain.
+        """
+        head, body = self._journal.head(), encode_state(self.state)
+        vouched = SnapshotTaken(at_us=self.state.now_us, seq=head.seq, state_hash=_digest(body))
+        self._journal.append([Entry(_snapshot_key(head.seq), encode(vouched))])
+        snapshot = Snapshot(seq=head.seq, chain_hash=head.hash, state=body)
         self._journal.save_snapshot(snapshot)
         return snapshot
 
 
-def restore(journal: Journal) -> tuple[State, int]:
-    """Fold the newest sound snapshot and the journal's tail; return state and the snapshot's sequence number.
+def restore(journal: JournalReader) -> tuple[State, int]:
+    """Fold the newest snapshot the chain vouches for and the journal's tail.
 
-    That number is 0 when everything was folded from the first record. A snapshot of another version of state
-    is passed over: the journal alone is the truth.
+    Returns state and the snapshot's sequence number: 0 when everything was folded from the first record. The
+    tail is checked against the chain on the way. A snapshot that the chain does not vouch for, or of another
+    version of state, is passed over: the journal alone is the truth. Raises `ChainBroken` and `JournalError`.
     """
-    state, after = State(), 0
+    state, start = State(), Head()
     snapshot = journal.latest_snapshot()
-    if snapshot is not None:
-        try:
-            state, after = decode_state(snapshot.state), snapshot.seq
-        except ValidationError:
-            state = State()
-    for record in journal.read(after=after):
+    if snapshot is not None and _vouched(journal, snapshot):
+        with suppress(ValidationError):
+            state, start = decode_state(snapshot.state), Head(snapshot.seq, snapshot.chain_hash)
+    before = start.hash
+    for record in journal.read(after=start.seq):
+        if record.prev != before or link(before, record.seq, record.key, record.body) != record.hash:
+            raise ChainBroken(
+                f"record {record.seq} does not follow the one before it", cure="watchkeeper journal verify"
+            )
         evolve(state, fact_of(record))
-    return state, after
+        before = record.hash
+    return state, start.seq
+
+
+def _vouched(journal: JournalReader, snapshot: Snapshot) -> bool:
+    record = journal.find(_snapshot_key(snapshot.seq))
+    fact = fact_of(record) if record is not None else None
+    return isinstance(fact, SnapshotTaken) and fact.state_hash == _digest(snapshot.state)
+
+
+def _snapshot_key(seq: int) -> str:
+    return f"snapshot:{seq}"
+
+
+def _digest(body: bytes) -> Digest:
+    return Digest(hashlib.sha256(body).hexdigest())
 
 
 def fact_of(record: Record) -> Fact:

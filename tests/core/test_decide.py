@@ -1,4 +1,4 @@
-"""Decide: every gate is asked, the strictest answer wins, and a gate that breaks never lets anything through."""
+"""Decide: every gate is asked, the strictest answer wins, and a gate that breaks lets nothing through."""
 
 import pytest
 
@@ -25,6 +25,8 @@ from engine.core.vocabulary.facts import (
     ProposalReceived,
     RolloutPaused,
     Scope,
+    VerdictReached,
+    decode,
     encode,
 )
 from engine.core.vocabulary.ids import decision_id
@@ -254,8 +256,6 @@ def test_deciding_changes_nothing_in_state():
         assert snapshot_of(state) == before
 
 
-def test_a_verdict_made_by_hand_reads_back(verdict=verdict):
-    from engine.core.vocabulary.facts import VerdictReached, decode
-
+def test_a_verdict_made_by_hand_reads_back():
     fact = VerdictReached(at_us=NOON_US, verdict=verdict("hold"))
     assert decode(encode(fact)) == fact

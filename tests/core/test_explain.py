@@ -68,7 +68,7 @@ def test_every_gate_and_every_context_is_there():
         "restart (chosen)",
         "Risk LOW, 27 of 100",
         "+15  declared: the registry calls service.restart LOW",
-        "+10  production: it acts on production",
+        "+10  production: it acts on a production environment",
         "n: the action takes no such argument",
         f"bound to {verdict.digest}",
         f"policy   {verdict.policy_hash}",

@@ -29,7 +29,9 @@ def plain(recording):
 def run_gate():
     """Run the gate in a process of its own, with this Python unless another is given."""
 
-    def run(*words: object, python: Path | str = sys.executable, **more: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        *words: object, python: Path | str = sys.executable, **more: str
+    ) -> subprocess.CompletedProcess[str]:
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONHASHSEED"} | more
         return subprocess.run(
             [str(python), "-m", "tests.determinism.gate", *map(str, words)],

@@ -2,8 +2,8 @@
 
     python -m tests.determinism.gate RECORDING [--way WAY]... [--policy FOLDER]
 
-It imports the product alone, so that a Python without pytest can run it. `WATCHKEEPER_MUTANT` breaks the product
-on purpose first (see mutants.py): a gate that no mutant can fail guards nothing.
+It imports the product alone, so that a Python without pytest can run it. `WATCHKEEPER_MUTANT` breaks the
+product on purpose first (see mutants.py): a gate that no mutant can fail guards nothing.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ def replay(
     """Replay once. With `stop_after`, somebody asks it to stop after so many groups."""
     recording = Recording(path)
     sources = [
-        read_policy(folder).with_recorded(recording.header.actions) for folder in policies or (SHIPPED_POLICY,)
+        read_policy(folder).with_recorded(recording.header.actions)
+        for folder in policies or (SHIPPED_POLICY,)
     ]
     run = Run(
         recording=str(path),

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from engine.core import decide, state
+from engine.core.signals import Signal
 from engine.core.vocabulary.facts import MetricObserved
 from simulator.replay import driver, lanes, track
 
@@ -35,12 +36,13 @@ def _set_in_state() -> None:
 
 
 def _set_in_verdict() -> None:
-    """What a verdict waits for, made unique by way of a set."""
+    """What a verdict waits for, named in the order of a set of texts."""
     weigh = decide.weigh
 
     def unordered(answers: Any) -> Any:
         ruling, waits, against = weigh(answers)
-        return ruling, tuple(set(waits)), against
+        by_name = {f"{wait.kind} of {wait.role}": wait for wait in waits}
+        return ruling, tuple(by_name[name] for name in {*by_name}), against
 
     decide.weigh = unordered
 
@@ -82,13 +84,12 @@ def _another_mean() -> None:
     def fold(signals: Any, fact: MetricObserved) -> None:
         signal = signals.by_series.get(fact.series)
         if signal is None:
-            signals.by_series[fact.series] = lanes_signal(1, fact.value, fact.at_us, fact.value, 0.0)
+            signals.by_series[fact.series] = Signal(1, fact.value, fact.at_us, fact.value, 0.0)
             return
         mean = (signal.mean * signal.count + fact.value) / (signal.count + 1)
         signal.squares += (fact.value - signal.mean) * (fact.value - mean)
-        signal.count, signal.mean, signal.last, signal.last_us = signal.count + 1, mean, fact.value, fact.at_us
-
-    from engine.core.signals import Signal as lanes_signal
+        signal.count, signal.mean = signal.count + 1, mean
+        signal.last, signal.last_us = fact.value, fact.at_us
 
     lanes.fold_metric = fold
 

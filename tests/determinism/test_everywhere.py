@@ -16,9 +16,9 @@ import pytest
 from tests.determinism import gate
 from tests.house.tree import ROOT
 
-# What the bundled recording comes to under the shipped policy. A change here is a change of what Watchkeeper
-# decides or of what it hashes, in code or in config/: make sure that it is meant, say so in the CHANGELOG, and
-# write down what `python -m tests.determinism.gate simulator/demo.wkr --way "1 shard"` prints now.
+# What the bundled recording comes to under the shipped policy. A change here is a change of what
+# Watchkeeper decides or of what it hashes, in code or in config/: make sure that it is meant, say so in the
+# CHANGELOG, and write down what `python -m tests.determinism.gate simulator/demo.wkr --way "1 shard"` prints.
 PINNED = {
     "journal": "9c6b78a364dc5be2c6af5232a17f7973506613cd79feed60088e67816d869922",
     "state": "cae24d41c9d75820425cb9322406d572ba2d76f8748230882c5af24a37eddac6",
@@ -38,8 +38,8 @@ def test_the_demo_decides_as_it_did():
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", ["0", "1", "12345"])
 def test_the_hash_seed_does_not_show(recording, plain, run_gate, seed):
-    ways = ["1 shard", "2 shards", "live"] if seed == "0" else ["1 shard", "resumed after every group", "live"]
-    done = run_gate(recording, *[word for way in ways for word in ("--way", way)], PYTHONHASHSEED=seed)
+    cut = "2 shards" if seed == "0" else "resumed after every group"
+    done = run_gate(recording, "--way", "1 shard", "--way", cut, "--way", "live", PYTHONHASHSEED=seed)
     assert done.returncode == 0, done.stderr
     assert gate.complaints({"here": plain} | json.loads(done.stdout)) == []
 
@@ -51,8 +51,8 @@ def test_the_version_of_python_does_not_show(recording, plain, run_gate, version
     done = run_gate(recording, "--way", "1 shard", "--way", "2 shards", "--way", "live", python=python)
     assert done.returncode == 0, done.stderr
     assert gate.complaints({"here": plain} | json.loads(done.stdout)) == []
-    demo = run_gate(DEMO, "--way", "1 shard", python=python)
-    assert json.loads(demo.stdout)["1 shard"] == PINNED
+    demo = json.loads(run_gate(DEMO, "--way", "1 shard", python=python).stdout)
+    assert gate.complaints({"here": gate.prints(DEMO, ["1 shard"])["1 shard"]} | demo) == []
 
 
 def _python_with_us(version: str, cache: Path) -> Path:
@@ -105,7 +105,8 @@ def _version_of(python: Path) -> str | None:
 
 def _run(*command: object) -> subprocess.CompletedProcess[str] | None:
     # A Python that is asked to make a venv must not be told which one it runs in.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("VIRTUAL", "COV"))}
+    ours = ("VIRTUAL_ENV", "COVERAGE_", "PYTHON")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     try:
         return subprocess.run(
             [str(word) for word in command],

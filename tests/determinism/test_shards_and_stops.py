@@ -18,7 +18,7 @@ def other(tmp_path_factory):
     return another_policy(
         tmp_path_factory.mktemp("other") / "config",
         ("thresholds.yaml", "below_confidence: 0.7", "below_confidence: 0.95"),
-        ("limits.yaml", "most: 50 ", "most: 5 "),
+        ("limits.yaml", "most: 10\n", "most: 2\n"),
         ("thresholds.yaml", "episode_idle_s: 86400", "episode_idle_s: 600"),
     )
 

@@ -8,7 +8,7 @@ from engine.core.vocabulary import facts as f
 from tests.determinism import gate, histories
 from tests.determinism.mutants import MUTANTS
 
-# Which way, and of which mutant, must come to something else than one plain replay by the same broken product.
+# Which way must come to something else than a plain replay by the same broken product.
 CAUGHT_BY = {
     "hash-of-strings": "another seed",
     "wall-clock": "live",
@@ -27,8 +27,8 @@ def test_a_mutant_is_caught(recording, run_gate, mutant):
     caught_by = CAUGHT_BY[mutant]
     ways = ["1 shard"] if caught_by == "another seed" else ["1 shard", caught_by]
     found = {}
-    # One chance in as many as there are orders would let a set of two slip through under a single other seed.
-    for seed in ("0", "1", "2") if caught_by == "another seed" else ("0",):
+    # Under some seeds a set of two has the same order as under 0: several make such a chance small.
+    for seed in ("0", "3", "5", "7") if caught_by == "another seed" else ("0",):
         words = [word for way in ways for word in ("--way", way)]
         done = run_gate(recording, *words, WATCHKEEPER_MUTANT=mutant, PYTHONHASHSEED=seed)
         assert done.returncode == 0, done.stderr

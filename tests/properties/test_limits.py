@@ -156,7 +156,7 @@ def test_forgetting_in_two_steps_leaves_the_same_sum_to_the_digit(used, since_us
 @given(limit_sets, steps, small)
 def test_room_is_free_at_the_time_the_reason_names(in_force, asked, wish):
     usage, now_us = Usage(limits=in_force[:1]), 0
-    for now_us, *_ in run(usage, timed(asked)):
+    for now_us, *_ in run(usage, timed(asked)):  # noqa: B007 - the last time is needed after the loop
         pass
     said = limits.judge(usage, "healer", wish, now_us, shadowed=False)
     if said.ruling == "deny" and "room again at " in said.reason:

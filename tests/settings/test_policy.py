@@ -1,4 +1,4 @@
-"""A policy folder becomes what the core decides by, under a hash that stands for every value and no spelling."""
+"""A policy folder becomes what the core decides by, under a hash that stands for values, not spelling."""
 
 import re
 import shutil

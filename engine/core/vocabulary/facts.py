@@ -182,6 +182,15 @@ class RolloutResumed(Fact, tag="rollout_resumed", frozen=True, kw_only=True):
     by: str
 
 
+class SnapshotTaken(Fact, tag="snapshot_taken", frozen=True, kw_only=True):
+    """State was written down beside the journal. The chain vouches for it by this hash."""
+
+    seq: int
+    """The last record the snapshot includes."""
+    state_hash: Digest
+    """SHA-256 of its bytes."""
+
+
 AnyFact = (
     PolicyAdopted
     | ProposalReceived
@@ -196,6 +205,7 @@ AnyFact = (
     | CapabilityDemoted
     | RolloutPaused
     | RolloutResumed
+    | SnapshotTaken
 )
 
 FACT_TYPES: Final[dict[str, type[Fact]]] = {
