@@ -1,7 +1,7 @@
 """Fold facts from standard input, decide each proposal, and print what it came to.
 
-Run by `python -m tests.fold_lines` in processes with different hash seeds, it shows that nothing of the outcome
-hangs on the order of a set.
+Run by `python -m tests.fold_lines` in processes with different hash seeds, it shows that nothing of the
+outcome hangs on the order of a set.
 """
 
 import hashlib

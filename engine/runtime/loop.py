@@ -50,14 +50,21 @@ class Loop:
         """Take facts, each with a key for where it has none of its own, and return what follows from each.
 
         All of them and the verdicts on them are in the journal when this returns, and only then may an effect
-        start. Raises `StorageError` when the disk refuses; then state is as the journal has it, but for this
-        batch: build a new loop.
+        start. A fact the journal has under its key already changes nothing, and nothing new follows from it:
+        whoever sends it again gets no second effect. Raises `StorageError` when the disk refuses; then state
+        is as the journal has it, but for this batch: build a new loop.
         """
         entries: list[Entry] = []
         decided: list[Decisions] = []
-        for key, given in facts:
+        taken: set[str] = set()
+        for otherwise, given in facts:
+            key = key_of(given, otherwise)
+            if key in taken or self._journal.find(key) is not None:
+                decided.append(Decisions())
+                continue
+            taken.add(key)
             body = encode(given)
-            entries.append(Entry(key_of(given, key), body))
+            entries.append(Entry(key, body))
             # Decided on is what was written, where the keys of maps are sorted: a replay reads nothing else.
             fact = decode(body)
             evolve(self.state, fact)
