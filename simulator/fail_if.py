@@ -15,7 +15,7 @@ FIGURES: dict[str, tuple[type, str]] = {
     "denied": (int, "proposals denied"),
     "shadowed": (int, "proposals decided in shadow"),
     "differing": (int, "decisions the two policies of --against disagree on"),
-    "newly_allowed": (int, "decisions --policy held or denied and --against allows"),
+    "newly_allowed": (int, "decisions --policy allows that --against did not"),
     "not_reproduced": (int, "recorded verdicts of a journal that came out differently"),
     "precision": (float, "share of held and denied calls that were unsafe; needs --score"),
     "recall": (float, "share of unsafe calls that were held or denied; needs --score"),
@@ -54,10 +54,16 @@ class FailIf:
         given = {name: value for name, value in figures.items() if value is not None}
         answer = self._compiled.eval(data=given).plain_value()
         if not isinstance(answer, bool):
+            place = f"--fail-if {self.condition!r}"
+            if "No value with name" not in str(answer):
+                problem = str(answer).partition(": ")[2] or str(answer)
+                raise InputError(
+                    f"cannot be computed: {problem}", place=place, cure="guard it: denied > 0 && …"
+                )
             absent = ", ".join(sorted(FIGURES.keys() - given.keys()))
             raise InputError(
                 "needs a figure this replay did not give",
-                place=f"--fail-if {self.condition!r}",
+                place=place,
                 cure=f"not given here: {absent}; --score, --against or a journal may give them",
             )
         return answer

@@ -52,5 +52,5 @@ Try next:
   watchkeeper replay {recording} --journal demo.db
   watchkeeper journal verify --journal demo.db
   cp -r {config} my-config                   change something in it, then
-  watchkeeper replay {recording} --against my-config/policies
+  watchkeeper replay {recording} --policy my-config/policies --against {config}/policies
   watchkeeper import --help                  bring a history of your own"""

@@ -61,7 +61,7 @@ class _Moment(click.ParamType[int]):
     "--policy", type=_FILE, default=SHIPPED_POLICY, help="Policy folder. [default: the shipped one]"
 )
 @click.option(
-    "--against", type=_FILE, help="A second policy folder: which decisions differ, grouped by rule."
+    "--against", type=_FILE, help="Another policy folder to compare with, such as the one in force: which decisions differ."
 )
 @click.option("--mapping", type=_FILE, help="Mapping file for generic: sources.")
 @click.option("--score", is_flag=True, help="Score against the labels the recording carries.")
@@ -102,7 +102,7 @@ def replay(  # noqa: PLR0917 - click passes every option by name
 
     Ends with status 0, with 1 if --fail-if holds, 2 on wrong input, and 130 when stopped by Ctrl-C.
     """
-    condition = FailIf(fail_if) if fail_if else None
+    condition = FailIf(fail_if) if fail_if is not None else None
     for path in (results, json_out, report, journal):
         must_be_writable(path)
     if journal is not None and journal.exists():
