@@ -42,10 +42,13 @@ def _fingerprint(source: Path, mapping: Path | None) -> str:
     if not source.is_file():
         raise InputError("no such file", place=str(source), cure="check the path after the colon")
     importers = sorted(Path(__file__).parent.glob("importers/*.py"))
-    beside = sorted(source.parent.glob("*actions.csv.gz")) + sorted(source.parent.glob(source.name + "-wal"))
+    beside = [*sorted(source.parent.glob("*actions.csv*")), source.with_name(source.name + "-wal")]
     digest = hashlib.sha256()
-    for path in (source, *beside, *([mapping] if mapping else []), *importers):
+    read = [path for path in beside if path.is_file()] + ([mapping] if mapping else [])
+    for path in (source, *read, *importers):
         with storage_errors(path), path.open("rb") as file:
+            # Names and sizes too: an empty file beside a source is not the same as none.
+            digest.update(f"{path.name} {path.stat().st_size}\n".encode())
             while chunk := file.read(_CHUNK_BYTES):
                 digest.update(chunk)
     return digest.hexdigest()[:16]

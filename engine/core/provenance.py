@@ -6,6 +6,7 @@ bank account numbers (IBAN) and web addresses: identifiers precise enough to be 
 """
 
 import re
+from functools import lru_cache
 
 from msgspec import Struct, field
 
@@ -16,8 +17,9 @@ from engine.core.vocabulary.ids import EpisodeId
 # address is taken whole: who vouched for ann@example.com did not vouch for ann@example.com.évil.org, nor for
 # "ann@example.com"@evil.org. A name of a host has at most 127 labels of 63 letters.
 _ADDRESS = r"(?a:[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,4})"
+# Only where a word begins is it worth trying: that keeps a long page from being read sixty-four times.
 _TARGET = re.compile(
-    _ADDRESS + r"(?:\w{0,63}(?:[.-]|\"?@)\w{1,63}){0,126}"
+    r"(?<![A-Za-z0-9_.+-])" + _ADDRESS + r"(?:\w{0,63}(?:[.-]|\"?@)\w{1,63}){0,126}"
     r"|(?a:\b[A-Z]{2}\d{2}[A-Z0-9]{10,30}\b)"
     r"|(?:https?://|www\.)[^\s\"'<>()\[\]{}]{1,2000}"
 )
@@ -51,16 +53,19 @@ class Origins(Struct, frozen=True):
     """Seen nowhere in the episode: made up, or remembered from elsewhere."""
 
 
-def targets_in(text: str) -> set[str]:
+# Agents fetch the same pages and pass the same arguments again and again.
+@lru_cache(maxsize=1024)
+def targets_in(text: str) -> frozenset[str]:
     """Find the targets a text names, in one spelling each.
 
     >>> sorted(targets_in("Pay GB29NWBK60161331926819, ask Ann@Example.com. See www.x.org/a."))
     ['ann@example.com', 'gb29nwbk60161331926819', 'www.x.org/a']
     """
-    return {match.rstrip(".,;:!?").lower() for match in _TARGET.findall(text)}
+    return frozenset(match.rstrip(".,;:!?").lower() for match in _TARGET.findall(text))
 
 
-def _named_in(text: str) -> set[str]:
+@lru_cache(maxsize=1024)
+def _named_in(text: str) -> frozenset[str]:
     """Find the targets and, where an address runs on into what follows it, its beginning as well.
 
     A tool that writes eve@evil.org谢谢.x has named eve@evil.org too.

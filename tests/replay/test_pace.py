@@ -7,6 +7,8 @@ import pytest
 
 from engine.core.vocabulary.facts import MetricObserved, ProposalReceived
 from engine.core.vocabulary.units import SECOND_US
+from engine.wiring import SHIPPED_POLICY, read_policy
+from simulator.recording import Recording
 from simulator.replay import driver
 from tests.builders import NOON_US, proposal
 from tests.determinism.gate import replay
@@ -19,8 +21,10 @@ class Clock:
     def __init__(self):
         self.now = 1000.0
         self.naps = []
+        self.on_nap = lambda: None
 
     def sleep(self, seconds):
+        self.on_nap()
         self.naps.append(seconds)
         self.now += seconds
 
@@ -60,12 +64,13 @@ def test_it_never_sleeps_long_so_that_somebody_can_stop_it(minute, clock):
     assert max(clock.naps) <= 0.1
 
 
-def test_stopping_ends_the_waiting_at_once(minute, clock, tmp_path):
-    end = replay(minute, speed=0.000_001, stop_after=1, results=tmp_path / "r.sqlite")
+def test_stopping_ends_the_waiting_at_once(minute, clock):
+    sources = [read_policy(SHIPPED_POLICY)]
+    replaying = driver.Replay(Recording(minute), sources, speed=0.000_001)
+    clock.on_nap = replaying.stop
+    end = replaying.run()
     assert not end.finished
-    before = sum(clock.naps)
-    assert replay(minute, results=tmp_path / "r.sqlite", resume=True).finished
-    assert sum(clock.naps) == before
+    assert len(clock.naps) == 1
 
 
 def test_pace_does_not_show_in_any_hash(minute, clock):
