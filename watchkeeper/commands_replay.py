@@ -8,7 +8,7 @@ import click
 from engine.adapters.files import atomic_write
 from engine.adapters.journal_sqlite import SqliteJournal
 from engine.core.vocabulary.units import parse_time
-from engine.errors import InputError, JournalError
+from engine.errors import InputError, JournalBusy, JournalError
 from engine.wiring import SHIPPED_POLICY, PolicySource, read_policy
 from simulator.fail_if import FailIf, figures
 from simulator.recording import Recording
@@ -128,7 +128,7 @@ def replay(  # noqa: PLR0917 - click passes every option by name
     if json_out is not None:
         with atomic_write(json_out) as file:
             file.write(to_json(summary))
-    for path, what in ((report, "report"), (journal, "journal")):
+    for path, what in ((report, "report"), (journal if summary.finished else None, "journal")):
         if path is not None:
             click.echo(f"{what}: {path}")
     if not summary.finished:
@@ -207,9 +207,17 @@ def _write_journal(
     path: Path, recording: Recording, source: PolicySource, span: Span, end: ReplayEnd
 ) -> None:
     """Replay once more through the live loop, and refuse to call it a journal if the two disagree."""
-    with bar("journal", "facts") as advance, closing(SqliteJournal(path)) as journal:
-        total = recording.footer.facts
-        state = replay_into(journal, recording, source, span, lambda seq: advance(seq / total, seq))
+    total = recording.footer.facts
+    try:
+        with bar("journal", "facts") as advance, closing(SqliteJournal(path)) as journal:
+            state = replay_into(journal, recording, source, span, lambda seq: advance(seq / total, seq))
+    except JournalBusy:
+        raise
+    except BaseException:
+        # Half a journal would be taken for a whole one: nothing in it says that facts are missing.
+        for tail in ("", "-wal", "-shm", ".lock"):
+            Path(f"{path}{tail}").unlink(missing_ok=True)
+        raise
     if state != end.tracks[0].state_hash:
         raise JournalError(
             f"the live loop came to state {state}, the replay to {end.tracks[0].state_hash}",

@@ -57,6 +57,9 @@ class CelRuleBook:
 
     def fired(self, values: tuple[Any, ...]) -> tuple[Fired, ...]:
         """Return the rules that fire on these values (of `names`, in that order)."""
+        if "args_text" in self.names:
+            # Texts may be long and seldom come twice: remembering them would only fill memory.
+            return self._evaluate(dict(zip(self.names, values, strict=True)))
         fired: list[Fired] = []
         for _, pick, memory in self._remembered:
             hit = memory.get(pick(values), _UNKNOWN)

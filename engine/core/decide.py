@@ -168,7 +168,9 @@ def settle(
     answers = (
         _ask(kill_switch.GATE, kill_switch.judge, state.stops, agent, capability, action),
         _ask(breaker.GATE, breaker.judge, state.breakers, capability, action, now_us),
-        _ask(limits.GATE, limits.judge, state.usage, agent, claim.impact, now_us, shadowed=shadowed),
+        _ask(limits.GATE, limits.judge, state.usage, agent, claim.impact, now_us, shadowed=shadowed)
+        if state.policy_hash == policy.policy_hash
+        else _NOT_ADOPTED,
         stage,
     )
     ruling, waits, against = weigh(answers)
@@ -262,6 +264,16 @@ def _ask_risk(policy: Policy, proposal: Proposal, texts: list[str]) -> tuple[Ris
         critical = Risk(level=RiskLevel.CRITICAL, score=risk.TOP_SCORE, parts=(part,))
         # Held whatever the policy's table says of CRITICAL: nobody ruled on a risk that was never measured.
         return RiskFound(critical, destructive=True, protected=True), _broken(risk.GATE, failure)
+
+
+_NOT_ADOPTED = Answer(
+    gate=limits.GATE,
+    ruling="escalate",
+    reason="this policy was never adopted here, so nothing was counted against its limits",
+    rule="limits.adopted",
+    owner="captain",
+    waits=(Wait(kind="person", role="captain"),),
+)
 
 
 def _broken(gate: str, failure: Exception) -> Answer:

@@ -12,8 +12,9 @@ from engine.errors import RecordingError
 def parse_object(line: bytes, place: str) -> dict[str, Any]:
     """Read one JSON object.
 
-    Half a surrogate pair becomes a question mark, and NaN or a number beyond all range its name as text, so that the
-    value can be written again exactly. Raises `RecordingError` when it is not JSON, or not an object.
+    Half a surrogate pair becomes a question mark, and NaN or a number beyond all range its name as text, so
+    that the value can be written again exactly. Raises `RecordingError` when it is not JSON, or not an
+    object.
     """
     try:
         found = msgspec.json.decode(line)

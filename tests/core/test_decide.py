@@ -4,6 +4,7 @@ import pytest
 
 from engine.core import decide as page
 from engine.core.decide import GATES, Decisions, decide
+from engine.core.evolve import evolve
 from engine.core.gates import (
     blast_radius,
     breaker,
@@ -16,6 +17,7 @@ from engine.core.gates import (
     rules,
     validation,
 )
+from engine.core.state import State
 from engine.core.vocabulary.actions import RISK_LEVELS
 from engine.core.vocabulary.chain import digest_of
 from engine.core.vocabulary.effects import AskPeople, PerformAction
@@ -37,6 +39,7 @@ from tests.builders import (
     ask,
     changed,
     impact,
+    promoted,
     proposal,
     rule_book,
     shipped,
@@ -259,3 +262,12 @@ def test_deciding_changes_nothing_in_state():
 def test_a_verdict_made_by_hand_reads_back():
     fact = VerdictReached(at_us=NOON_US, verdict=verdict("hold"))
     assert decode(encode(fact)) == fact
+
+
+def test_a_policy_that_was_never_adopted_holds_everything():
+    asked = ProposalReceived(at_us=NOON_US, proposal=proposal())
+    state = evolve(State(), promoted())
+    (fact,) = decide(shipped(), state, asked).facts
+    verdict = fact.verdict
+    assert (verdict.word, verdict.answers[2].rule) == ("hold", "limits.adopted")
+    assert Wait(kind="person", role="captain") in verdict.waits

@@ -29,7 +29,7 @@ class Breaker(Struct):
 
 
 class Breakers(Struct):
-    """All breakers that are not at rest, by `capability name/action`, and how they are set."""
+    """All breakers that are not at rest, by the name of a capability and an action, and how they are set."""
 
     settings: BreakerSettings | None = None
     """`None` until a policy is adopted: then no breaker opens."""
@@ -85,6 +85,7 @@ def judge(breakers: Breakers, capability: CapabilityId, action: ActionName, now_
     if settings is None or not breakers.by_key:
         return _REST
     key = _key(capability, action)
+    shown = f"{capability_name(capability)}/{action}"
     breaker = breakers.by_key.get(key)
     if breaker is None:
         return _REST
@@ -95,7 +96,7 @@ def judge(breakers: Breakers, capability: CapabilityId, action: ActionName, now_
         return Answer(gate=GATE, ruling="allow", rule=_SETTINGS_PLACE, owner=settings.owner, checks=(check,))
     if breaker.opened_at_us is not None and state == "open":
         until = time_text(breaker.opened_at_us + settings.open_us)
-        reason = f"{key} failed {settings.failures_to_open} times in a row; it rests until {until}"
+        reason = f"{shown} failed {settings.failures_to_open} times in a row; it rests until {until}"
         check = Check("state", "open", "closed")
     else:
         trials = _trials(settings, breaker, now_us)
@@ -104,14 +105,16 @@ def judge(breakers: Breakers, capability: CapabilityId, action: ActionName, now_
             return Answer(
                 gate=GATE, ruling="allow", rule=_SETTINGS_PLACE, owner=settings.owner, checks=(check,)
             )
-        reason = f"{key} is on trial after failures: the outcome of {trials} trial(s) is still unknown"
+        reason = f"{shown} is on trial after failures: the outcome of {trials} trial(s) is still unknown"
     return Answer(
         gate=GATE, ruling="deny", reason=reason, rule=_SETTINGS_PLACE, owner=settings.owner, checks=(check,)
     )
 
 
 def _key(capability: CapabilityId, action: ActionName) -> str:
-    return f"{capability_name(capability)}/{action}"
+    # With the length in front, `a/b` with `c` and `a` with `b/c` are two breakers.
+    name = capability_name(capability)
+    return f"{len(name)}:{name}/{action}"
 
 
 def _state(
