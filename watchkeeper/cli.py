@@ -1,10 +1,13 @@
 """The command line. Each command lives in a module of its own and is imported only when it is called."""
 
 import importlib
+import io
+import sys
 from typing import Any, Final
 
 import click
 
+from engine.adapters.files import storage_errors
 from engine.errors import WatchkeeperError
 from watchkeeper import __version__
 
@@ -18,6 +21,10 @@ _COMMANDS: Final = {
     "policy": "watchkeeper.commands_policy:policy",
     "journal": "watchkeeper.commands_journal:journal",
 }
+
+
+STOPPED: Final = 130
+"""The exit status of what Ctrl-C ended, as shells have it."""
 
 
 class Refused(click.ClickException):
@@ -47,14 +54,26 @@ class Commands(click.Group):
         return command if isinstance(command, click.Command) else None
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run, turning our own errors into one line. Anything else is a bug and crashes loudly."""
+        """Run, turning our own errors and the machine's refusals into one line.
+
+        Anything else is a bug and crashes loudly.
+        """
         try:
-            return super().invoke(ctx)
+            # Every writer of files names its own; what is left is the terminal, or the file it is sent to.
+            with storage_errors("standard output"):
+                return super().invoke(ctx)
         except WatchkeeperError as refused:
             raise Refused(" ".join(str(refused).split())) from refused
+        except KeyboardInterrupt:
+            click.echo("watchkeeper: stopped", err=True)
+            raise SystemExit(STOPPED) from None
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="watchkeeper")
 def main() -> None:
     """Watchkeeper: agents propose, the engine decides, people hold the override."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Names of files need not be text, and a terminal need not know every sign of ours.
+            stream.reconfigure(errors="backslashreplace")

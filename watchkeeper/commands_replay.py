@@ -21,7 +21,7 @@ from simulator.score import add_episode_labels
 from simulator.sources import open_source
 from simulator.summary import Summary, summarise, to_json
 from simulator.summary_text import text
-from watchkeeper.home import folder, must_be_writable, remember_replay, shown
+from watchkeeper.home import folder, must_be_writable, must_differ, remember_replay, shown
 from watchkeeper.progress import bar, stopped_by_ctrl_c
 
 _FILE = click.Path(path_type=Path)
@@ -61,7 +61,9 @@ class _Moment(click.ParamType[int]):
     "--policy", type=_FILE, default=SHIPPED_POLICY, help="Policy folder. [default: the shipped one]"
 )
 @click.option(
-    "--against", type=_FILE, help="Another policy folder to compare with, such as the one in force: which decisions differ."
+    "--against",
+    type=_FILE,
+    help="Another policy folder to compare with, such as the one in force: which decisions differ.",
 )
 @click.option("--mapping", type=_FILE, help="Mapping file for generic: sources.")
 @click.option("--score", is_flag=True, help="Score against the labels the recording carries.")
@@ -105,6 +107,7 @@ def replay(  # noqa: PLR0917 - click passes every option by name
     condition = FailIf(fail_if) if fail_if is not None else None
     for path in (results, json_out, report, journal):
         must_be_writable(path)
+    must_differ(source, (results, json_out, report, journal))
     if journal is not None and journal.exists():
         raise InputError(
             "there is a journal already", place=str(journal), cure="a journal is never overwritten"

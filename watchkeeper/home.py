@@ -1,6 +1,7 @@
 """Where Watchkeeper keeps what it makes unless it is told otherwise: `.watchkeeper` by default."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from engine.adapters.files import atomic_write, storage_errors
@@ -27,7 +28,7 @@ def remember_replay(results: Path) -> None:
     """Let later commands find the results of this replay without being told."""
     folder("")
     with atomic_write(home() / _LAST) as file:
-        file.write(str(results.resolve()).encode() + b"\n")
+        file.write(os.fsencode(results.resolve()) + b"\n")
 
 
 def last_replay() -> Path | None:
@@ -35,7 +36,8 @@ def last_replay() -> Path | None:
     pointer = home() / _LAST
     if not pointer.exists():
         return None
-    path = Path(pointer.read_text(encoding="utf-8").strip())
+    with storage_errors(pointer):
+        path = Path(os.fsdecode(pointer.read_bytes().strip()))
     return path if path.exists() else None
 
 
@@ -43,6 +45,17 @@ def shown(path: Path) -> Path:
     """Return a path the shorter way, relative to the current folder where it lies in it."""
     here = Path.cwd()
     return path.relative_to(here) if path.is_relative_to(here) else path
+
+
+def must_differ(source: str, outputs: Iterable[Path | None]) -> None:
+    """Refuse outputs that would replace what is read, or each other. Raises `InputError`."""
+    taken = {Path(name).resolve() for name in (source, source.partition(":")[2]) if name}
+    for path in outputs:
+        if path is None or (path.exists() and not path.is_file()):
+            continue
+        if path.resolve() in taken:
+            raise InputError("is named twice", place=str(path), cure="give every file a name of its own")
+        taken.add(path.resolve())
 
 
 def must_be_writable(path: Path | None) -> None:

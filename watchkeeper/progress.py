@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 _LINE_S = 5.0
+_REDRAW_S = 0.1
 
 Advance = Callable[[float, int], None]
 """Takes the share that is done, 0 to 1, and how many items that was."""
@@ -35,9 +36,18 @@ def bar(what: str, unit: str) -> Iterator[Advance]:
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, transient=True) as progress:
-        work = progress.add_task(what, total=1.0, rate="")
-        yield lambda share, count: progress.update(work, completed=share, rate=rate(count))
+    # Drawn by hand, without a thread: a process with threads may not fork its workers.
+    with Progress(*columns, console=console, transient=True, auto_refresh=False) as progress:
+        work, last = progress.add_task(what, total=1.0, rate=""), began
+
+        def advance(share: float, count: int) -> None:
+            nonlocal last
+            now = time.monotonic()
+            if now - last >= _REDRAW_S:
+                last = now
+                progress.update(work, completed=share, rate=rate(count), refresh=True)
+
+        yield advance
 
 
 def _lines(console: Console, what: str, began: float, rate: Callable[[int], str]) -> Advance:

@@ -1,0 +1,102 @@
+"""`watchkeeper demo`: one command shows the main job, also where there is no screen and no network."""
+
+import re
+import sys
+
+import pytest
+
+from tests.cli.running import DEMO, ROOT, here, run
+from watchkeeper import commands_demo
+
+# Any attempt to reach the network, or to open a browser, ends the program.
+_ALONE = """
+import socket, sys, webbrowser
+def refuse(*_words, **_named):
+    raise SystemExit("it tried to leave the machine")
+socket.socket.connect = socket.create_connection = socket.getaddrinfo = refuse
+webbrowser.open = webbrowser.get = refuse
+from watchkeeper.cli import main
+main(["demo", "--headless"], prog_name="watchkeeper")
+"""
+
+
+@pytest.fixture
+def shown(place):
+    """The demo without a screen, as a person starts it."""
+    return run("demo", "--headless", cwd=place)
+
+
+def test_it_says_what_would_have_been_allowed_held_and_denied(shown):
+    assert (shown.returncode, shown.stderr) == (0, "")
+    for word in ("allow", "hold", "deny", "in shadow", "waiting"):
+        assert re.search(rf"(?m)^  {word}\s+[\d,]+", shown.stdout), word
+    for name in ("policy hash", "journal hash", "state hash"):
+        assert re.search(rf"(?m)^  {name}\s+[0-9a-f]{{64}}$", shown.stdout), name
+    assert "made up by simulator/world.py" in shown.stdout.lower()
+    assert "recall" in shown.stdout
+
+
+def test_the_report_it_names_is_there_and_under_2_mb(shown, place):
+    report = place / re.search(r"(?m)^report: (.+)$", shown.stdout)[1]
+    page = report.read_text()
+    assert page.startswith("<!DOCTYPE html>")
+    assert 10_000 < report.stat().st_size < 2_000_000
+    assert not re.search(r"(?:src|href)=[\"']?(?:https?:)?//", page)
+
+
+def test_it_says_what_to_try_next_and_that_works(shown, place):
+    named = shown.stdout[shown.stdout.index("Try next:") :]
+    for command in ("explain", "replay", "import"):
+        assert f"watchkeeper {command} " in named
+    example = re.search(r"watchkeeper explain (d_[0-9a-f]+)", shown.stdout)[1]
+    assert here("explain", example).exit_code == 0
+    for command in re.findall(r"(?m)^  watchkeeper (\w+)", named):
+        assert here(command, "--help").exit_code == 0
+
+
+def test_everything_it_made_lies_in_the_data_folder(shown, place):
+    assert [path.name for path in place.iterdir()] == [".watchkeeper"]
+
+
+def test_the_command_it_names_replays_to_the_same(shown, place, monkeypatch):
+    monkeypatch.setenv("WATCHKEEPER_HOME", str(place / "home"))
+    command = re.search(r"run it again: watchkeeper ((?:.*\\\n)*.*)\n", shown.stdout)[1]
+    again = here(*command.replace("\\\n", " ").split())
+    assert again.exit_code == 0
+    assert set(re.findall(r"[0-9a-f]{64}", again.output)) == set(re.findall(r"[0-9a-f]{64}", shown.stdout))
+
+
+def test_it_needs_no_network_and_opens_no_browser(place):
+    import subprocess
+
+    from tests.cli.running import environment
+
+    done = subprocess.run(
+        [sys.executable, "-c", _ALONE],
+        cwd=place,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_without_a_screen_it_says_where_the_report_is(place):
+    result = here("demo")
+    assert result.exit_code == 0
+    assert "there is no browser here: open the file above in one" in result.output
+
+
+def test_with_a_screen_it_opens_the_report(place, monkeypatch):
+    opened = []
+    monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.setattr(commands_demo.webbrowser, "open", lambda url: opened.append(url) or True)
+    assert "no browser" not in here("demo").output
+    assert opened == [(place / ".watchkeeper" / "reports" / "demo.html").as_uri()]
+
+
+def test_it_names_its_recording_as_a_person_would_type_it(place, monkeypatch):
+    monkeypatch.setenv("WATCHKEEPER_HOME", str(place / "home"))
+    monkeypatch.chdir(ROOT)
+    assert here("demo", "--headless").output.startswith(f"{DEMO.relative_to(ROOT)} (world)\n")

@@ -1,0 +1,72 @@
+"""What a newcomer sees, word for word.
+
+After a change that is meant, write the transcripts anew and read the difference:
+
+    WATCHKEEPER_WRITE_GOLDEN=1 .venv/bin/python -m pytest tests/cli/test_transcripts.py
+"""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.cli.running import DEMO, ROOT, here, normal
+
+GOLDEN = Path(__file__).with_name("golden")
+# One decision of the demo for each word a verdict can have, by what it shows.
+DECISIONS = {
+    "allowed-in-shadow": "word = 'allow' and shadowed",
+    "held-for-votes": "rule = 'consensus.from_files'",
+    "held-for-an-untrusted-target": "rule = 'untrusted-target'",
+    "denied-by-a-limit": "rule = 'limits.cost_per_hour_and_agent'",
+    "denied-by-the-kill-switch": "rule = 'kill_switch.all'",
+    "denied-for-its-arguments": "rule like 'actions.%'",
+}
+
+
+def agree(name: str, shown: str) -> None:
+    """Compare with the transcript of this name, or write it where that is asked for."""
+    path = GOLDEN / f"{name}.txt"
+    if os.environ.get("WATCHKEEPER_WRITE_GOLDEN"):
+        path.write_text(shown)
+    assert shown == path.read_text(), "meant? then see the top of this file"
+
+
+@pytest.fixture
+def at_home(place, monkeypatch):
+    """The project's own folder, with data kept elsewhere."""
+    monkeypatch.setenv("WATCHKEEPER_HOME", str(place / "home"))
+    monkeypatch.chdir(ROOT)
+    return place
+
+
+def test_the_demo(at_home):
+    agree("demo", normal(here("demo", "--headless").stdout))
+
+
+def test_a_replay_against_another_policy(at_home, other):
+    result = here("replay", DEMO.relative_to(ROOT), "--score", "--against", other)
+    agree("replay-against", normal(result.stdout).replace(str(other), "OTHER"))
+
+
+@pytest.mark.parametrize("name", DECISIONS)
+def test_an_explanation(at_home, name):
+    import sqlite3
+    from contextlib import closing
+
+    assert here("replay", DEMO.relative_to(ROOT)).exit_code == 0
+    with closing(sqlite3.connect(at_home / "home" / "replays" / "demo.sqlite")) as connection:
+        question = f"select decision_id from decisions where {DECISIONS[name]} order by seq limit 1"
+        decision_id = connection.execute(question).fetchone()[0]
+    agree(f"explain-{name}", normal(here("explain", decision_id).stdout))
+
+
+def test_every_transcript_has_its_test():
+    written = {path.stem for path in GOLDEN.glob("*.txt")}
+    assert written == {"demo", "replay-against"} | {f"explain-{name}" for name in DECISIONS}
+
+
+def test_transcripts_name_no_machine():
+    for path in GOLDEN.glob("*.txt"):
+        assert not re.search(r"(?m)(?:^|\s)/(?!bin|etc|var|tmp/x)\w+/", path.read_text()), path.name
