@@ -1,7 +1,6 @@
 """The driver: groups in, verdicts out, in one order whatever the number of shards."""
 
 import gc
-import hashlib
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -10,7 +9,7 @@ from operator import attrgetter
 
 from msgspec import Struct
 
-from engine.core.state import State, decode_state
+from engine.core.state import State, decode_state, encode_state, state_hash
 from engine.core.vocabulary.ids import Digest
 from engine.wiring import PolicySource, build_policy
 from simulator.recording import Recording
@@ -88,7 +87,7 @@ class Replay:
         self._now_us = 0
         self._stop = False
         self._paced_from: tuple[float, int] | None = None
-        self._states: list[bytes] = []
+        self._states: list[State] = []
         self._digests: dict[int, list[bytes]] = {}
         for entry in recording.frames:
             self._digests.setdefault(entry.group, []).append(bytes.fromhex(entry.sha256))
@@ -108,7 +107,6 @@ class Replay:
             following = self._groups(shards, following, groups, progress)
             shards.ask(-1, with_keyed=True)
             self._keep(following, shards.answers())
-        states = self._states
         return ReplayEnd(
             finished=following == groups,
             kinds=dict(sorted(self._kinds.items())),
@@ -120,10 +118,10 @@ class Replay:
                     policy=source.place,
                     policy_hash=track.policy.policy_hash,
                     journal_hash=track.journal_hash,
-                    state_hash=Digest(hashlib.sha256(state).hexdigest()),
-                    state=decode_state(state),
+                    state_hash=state_hash(state),
+                    state=state,
                 )
-                for source, track, state in zip(self._sources, self._tracks, states, strict=True)
+                for source, track, state in zip(self._sources, self._tracks, self._states, strict=True)
             ],
         )
 
@@ -208,7 +206,7 @@ class Replay:
                     self._now_us,
                     dict(self._kinds),
                     [track.checkpoint() for track in self._tracks],
-                    self._states,
+                    [encode_state(state) for state in self._states],
                 )
             )
 

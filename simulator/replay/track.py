@@ -3,12 +3,15 @@
 import hashlib
 from time import perf_counter_ns
 
+import msgspec
 from msgspec import Struct
 
 from engine.core.decide import settle
 from engine.core.evolve import evolve
 from engine.core.policy import Policy
-from engine.core.state import State, absorb, decode_state, encode_state
+from engine.core.provenance import Episodes
+from engine.core.signals import Signals
+from engine.core.state import State, absorb, decode_state
 from engine.core.vocabulary.facts import Fact, VerdictReached, encode
 from engine.core.vocabulary.ids import Digest
 from engine.core.vocabulary.verdicts import Objection, Verdict
@@ -80,13 +83,17 @@ class Track:
         """The chain over all groups so far."""
         return Digest(self._chain.hex())
 
-    def state_with(self, keyed: list[State], now_us: int) -> bytes:
-        """Write state together with the keyed slices the workers folded."""
-        whole = decode_state(encode_state(self.state))
-        whole.now_us = max(whole.now_us, now_us)
+    def state_with(self, keyed: list[State], now_us: int) -> State:
+        """Put state together with the keyed slices the workers folded. The shared slices are not copied."""
+        whole = msgspec.structs.replace(
+            self.state,
+            now_us=max(self.state.now_us, now_us),
+            episodes=Episodes(idle_us=self.state.episodes.idle_us),
+            signals=Signals(),
+        )
         for part in keyed:
             absorb(whole, part)
-        return encode_state(whole)
+        return whole
 
     def resume(self, state: bytes, chain: bytes) -> None:
         """Go on from a checkpoint at the end of a group. The workers go on with the keyed slices."""
