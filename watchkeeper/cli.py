@@ -3,6 +3,8 @@
 import importlib
 import io
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import click
@@ -53,20 +55,30 @@ class Commands(click.Group):
         command = getattr(importlib.import_module(module), attribute)
         return command if isinstance(command, click.Command) else None
 
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run, turning our own errors and the machine's refusals into one line.
+    def make_context(self, *words: Any, **options: Any) -> click.Context:
+        """Read the command line. Help is printed here."""
+        with _refusals():
+            return super().make_context(*words, **options)
 
-        Anything else is a bug and crashes loudly.
-        """
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run, turning refusals into one line. Anything else is a bug and crashes loudly."""
         try:
-            # Every writer of files names its own; what is left is the terminal, or the file it is sent to.
-            with storage_errors("standard output"):
+            with _refusals():
                 return super().invoke(ctx)
-        except WatchkeeperError as refused:
-            raise Refused(" ".join(str(refused).split())) from refused
         except KeyboardInterrupt:
             click.echo("watchkeeper: stopped", err=True)
             raise SystemExit(STOPPED) from None
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Turn our own errors, and the machine's, into one line."""
+    try:
+        # Every writer of files names its own; what is left is the terminal, or the file it is sent to.
+        with storage_errors("standard output"):
+            yield
+    except WatchkeeperError as refused:
+        raise Refused(" ".join(str(refused).split())) from refused
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -30,7 +30,8 @@ def bar(what: str, unit: str) -> Iterator[Advance]:
         yield _lines(console, what, began, rate)
         return
     columns = (
-        TextColumn("{task.description}"),
+        # Names of files are no markup: `[/b].csv` would end the program.
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TaskProgressColumn(),
         TextColumn("{task.fields[rate]}"),
@@ -60,7 +61,7 @@ def _lines(console: Console, what: str, began: float, rate: Callable[[int], str]
             return
         last = now
         left = f", {(now - began) * (1 - share) / share:,.0f} s left" if share > 0 else ""
-        console.print(f"{what}: {share:.0%}, {rate(count)}{left}", highlight=False)
+        console.print(f"{what}: {share:.0%}, {rate(count)}{left}", highlight=False, markup=False)
 
     return advance
 

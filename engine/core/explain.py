@@ -142,6 +142,8 @@ def _gate(answer: Answer) -> list[str]:
 
 
 def _check(check: Check) -> str:
+    if check.measure == "confidence":
+        return f"confidence {check.measured}, at least {check.limit}"
     return f"{check.measure} {check.measured}" + ("" if check.limit is None else f" of {check.limit}")
 
 

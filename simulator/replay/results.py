@@ -6,7 +6,7 @@ Rows of a group and the checkpoint after it are committed together, so whatever 
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -106,7 +106,12 @@ class Results:
                 )
             self._connection = sqlite3.connect(self._partial, isolation_level=None)
             self.db = sqlite_utils.Database(self._connection)
-            self.checkpoint = self._go_on() if resume else self._begin()
+            try:
+                self.checkpoint = self._go_on() if resume else self._begin()
+            except BaseException:
+                # What a stopped replay left stays, whoever failed to go on from it.
+                self.close() if resume else self.discard()
+                raise
         self._rows: list[tuple[Any, ...]] = []
         self._objections: list[tuple[Any, ...]] = []
         self._lines: list[bytes] = []
@@ -131,8 +136,13 @@ class Results:
         return None
 
     def _go_on(self) -> Checkpoint | None:
-        stored = dict(self._connection.execute("select what, value from run").fetchall())
-        before = msgspec.json.decode(stored["run"], type=Run)
+        try:
+            stored = dict(self._connection.execute("select what, value from run").fetchall())
+            before = msgspec.json.decode(stored["run"], type=Run)
+        except (sqlite3.DatabaseError, KeyError, msgspec.DecodeError) as failure:
+            raise InputError(
+                f"not a results file: {failure}", place=str(self._partial), cure="leave out --resume"
+            ) from failure
         if before.identity != self.run.identity:
             raise InputError(
                 "the stopped replay was of another recording, policy or span",
@@ -274,22 +284,21 @@ def find_decision(path: Path, decision_id: DecisionId, track: int = 0) -> tuple[
             "no such file", place=str(path), cure="run watchkeeper replay or watchkeeper demo first"
         )
     try:
-        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
             found = connection.execute(
                 "select d.line, b.body, p.line from decisions d join blocks b using (block) "
                 "join decisions p on p.seq = d.seq and p.track = 0 where d.decision_id = ? and d.track = ?",
                 (decision_id, track),
             ).fetchone()
-        connection.close()
-    except sqlite3.DatabaseError as failure:
+        if found is None:
+            return None
+        line, body, first = found
+        lines = zstandard.ZstdDecompressor().decompress(body).split(b"\n")
+        return lines[first - 1], lines[line]
+    except (sqlite3.DatabaseError, zstandard.ZstdError, IndexError) as failure:
         raise InputError(
             f"not a results file: {failure}", place=str(path), cure="name a file replay wrote"
         ) from None
-    if found is None:
-        return None
-    line, body, first = found
-    lines = zstandard.ZstdDecompressor().decompress(body).split(b"\n")
-    return lines[first - 1], lines[line]
 
 
 @contextmanager

@@ -65,7 +65,8 @@ class _Apart:
 
     def ask(self, group: int, *, with_keyed: bool) -> None:
         for connection in self._connections:
-            with _alive():
+            # Who no longer listens may have said why: that lies among the answers.
+            with suppress(BrokenPipeError, ConnectionResetError):
                 connection.send((group, with_keyed))
 
     def answers(self) -> list[Batch]:

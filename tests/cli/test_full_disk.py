@@ -1,4 +1,4 @@
-"""A disk that fills up half-way: one line, status 2, and nothing half written under a name somebody trusts."""
+"""A disk that fills up half-way: one line, status 2, and nothing half written."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_journal_that_does_not_fit(place):
     assert here("replay", DEMO).exit_code == 0
     before = tree(place)
     done = run_limited("replay", DEMO, "--journal", "j.db", cwd=place, most_bytes=2_000_000)
-    is_one_line(done, "j.db", "try again")
+    is_one_line(done, "j.db", "then retry")
     assert [name for name in tree(place) if "j.db" in name] == []
     assert tree(place).keys() == before.keys()
 
@@ -85,12 +85,13 @@ def test_an_import_that_does_not_fit(place, most_bytes):
     assert tree(place) == before
 
 
-def test_an_export_that_does_not_fit(place, tiny):
-    assert here("replay", tiny, "--journal", "j.db").exit_code == 0
+def test_an_export_that_does_not_fit(place, made):
+    assert here("replay", made, "--journal", "j.db").exit_code == 0
     before = tree(place)
-    done = run_limited("journal", "export", "--journal", "j.db", "-o", "out", cwd=place, most_bytes=4_096)
-    is_one_line(done, "out")
-    assert tree(place) == before
+    done = run_limited("journal", "export", "--journal", "j.db", "-o", "out", cwd=place, most_bytes=100_000)
+    is_one_line(done, "out: ", "may not grow")
+    # SQLite keeps house beside a journal while somebody reads it, and tidies up when it can.
+    assert {name for name in tree(place) if not name.endswith(("-wal", "-shm"))} == before.keys()
 
 
 def test_a_full_disk_keeps_what_was_there_before(place):
@@ -123,6 +124,7 @@ def test_standard_output_that_is_always_full(place, words):
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,
+            check=False,
         )
     is_one_line(done, "standard output: the disk is full")
 
@@ -144,7 +146,8 @@ def small_disk(place) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             os.chdir(place)
-        subprocess.run(["umount", str(folder)], check=True)
+        # Lazily: a test that fails keeps its files open, and should not fail twice.
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 @pytest.mark.parametrize("option", ["--results", "--report", "--json", "--journal"])

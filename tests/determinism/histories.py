@@ -119,6 +119,7 @@ def _awkward(chance: Random, number: int, at_us: int) -> Iterator[f.Fact]:
             yield f.KillSwitchSet(at_us=at_us, scope=scope, by="ben", reason="odd")
             yield f.KillSwitchCleared(at_us=at_us + chance.randrange(900) * SECOND_US, scope=scope, by="ben")
             yield f.EpisodeClosed(at_us=at_us, episode=episode)
+            yield f.SnapshotTaken(at_us=at_us, seq=number, state_hash=f"{number:064x}")
 
 
 def _proposal(chance: Random, number: int, who: str, what: str, episode: str) -> Proposal:
