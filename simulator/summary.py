@@ -321,6 +321,8 @@ def _command(run: Run, *, scored: bool) -> str:
     words = ["watchkeeper", "replay", run.recording, "--policy", run.policies[0]]
     if len(run.policies) > 1:
         words += ["--against", run.policies[1]]
+    if run.mapping is not None:
+        words += ["--mapping", run.mapping]
     if run.from_us is not None:
         words += ["--from", when_text(run.from_us)]
     if run.until_us is not None:

@@ -16,13 +16,18 @@ from tests.builders import shipped
 
 
 def fold(
-    policy: Policy, facts: list[Fact], *, snapshots: frozenset[int] = frozenset()
+    policy: Policy,
+    facts: list[Fact],
+    *,
+    snapshots: frozenset[int] = frozenset(),
+    state: State | None = None,
 ) -> tuple[State, list[bytes]]:
     """Fold facts and the verdicts on them, as the loop does; return state and the verdicts' canonical bytes.
 
-    After each position in `snapshots` state is written, dropped and read back.
+    After each position in `snapshots` state is written, dropped and read back. `state` goes on from another
+    fold; `None` begins anew.
     """
-    state, lines = State(), []
+    state, lines = state or State(), []
     for position, fact in enumerate(facts):
         evolve(state, fact)
         for consequence in decide(policy, state, fact).facts:

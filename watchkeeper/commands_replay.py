@@ -118,6 +118,7 @@ def replay(  # noqa: PLR0917 - click passes every option by name
         open_with_progress(source, mapping),
         [policy, *([against] if against else [])],
         name=source,
+        mapping=mapping,
         results=results,
         resume=resume,
         span=Span(from_us, until_us),
@@ -128,6 +129,8 @@ def replay(  # noqa: PLR0917 - click passes every option by name
         journal=journal,
     )
     click.echo(text(summary))
+    if score and summary.score is None and summary.finished:
+        click.echo("score: this recording carries no labels")
     if json_out is not None:
         with atomic_write(json_out) as file:
             file.write(to_json(summary))
@@ -147,6 +150,7 @@ def run_replay(
     policies: list[Path],
     *,
     name: str,
+    mapping: Path | None = None,
     results: Path | None = None,
     resume: bool = False,
     span: Span = EVERYTHING,
@@ -161,6 +165,7 @@ def run_replay(
     path = results or folder("replays") / f"{recording.path.stem}.sqlite"
     run = Run(
         recording=name,
+        mapping=str(mapping) if mapping is not None else None,
         content_sha256=recording.footer.content_sha256,
         source=recording.header.source,
         policies=[source.place for source in sources],
@@ -174,14 +179,17 @@ def run_replay(
         with stopped_by_ctrl_c(driver.stop), bar("replay", "facts") as advance:
             end = driver.run(lambda progress: advance(progress.facts / progress.of, progress.facts))
         summary = _sum_up(kept, run, end, recording, score=score, report=report)
+    except KeyboardInterrupt:
+        # A second Ctrl-C: what was committed is still good to go on from.
+        kept.close()
+        raise
     except BaseException:
         kept.discard()
         raise
     kept.close()
-    if end.finished:
-        remember_replay(path)
-        if journal is not None:
-            _write_journal(journal, recording, sources[0], span, end)
+    remember_replay(kept.place)
+    if end.finished and journal is not None:
+        _write_journal(journal, recording, sources[0], span, end)
     return summary
 
 

@@ -5,6 +5,7 @@ them spoils the list; then each is asked alone. Conditions are pure, so an answe
 read.
 """
 
+import json
 from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import Any
@@ -19,9 +20,18 @@ from engine.errors import PolicyError
 # An entry is a tuple of a few references. Past this many the whole memory is dropped: simpler than choosing,
 # and a stream that never repeats itself loses nothing by it.
 _REMEMBERED = 50_000
+_LONGEST = 80
 _Memory = dict[Any, Fired | None]
 _UNKNOWN = Fired(
-    Rule(id=RuleId(""), ruling="deny", mode="enforce", reason="", wait=Wait(kind="person", role=""), owner="")
+    Rule(
+        id=RuleId(""),
+        ruling="deny",
+        mode="enforce",
+        reason="",
+        when="",
+        wait=Wait(kind="person", role=""),
+        owner="",
+    )
 )
 _TYPES = {
     "string": cel.Type.STRING,
@@ -43,6 +53,9 @@ class CelRuleBook:
             name for name in RULE_FACTS if any(_reads(condition, name) for _, condition, _ in rules)
         )
         # On lines of their own: a condition may end in a `// comment`.
+        self._reads = tuple(
+            (rule, [name for name in self.names if _reads(condition, name)]) for rule, condition, _ in rules
+        )
         self._all = everything.compile("[" + ", ".join(f"({condition}\n)" for _, condition, _ in rules) + "]")
         # What each rule reads is remembered apart: a rule about the environment need not be asked again
         # because the cost is another.
@@ -87,11 +100,16 @@ class CelRuleBook:
         # An error is a value here, and a truthy one: only `True` and `False` themselves are answers.
         return tuple(
             [
-                Fired(rule, failed=said is not True)
-                for rule, said in zip(self._rules, answers, strict=True)
+                Fired(rule, failed=said is not True, read=_shown(reads, facts))
+                for (rule, reads), said in zip(self._reads, answers, strict=True)
                 if said is not False
             ]
         )
+
+
+def _shown(names: list[str], facts: dict[str, Any]) -> str:
+    """Write what a condition read, as a reader of the policy would."""
+    return ", ".join(f"{name} {json.dumps(facts[name])[:_LONGEST]}" for name in names)
 
 
 def _picker(positions: list[int]) -> Callable[[tuple[Any, ...]], Any]:

@@ -11,6 +11,8 @@ from typing import BinaryIO, Final
 from engine.errors import InputError, StorageError, WatchkeeperError
 
 _TEMPORARY: Final = ".watchkeeper-"
+_JOURNAL_MARK: Final = (0x574B4A31).to_bytes(4)
+"""The application id of a journal's file (`journal_schema.APPLICATION_ID`)."""
 _FULL: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FORBIDDEN: Final = {errno.EACCES, errno.EPERM, errno.EROFS}
 _WRONG_PATH: Final = {
@@ -53,6 +55,10 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         if target.exists() and not target.is_file():
             raise InputError("is not a regular file", place=str(path), cure="name an ordinary file")
+        if target.exists() and _is_journal(target):
+            raise InputError(
+                "is a journal", place=str(path), cure="name another file: none replaces a journal"
+            )
         if not target.parent.exists():
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         temporary = target.with_name(f"{_TEMPORARY}{secrets.token_hex(6)}.tmp")
@@ -85,6 +91,13 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         with os.fdopen(handle, "wb") as file:
             yield file
+
+
+def _is_journal(path: Path) -> bool:
+    """Whether a file is a journal of ours, by the marks SQLite keeps in the first hundred bytes."""
+    with path.open("rb") as file:
+        head = file.read(72)
+    return head.startswith(b"SQLite format 3\0") and head[68:72] == _JOURNAL_MARK
 
 
 def _sync(path: Path) -> None:

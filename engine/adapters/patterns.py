@@ -77,5 +77,5 @@ def path_patterns(globs: Sequence[tuple[str, str]]) -> Re2Patterns:
             raise PolicyError(f"{glob!r} protects nothing", place=place, cure="remove the leading # or !")
         # A rooted pattern means the root of the file system as well as that of the project, and a line break
         # in a name is a letter like any other: it must not end the search.
-        expressions.append(("(?s)" + expression.replace("^", "^/?", 1), place))
+        expressions.append(("(?si)" + expression.replace("^", "^/?", 1), place))
     return Re2Patterns(expressions)

@@ -169,7 +169,7 @@ def settle(
         _ask(kill_switch.GATE, kill_switch.judge, state.stops, agent, capability, action),
         _ask(breaker.GATE, breaker.judge, state.breakers, capability, action, now_us),
         _ask(limits.GATE, limits.judge, state.usage, agent, claim.impact, now_us, shadowed=shadowed)
-        if state.policy_hash == policy.policy_hash
+        if _adopted(policy, state)
         else _NOT_ADOPTED,
         stage,
     )
@@ -263,7 +263,22 @@ def _ask_risk(policy: Policy, proposal: Proposal, texts: list[str]) -> tuple[Ris
         part = RiskPart("unmeasured", risk.TOP_SCORE, f"measuring it failed with {type(failure).__name__}")
         critical = Risk(level=RiskLevel.CRITICAL, score=risk.TOP_SCORE, parts=(part,))
         # Held whatever the policy's table says of CRITICAL: nobody ruled on a risk that was never measured.
-        return RiskFound(critical, destructive=True, protected=True), _broken(risk.GATE, failure)
+        return RiskFound(
+            critical,
+            destructive=True,
+            protected=True,
+            in_production=risk.in_production(policy.risk, proposal.environment),
+        ), _broken(risk.GATE, failure)
+
+
+def _adopted(policy: Policy, state: State) -> bool:
+    """Whether state counts by this very policy: a hash alone is easily written into a recording."""
+    limits_in_force, settings = state.usage.limits, state.breakers.settings
+    return (
+        state.policy_hash == policy.policy_hash
+        and (limits_in_force is policy.limits or limits_in_force == policy.limits)
+        and (settings is policy.breaker or settings == policy.breaker)
+    )
 
 
 _NOT_ADOPTED = Answer(

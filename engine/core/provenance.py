@@ -76,7 +76,12 @@ def _named_in(text: str) -> frozenset[str]:
 
 
 def fold_message(episodes: Episodes, fact: MessageObserved) -> None:
-    """Remember which targets this text names. What the agent itself writes vouches for nothing."""
+    """Remember which targets this text names. What the agent itself writes vouches for nothing.
+
+    Text outside any episode is forgotten at once: whoever stands alone shares nothing.
+    """
+    if not fact.episode:
+        return
     episode = _current(episodes, fact.episode, fact.at_us)
     if episode is None:
         episode = episodes.by_id[fact.episode] = Episode(last_us=fact.at_us)
@@ -113,7 +118,7 @@ def origins(episodes: Episodes, episode_id: EpisodeId, texts: list[str], now_us:
             targets |= _named_in(text)
     if not targets:
         return _NONE
-    episode = _current(episodes, episode_id, now_us)
+    episode = _current(episodes, episode_id, now_us) if episode_id else None
     if episode is None:
         return Origins(untrusted=0, unknown=len(targets))
     strange = targets - episode.person

@@ -51,19 +51,19 @@ class Loop:
 
         All of them and the verdicts on them are in the journal when this returns, and only then may an effect
         start. A fact the journal has under its key already changes nothing, and nothing new follows from it:
-        whoever sends it again gets no second effect. Raises `StorageError` when the disk refuses; then state
+        whoever sends it again gets no second effect. Raises `JournalError` for a key that belongs to another
+        fact, and `StorageError` when the disk refuses; then state
         is as the journal has it, but for this batch: build a new loop.
         """
         entries: list[Entry] = []
         decided: list[Decisions] = []
-        taken: set[str] = set()
+        taken: dict[str, bytes] = {}
         for otherwise, given in facts:
-            key = key_of(given, otherwise)
-            if key in taken or self._journal.find(key) is not None:
+            key, body = key_of(given, otherwise), encode(given)
+            if self._known(key, body, taken):
                 decided.append(Decisions())
                 continue
-            taken.add(key)
-            body = encode(given)
+            taken[key] = body
             entries.append(Entry(key, body))
             # Decided on is what was written, where the keys of maps are sorted: a replay reads nothing else.
             fact = decode(body)
@@ -75,6 +75,16 @@ class Loop:
             decided.append(decisions)
         self._journal.append(entries, durability=durability)
         return decided
+
+    def _known(self, key: str, body: bytes, taken: dict[str, bytes]) -> bool:
+        """Whether this very fact was taken before. Another one under its key must not pass for it."""
+        record = self._journal.find(key) if key not in taken else None
+        before = taken.get(key) if record is None else record.body
+        if before is not None and before != body:
+            raise JournalError(
+                f"the key {key!r} belongs to another fact", cure="give every fact a key of its own"
+            )
+        return before is not None
 
     def snapshot(self) -> Snapshot:
         """Keep state as it is now, so that the next start need not fold what came before.

@@ -75,7 +75,11 @@ _NOTE_OUTCOMES: Final = (
     "an outcome says that history carried the deployment out; a second one with ok=false says that the "
     "release was taken back later, by an isolated downgrade to one production had before"
 )
-_NOTES: Final = (_NOTE_OUTCOMES, "no health metrics and no reasons were recorded")
+_NOTES: Final = (
+    _NOTE_OUTCOMES,
+    "no health metrics and no reasons were recorded",
+    "a confidence of 1 and one changed file for each deployment are the importer's, not the source's",
+)
 
 _TEXT: Final = Parameter(type="string")
 _PARAMETERS: Final = {

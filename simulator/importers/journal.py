@@ -8,7 +8,7 @@ import msgspec
 
 from engine.adapters.journal_reader import SqliteReader
 from engine.core.vocabulary.chain import Head, Record
-from engine.core.vocabulary.facts import AnyFact, PolicyAdopted, VerdictReached, decode
+from engine.core.vocabulary.facts import AnyFact, PolicyAdopted, SnapshotTaken, VerdictReached, decode
 from engine.core.vocabulary.ids import Digest
 from engine.errors import RecordingError
 from simulator.importers.source import Progress
@@ -68,7 +68,7 @@ def _write(writer: RecordingWriter, record: Record, path: Path) -> None:
                 sha256=Digest(hashlib.sha256(record.body).hexdigest()),
             )
         )
-    elif not isinstance(fact, PolicyAdopted):
+    elif not isinstance(fact, PolicyAdopted | SnapshotTaken):
         writer.write(fact)
 
 

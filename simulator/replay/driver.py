@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from engine.core.state import State, decode_state, encode_state, state_hash
 from engine.core.vocabulary.ids import Digest
+from engine.errors import RecordingError
 from engine.wiring import PolicySource, build_policy
 from simulator.recording import Recording
 from simulator.replay.lanes import EVERYTHING, Assessed, Batch, Shared, Span
@@ -69,11 +70,17 @@ class Replay:
         shards: int = 1,
         speed: float | None = None,
     ) -> None:
-        """Prepare; nothing runs yet.
+        """Prepare; nothing runs yet. Raises `RecordingError` when the facts do not stand in order of time.
 
         `results` keeps every decision; `None` keeps only the hashes. `speed` is recorded seconds in a real
         second; `None` means as fast as it goes.
         """
+        if not recording.footer.in_time_order:
+            raise RecordingError(
+                "its facts do not stand in order of time, so windows and holds would mean nothing",
+                place=str(recording.path),
+                cure="sort the source by time and import it again; generic mappings take `sort: true`",
+            )
         self._recording, self._results, self._span, self._shards = recording, results, span, shards
         self._sources = [source.with_recorded(recording.header.actions) for source in sources]
         self._speed = speed

@@ -19,7 +19,8 @@ from engine.core.signals import fold_metric
 from engine.core.state import State, decode_state, encode_state
 from engine.core.vocabulary.facts import AnyFact, MetricObserved, ProposalReceived, encode
 from engine.core.vocabulary.verdicts import Assessment
-from simulator.recording import Recording, lane_of_key
+from engine.errors import RecordingError
+from simulator.recording import LaneFrame, Recording, lane_of, lane_of_key
 
 
 class Span(Struct, frozen=True):
@@ -32,6 +33,7 @@ class Span(Struct, frozen=True):
 
 
 EVERYTHING = Span()
+_IMPORT = "import it again with watchkeeper import"
 
 
 class Assessed(Struct, array_like=True, gc=False):
@@ -137,8 +139,21 @@ class LaneWorker:
             batch.last_us = max(batch.last_us, last_us)
             for state in states:
                 state.now_us = max(state.now_us, last_us)
+        self._check_lane(frame, facts)
         for kind, count in Counter(map(type, facts)).items():
             kinds[kind.__name__] = kinds.get(kind.__name__, 0) + count
+
+    @staticmethod
+    def _check_lane(frame: LaneFrame, facts: list[AnyFact]) -> None:
+        """Refuse facts in another lane than their own: with other shards they would be folded apart."""
+        series = {fact.series for fact in facts if isinstance(fact, MetricObserved)}
+        strays = [name for name in series if lane_of_key(name) != frame.entry.lane]
+        others = [fact for fact in facts if not isinstance(fact, MetricObserved)]
+        if strays or any(lane_of(fact) != frame.entry.lane for fact in others):
+            raise RecordingError("facts lie in a lane that is not theirs", place=frame.place, cure=_IMPORT)
+        seqs = frame.seqs
+        if others and seqs != sorted(set(seqs)):
+            raise RecordingError("sequence numbers do not rise", place=frame.place, cure=_IMPORT)
 
     def _assess(self, seq: int, line: bytes, fact: ProposalReceived) -> Assessed:
         proposal = fact.proposal

@@ -16,9 +16,10 @@ import zstandard
 from msgspec import Struct
 
 from engine.adapters.files import storage_errors
+from engine.adapters.journal_lock import WriterLock
 from engine.core.vocabulary.ids import DecisionId
 from engine.core.vocabulary.verdicts import RULING_RANK
-from engine.errors import InputError, StorageError
+from engine.errors import InputError, JournalBusy, StorageError
 from simulator.recording import AnyLabel, Label
 from simulator.replay.track import Decided
 
@@ -72,6 +73,8 @@ class Run(Struct, frozen=True, kw_only=True):
 
     recording: str
     """Path of the recording as it was given."""
+    mapping: str | None = None
+    """The mapping file it was imported with; `None` where there was none."""
     content_sha256: str
     source: str
     policies: list[str]
@@ -97,25 +100,41 @@ class Results:
         """
         self.path, self.run = path, run
         self._partial = path.with_name(path.name + ".partial")
-        with _sqlite_errors(self._partial), storage_errors(path):
-            if not resume:
-                self._partial.unlink(missing_ok=True)
-            elif not self._partial.exists():
-                raise InputError(
-                    "no stopped replay to go on from", place=str(path), cure="leave out --resume"
-                )
-            self._connection = sqlite3.connect(self._partial, isolation_level=None)
-            self.db = sqlite_utils.Database(self._connection)
-            try:
-                self.checkpoint = self._go_on() if resume else self._begin()
-            except BaseException:
-                # What a stopped replay left stays, whoever failed to go on from it.
-                self.close() if resume else self.discard()
-                raise
+        self.place = self._partial
+        """Where the file is now: it has its final name once it is finished."""
+        self._lock = _only_writer(path, self._partial)
+        try:
+            with _sqlite_errors(self._partial), storage_errors(path):
+                self._open(resume=resume)
+        except BaseException:
+            self._unlock()
+            raise
         self._rows: list[tuple[Any, ...]] = []
         self._objections: list[tuple[Any, ...]] = []
         self._lines: list[bytes] = []
         self._block = self.checkpoint.next_group if self.checkpoint else 0
+
+    def _open(self, *, resume: bool) -> None:
+        if not resume:
+            self._partial.unlink(missing_ok=True)
+        elif not self._partial.exists():
+            raise InputError(
+                "no stopped replay to go on from", place=str(self.path), cure="leave out --resume"
+            )
+        self._connection = sqlite3.connect(self._partial, isolation_level=None)
+        self.db = sqlite_utils.Database(self._connection)
+        try:
+            self.checkpoint = self._go_on() if resume else self._begin()
+        except BaseException:
+            # What a stopped replay left stays, whoever failed to go on from it.
+            self._connection.close()
+            if not resume:
+                self._partial.unlink(missing_ok=True)
+            raise
+
+    def _unlock(self) -> None:
+        Path(f"{self._partial}.lock").unlink(missing_ok=True)
+        self._lock.release()
 
     def _begin(self) -> Checkpoint | None:
         self._connection.execute("PRAGMA synchronous = NORMAL")
@@ -247,6 +266,7 @@ class Results:
             # SQLite will not write to a file that was renamed under it, and summing up adds a little.
             self._connection.close()
             self._partial.replace(self.path)
+            self.place = self.path
             self._connection = sqlite3.connect(self.path, isolation_level=None)
             self.db = sqlite_utils.Database(self._connection)
         return self.db
@@ -254,12 +274,14 @@ class Results:
     def close(self) -> None:
         """Close the file as it is: whole if finished, to be resumed if stopped."""
         self._connection.close()
+        self._unlock()
 
     def discard(self) -> None:
         """Leave nothing behind."""
         self._connection.close()
         for leftover in (self._partial, self._partial.with_name(self._partial.name + "-journal")):
             leftover.unlink(missing_ok=True)
+        self._unlock()
 
 
 _VIEWS: Final = {
@@ -298,6 +320,16 @@ def find_decision(path: Path, decision_id: DecisionId, track: int = 0) -> tuple[
     except (sqlite3.DatabaseError, zstandard.ZstdError, IndexError) as failure:
         raise InputError(
             f"not a results file: {failure}", place=str(path), cure="name a file replay wrote"
+        ) from None
+
+
+def _only_writer(path: Path, partial: Path) -> WriterLock:
+    """Take the right to write a results file. It goes when its holder dies; what that left can be resumed."""
+    try:
+        return WriterLock(str(partial))
+    except JournalBusy:
+        raise InputError(
+            "another replay is writing this file", place=str(path), cure="wait, or name another --results"
         ) from None
 
 

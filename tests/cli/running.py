@@ -62,13 +62,16 @@ def here(*words: object) -> Result:
 
 
 def tree(folder: Path) -> dict[str, str]:
-    """Every file below a folder and the hash of what is in it; links and devices by what they are."""
+    """Every file below a folder and the hash of what is in it; links and devices by what they are.
+
+    What measuring coverage leaves behind in whichever folder a worker ran is not the program's.
+    """
     return {
         path.relative_to(folder).as_posix(): sha256(path.read_bytes()).hexdigest()
         if path.is_file()
         else "other"
         for path in sorted(folder.rglob("*"))
-        if not path.is_dir()
+        if not path.is_dir() and not path.name.startswith(".coverage.")
     }
 
 

@@ -2,13 +2,14 @@
 
 import json
 import os
+import re
 import signal
 import time
 
 import pytest
 
-from simulator.replay.driver import Replay
-from tests.cli.running import DEMO, here, start, tree
+from simulator.replay import driver
+from tests.cli.running import DEMO, hashes, here, start, tree
 from watchkeeper import commands_import
 
 pytestmark = pytest.mark.slow
@@ -44,8 +45,8 @@ def test_it_ends_with_what_is_done_and_resumes_to_the_same(place, made, shards):
     assert "Stopped before the end" in out
     half = json.loads((place / "half.json").read_text())
     assert half["finished"] is False
-    assert 0 < half["facts"]
-    assert sorted(tree(place)) == ["half.json", "r.sqlite.partial"]
+    assert half["facts"] > 0
+    assert sorted(tree(place)) == [".watchkeeper/last-replay", "half.json", "r.sqlite.partial"]
 
     assert here("replay", made, "--results", "r.sqlite", "--resume", "--json", "resumed.json").exit_code == 0
     assert here("replay", made, "--results", "whole.sqlite", "--json", "whole.json").exit_code == 0
@@ -58,22 +59,40 @@ def test_it_ends_with_what_is_done_and_resumes_to_the_same(place, made, shards):
     assert not (place / "r.sqlite.partial").exists()
 
 
+def test_what_is_done_so_far_can_be_explained(place, made):
+    status, out, _ = interrupted(place, made, "--speed", "20000")
+    assert status == 130
+    decision_id = re.search(r"explain one: +watchkeeper explain (\S+)", out)[1]
+    assert here("explain", decision_id).exit_code == 0
+
+
 def test_a_stopped_replay_writes_no_journal_and_says_so(place, made):
     status, out, _ = interrupted(place, made, "--speed", "20000", "--journal", "j.db", "--report", "r.html")
     assert status == 130
     assert "journal: " not in out
     assert "report: r.html" in out
-    assert sorted(tree(place)) == ["r.html", "r.sqlite.partial"]
+    assert sorted(tree(place)) == [".watchkeeper/last-replay", "r.html", "r.sqlite.partial"]
 
 
-def test_pressed_twice_it_stops_at_once_and_leaves_nothing(place, made, monkeypatch):
-    def pressed(*_words):
-        raise KeyboardInterrupt
+def test_pressed_twice_it_stops_at_once_and_keeps_what_was_committed(place, made, monkeypatch):
+    keep, kept = driver.Replay._keep, []
 
-    monkeypatch.setattr(Replay, "run", pressed)
+    def pressed(self, following, batches):
+        keep(self, following, batches)
+        kept.append(following)
+        if following == 4:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(driver, "_CHECKPOINT_S", 0)
+    monkeypatch.setattr(driver.Replay, "_keep", pressed)
     result = here("replay", made, "--results", "r.sqlite")
     assert (result.exit_code, result.stderr) == (130, "watchkeeper: stopped\n")
-    assert "r.sqlite.partial" not in tree(place)
+    assert kept == [1, 2, 3, 4]
+    monkeypatch.undo()
+    monkeypatch.chdir(place)
+    resumed = here("replay", made, "--results", "r.sqlite", "--resume")
+    assert resumed.exit_code == 0
+    assert hashes(resumed.stdout) == hashes(here("replay", made).stdout)
 
 
 def test_an_import_that_is_stopped_leaves_nothing(place, monkeypatch):

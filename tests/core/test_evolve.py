@@ -150,8 +150,8 @@ def test_every_keyed_fact_is_folded():
 
 
 def longer_memory():
-    # The hash stays, for the histories here are decided by the shipped policy throughout.
     return changed(
+        policy_hash="longer",
         limits=tuple(
             msgspec.structs.replace(limit, window_us=limit.window_us * 1000) for limit in shipped().limits
         ),
@@ -174,11 +174,13 @@ def test_a_longer_memory_does_not_bring_back_what_was_forgotten(snapshots):
             proposal=proposal(args=args, episode="e", proposal_id="p-2", impact=impact(1, 1, 1)),
         ),
     ]
-    state, lines = fold(shipped(), history, snapshots=snapshots)
-    plain_state, plain_lines = fold(shipped(), history)
-    assert lines == plain_lines
+    state, first = fold(shipped(), history[:5], snapshots=snapshots)
+    state, second = fold(longer_memory(), history[5:], snapshots=snapshots, state=state)
+    plain_state, plain_first = fold(shipped(), history[:5])
+    plain_state, plain_second = fold(longer_memory(), history[5:], state=plain_state)
+    assert first + second == plain_first + plain_second
     assert encode_state(state) == encode_state(plain_state)
-    (_, last) = (f.decode(line).verdict for line in lines)
+    (last,) = (f.decode(line).verdict for line in second)
     (checked,) = [said for said in last.answers if said.gate == "limits"]
     assert {check.measured for check in checked.checks} == {"1", 1}
 

@@ -85,7 +85,7 @@ def test_each_kind_of_wait_is_spelled_out():
 def test_a_check_shows_its_limit_where_it_has_one():
     said = words(proposal(impact=impact(1)))
     assert "cost_usd 1 of 100" in said
-    assert "risk_score 20\n" in said
+    assert "risk_score 20 of 54\n" in said
 
 
 def test_rules_in_shadow_mode_are_mentioned():

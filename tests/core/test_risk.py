@@ -125,7 +125,7 @@ def test_the_ruling_follows_the_level(score):
     said = risk.judge(SETTINGS, of_score(score))
     expected = "deny" if score >= 95 else "escalate" if score >= 55 else "allow"
     assert said.ruling == expected
-    assert said.checks == (Check("risk_score", score, None),)
+    assert said.checks == (Check("risk_score", score, 54),)
     assert said.waits == ((Wait(kind="person", role="responder"),) if expected == "escalate" else ())
     if expected != "allow":
         assert (said.rule, said.owner) == (f"risk.rulings.{of_score(score).level}", "captain")

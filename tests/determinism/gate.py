@@ -71,11 +71,13 @@ def replay(
         if stop_after is not None and groups >= stop_after:
             replaying.stop()
 
-    end = replaying.run(watch)
-    if kept is not None:
-        if end.finished:
+    try:
+        end = replaying.run(watch)
+        if kept is not None and end.finished:
             kept.finish()
-        kept.close()
+    finally:
+        if kept is not None:
+            kept.close()
     return end
 
 

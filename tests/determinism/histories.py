@@ -76,11 +76,16 @@ def record(
 
 
 def one_changed(kind: type[f.Fact], **values: Any) -> list[f.Fact]:
-    """The same history, but for the middle one of all facts of this kind."""
+    """The same history, but for the middle one of all facts of this kind.
+
+    A value that can be called is given the one it replaces.
+    """
     changed = list(facts())
     places = [place for place, fact in enumerate(changed) if isinstance(fact, kind)]
     place = places[len(places) // 2]
-    changed[place] = msgspec.structs.replace(changed[place], **values)
+    fact = changed[place]
+    new = {name: value(getattr(fact, name)) if callable(value) else value for name, value in values.items()}
+    changed[place] = msgspec.structs.replace(fact, **new)
     return changed
 
 
@@ -126,7 +131,7 @@ def _proposal(chance: Random, number: int, who: str, what: str, episode: str) ->
     action, args = chance.choice([
         ("email.send", {"to": chance.sample(_ADDRESSES, 2), "subject": "ü", "body": "see www.x.example/a."}),
         ("service.restart", {"service": "web"}),
-        ("shell.run", {"command": "ls\nrm -rf /tmp/x"}),
+        ("shell.run", {"command": "ls\nrm -rf /var/lib/x"}),
         ("no.such.action", {"z": {"b": [1, {"y": None, "a": 0.1}], "a": "x"}, "a": 1e300}),
         ("file.write", {"path": ".github/workflows/x.yml", "content": "…"}),
     ])  # fmt: skip

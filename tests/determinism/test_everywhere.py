@@ -20,9 +20,9 @@ from tests.house.tree import ROOT
 # Watchkeeper decides or of what it hashes, in code or in config/: make sure that it is meant, say so in the
 # CHANGELOG, and write down what `python -m tests.determinism.gate simulator/demo.wkr --way "1 shard"` prints.
 PINNED = {
-    "journal": "9c6b78a364dc5be2c6af5232a17f7973506613cd79feed60088e67816d869922",
-    "state": "cae24d41c9d75820425cb9322406d572ba2d76f8748230882c5af24a37eddac6",
-    "verdicts": "a08ae606bf51f44437079739c563e9bafda4e5e82edb5c6ceb22076614ea0ea0",
+    "journal": "65c5db9877594ce2c4a1daa7512aadbd00997a312aa10cd41fc60a8ce08b0b65",
+    "state": "cd719c16d3041c73013f9db8e30ebcc530233b9c306143cdbdbd142d807b0330",
+    "verdicts": "303f89216478a67e714aae06f7ab255fb4f70ac9ffaff47c0e65d4576485b57d",
 }
 
 VERSIONS = ("3.11", "3.12", "3.13")

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from msgspec.structs import replace
 
 from engine.core.vocabulary import facts as f
 from tests.determinism import gate, histories
@@ -58,7 +59,8 @@ def test_labels_never_reach_a_hash(recording, plain, tmp_path):
     ("kind", "values"),
     [
         (f.MetricObserved, {"value": 0.30000000000000004}),
-        (f.ProposalReceived, {"at_us": 1}),
+        (f.ProposalReceived, {"proposal": lambda given: replace(given, rationale="another")}),
+        (f.ProposalReceived, {"at_us": lambda at_us: at_us + 1}),
         (f.MessageObserved, {"source": "agent", "text": ""}),
         (f.OutcomeReported, {"detail": "another"}),
         (f.KillSwitchSet, {"by": "eve"}),

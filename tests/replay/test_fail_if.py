@@ -20,7 +20,9 @@ def summary(tmp_path_factory):
         folder / "other", ("thresholds.yaml", "below_confidence: 0.7", "below_confidence: 0.1")
     )
     labels = labels_for(300, lambda number: number % 9 == 4, lambda episode: episode % 2 == 0)
-    return replayed(record(folder / "a.wkr", busy(300), labels), SHIPPED_POLICY, other)
+    made = replayed(record(folder / "a.wkr", busy(300), labels), SHIPPED_POLICY, other)
+    yield made
+    made.db.close()
 
 
 @pytest.mark.parametrize(("name", "kind"), [(name, kind) for name, (kind, _) in FIGURES.items()])

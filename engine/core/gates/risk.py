@@ -74,11 +74,16 @@ def assess(settings: RiskSettings, action: Action | None, proposal: Proposal, te
         None if action is None else action.risk,
         writes,
         writes and action is not None and action.undo is None,
-        proposal.environment in settings.production,
+        in_production(settings, proposal.environment),
         hits,
         tuple(sorted(touched)),
         _impact_points(settings, action, proposal.impact) if writes else 0,
     )
+
+
+def in_production(settings: RiskSettings, environment: str) -> bool:
+    """Whether an environment is one of the policy's production environments, however an agent spells it."""
+    return environment.strip().casefold() in settings.production
 
 
 # Proposals differ in their texts; what is found in them seldom does.
@@ -89,7 +94,7 @@ def _found(  # noqa: PLR0917 - the cache looks answers up by these, and keywords
     risk: RiskLevel | None,
     writes: bool,  # noqa: FBT001 - as above
     irreversible: bool,  # noqa: FBT001 - as above
-    in_production: bool,  # noqa: FBT001 - as above
+    production: bool,  # noqa: FBT001 - as above
     hits: tuple[int, ...],
     touched: tuple[int, ...],
     impact_points: int,
@@ -103,7 +108,7 @@ def _found(  # noqa: PLR0917 - the cache looks answers up by these, and keywords
         parts.append(RiskPart("declared", points, f"the registry calls {name} {risk.value}"))
     if irreversible:
         parts.append(RiskPart("irreversible", settings.irreversible_points, "it cannot be undone"))
-    if in_production and writes:
+    if production and writes:
         parts.append(
             RiskPart("production", settings.production_points, "it acts on a production environment")
         )
@@ -120,14 +125,17 @@ def _found(  # noqa: PLR0917 - the cache looks answers up by these, and keywords
     score = min(TOP_SCORE, sum([part.points for part in counted]))
     level = next(level for threshold, level in settings.thresholds if score >= threshold)
     return RiskFound(
-        Risk(level=level, score=score, parts=counted), destructive=bool(hits), protected=bool(touched)
+        Risk(level=level, score=score, parts=counted),
+        destructive=bool(hits),
+        protected=bool(touched),
+        in_production=production,
     )
 
 
 def judge(settings: RiskSettings, risk: Risk) -> Answer:
     """Turn the level into a ruling by the policy's table."""
     ruling = settings.rulings[risk.level]
-    checks = (Check("risk_score", risk.score, None),)
+    checks = (Check("risk_score", risk.score, _tolerated(settings)),)
     if ruling == "allow":
         rule = _RULES[risk.level]
         return Answer(gate=GATE, ruling=ruling, rule=rule, owner=settings.owner, checks=checks)
@@ -143,6 +151,13 @@ def judge(settings: RiskSettings, risk: Risk) -> Answer:
         checks=checks,
         waits=() if ruling == "deny" else (Wait(kind="person", role=settings.role),),
     )
+
+
+@lru_cache(maxsize=64)
+def _tolerated(settings: RiskSettings) -> int:
+    """Return the highest score that is allowed."""
+    strict = [score for score, level in settings.thresholds if settings.rulings[level] != "allow"]
+    return min(strict, default=TOP_SCORE + 1) - 1
 
 
 def paths_in(action: Action | None, args: dict[str, Any], texts: list[str]) -> list[str]:

@@ -16,7 +16,7 @@ from engine.core.vocabulary.actions import Action
 from engine.core.vocabulary.ids import RuleId, capability_name, capability_version
 from engine.core.vocabulary.proposals import Proposal
 from engine.core.vocabulary.units import DAY_US, HOUR_US
-from engine.core.vocabulary.verdicts import RULING_RANK, Answer, RiskFound, Ruling, Wait
+from engine.core.vocabulary.verdicts import RULING_RANK, Answer, Check, RiskFound, Ruling, Wait
 
 GATE = "rules"
 _QUIET = Answer(gate=GATE, ruling="allow", rule="rules", owner="captain")
@@ -32,6 +32,8 @@ class Rule(Struct, frozen=True, kw_only=True):
     wait: Wait
     """What a proposal waits for when the rule holds it."""
     owner: str
+    when: str = ""
+    """The condition, as its policy file has it."""
 
 
 class Asked(Struct, frozen=True, gc=False):
@@ -48,6 +50,7 @@ class Asked(Struct, frozen=True, gc=False):
     risk_score: int
     destructive: bool
     protected: bool
+    in_production: bool
     untrusted_targets: int
     unknown_targets: int
 
@@ -99,6 +102,7 @@ def ask(  # noqa: PLR0917 - it runs for every proposal, and keywords are slower
         risk.score,
         found.destructive,
         found.protected,
+        found.in_production,
         origins.untrusted,
         origins.unknown,
     )
@@ -118,6 +122,8 @@ class Fired(Struct, frozen=True):
 
     rule: Rule
     failed: bool = False
+    read: str = ""
+    """The facts the condition reads, as they were: `files 7, kind write`."""
 
 
 class RuleBook(Protocol):
@@ -149,6 +155,7 @@ RULE_FACTS: dict[str, RuleFact] = {
     "risk_score": RuleFact("int", "risk score, 0 to 100"),
     "destructive": RuleFact("bool", "whether a destructive pattern matched"),
     "protected": RuleFact("bool", "whether a protected path is touched"),
+    "in_production": RuleFact("bool", "whether it acts on one of the policy's production environments"),
     "untrusted_targets": RuleFact(
         "int",
         "e-mail addresses, IBANs and URLs among the arguments that only tools have named in this episode",
@@ -183,6 +190,7 @@ def judge(book: RuleBook, asked: Asked) -> tuple[Answer, tuple[RuleId, ...]]:
             reason=reason + (f" (also fired: {', '.join(also)})" if also else ""),
             rule=first.rule.id,
             owner=first.rule.owner,
+            checks=tuple([Check(hit.rule.id, hit.read, hit.rule.when) for hit in enforced]),
             waits=()
             if ruling == "deny"
             else tuple(dict.fromkeys([hit.rule.wait for hit in enforced if _ruling(hit) != "allow"])),

@@ -26,7 +26,8 @@ class Impact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=F
     def __post_init__(self) -> None:
         """Refuse amounts that cannot be summed exactly: a NaN would slip under every limit."""
         cost = self.cost_usd
-        if not cost.is_finite() or cost < 0 or cost > _COST_LIMIT_USD:
+        # A signed zero is a zero to every limit and another number to some conditions.
+        if not cost.is_finite() or cost.is_signed() or cost > _COST_LIMIT_USD:
             raise ValueError(f"cost_usd must be from 0 to 10^12 USD, not {cost}")
         exponent = cost.as_tuple().exponent
         if not isinstance(exponent, int) or exponent < _COST_PLACES:

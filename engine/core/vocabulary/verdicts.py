@@ -88,13 +88,15 @@ class Risk(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class RiskFound(Struct, frozen=True, array_like=True):
-    """`[risk, destructive, protected]`: a risk, and what it was read from that rules may ask about."""
+    """`[risk, destructive, protected, in_production]`: a risk, and what rules may ask about it."""
 
     risk: Risk
     destructive: bool
     """Whether a destructive pattern matched."""
     protected: bool
     """Whether a protected path is touched."""
+    in_production: bool = False
+    """Whether it acts on one of the policy's production environments."""
 
 
 class Assessment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
