@@ -3,7 +3,7 @@
 import hashlib
 from contextlib import suppress
 
-from msgspec import ValidationError
+from msgspec import ValidationError, structs
 
 from engine.core.decide import Decisions, decide
 from engine.core.evolve import evolve
@@ -58,7 +58,9 @@ class Loop:
         entries: list[Entry] = []
         decided: list[Decisions] = []
         taken: dict[str, bytes] = {}
-        for otherwise, given in facts:
+        for otherwise, told in facts:
+            # A clock may be set back; the journal's time never goes back, for windows and holds count on it.
+            given = structs.replace(told, at_us=max(told.at_us, self.state.now_us))
             key, body = key_of(given, otherwise), encode(given)
             if self._known(key, body, taken):
                 decided.append(Decisions())
@@ -80,7 +82,7 @@ class Loop:
         """Whether this very fact was taken before. Another one under its key must not pass for it."""
         record = self._journal.find(key) if key not in taken else None
         before = taken.get(key) if record is None else record.body
-        if before is not None and before != body:
+        if before is not None and not _same(before, body):
             raise JournalError(
                 f"the key {key!r} belongs to another fact", cure="give every fact a key of its own"
             )
@@ -98,6 +100,11 @@ class Loop:
         snapshot = Snapshot(seq=head.seq, chain_hash=head.hash, state=body)
         self._journal.save_snapshot(snapshot)
         return snapshot
+
+
+def _same(one: bytes, other: bytes) -> bool:
+    """Whether two facts are the same but for their time: one that is sent again is stamped again."""
+    return structs.replace(decode(one), at_us=0) == structs.replace(decode(other), at_us=0)
 
 
 def restore(journal: JournalReader) -> tuple[State, int]:

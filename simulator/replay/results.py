@@ -331,6 +331,9 @@ def _only_writer(path: Path, partial: Path) -> WriterLock:
         raise InputError(
             "another replay is writing this file", place=str(path), cure="wait, or name another --results"
         ) from None
+    except StorageError:
+        Path(f"{partial}.lock").unlink(missing_ok=True)
+        raise
 
 
 @contextmanager

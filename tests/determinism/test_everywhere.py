@@ -20,9 +20,9 @@ from tests.house.tree import ROOT
 # Watchkeeper decides or of what it hashes, in code or in config/: make sure that it is meant, say so in the
 # CHANGELOG, and write down what `python -m tests.determinism.gate simulator/demo.wkr --way "1 shard"` prints.
 PINNED = {
-    "journal": "65c5db9877594ce2c4a1daa7512aadbd00997a312aa10cd41fc60a8ce08b0b65",
-    "state": "cd719c16d3041c73013f9db8e30ebcc530233b9c306143cdbdbd142d807b0330",
-    "verdicts": "303f89216478a67e714aae06f7ab255fb4f70ac9ffaff47c0e65d4576485b57d",
+    "journal": "7e47d3560a150ab7fe5717d3c3239d61812bf6ac60ed9790227c73ad04962568",
+    "state": "7878523d465750db28feea691306032f65d8a8edacfe6c4f37f95d56446076a4",
+    "verdicts": "a3ec36e3599f2f83842cf265aa6fab54fabb3636f7f1641efaacf6203e0819c2",
 }
 
 VERSIONS = ("3.11", "3.12", "3.13")

@@ -11,6 +11,7 @@ import pytest
 
 from engine.adapters.anchor import Anchor, read_anchor, write_anchor
 from engine.adapters.files import atomic_path, atomic_write, storage_errors
+from engine.adapters.journal_sqlite import SqliteJournal
 from engine.core.vocabulary.chain import GENESIS, Head
 from engine.errors import InputError, StorageError, WatchkeeperError
 
@@ -222,3 +223,12 @@ def test_a_missing_anchor_is_an_input_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         read_anchor(tmp_path / "anchor")
     assert str(Head(1, GENESIS)) == f"1:{'0' * 64}"
+
+
+def test_no_file_takes_the_place_of_a_journal(tmp_path):
+    path = tmp_path / "j.db"
+    SqliteJournal(path).close()
+    before = path.read_bytes()
+    with pytest.raises(InputError, match="is a journal"), atomic_write(path) as file:
+        file.write(b"{}")
+    assert path.read_bytes() == before

@@ -51,7 +51,7 @@ def test_a_worker_that_fails_early_is_still_heard(recording, tmp_path, monkeypat
     def wait_for_it(_progress):
         path.unlink(missing_ok=True)
         for worker in multiprocessing.active_children():
-            worker.join(timeout=5)
+            worker.join(timeout=0.3)
 
     with pytest.raises(RecordingError, match=r"gone\.wkr"):
         replaying.run(wait_for_it)
