@@ -1,10 +1,11 @@
 """Sources: what people name on the command line, turned into recordings that can be replayed."""
 
 import hashlib
+from contextlib import suppress
 from pathlib import Path
 
 from engine.adapters.files import storage_errors
-from engine.errors import InputError
+from engine.errors import InputError, RecordingError
 from simulator.importers import FORMATS, Progress, import_source
 from simulator.recording import EXTENSION, Recording
 
@@ -32,8 +33,11 @@ def open_source(
         return Recording(path)
     source = Path(rest)
     cached = cache / f"{format_name}-{_fingerprint(source, mapping)}{EXTENSION}"
-    if not cached.exists():
-        import_source(format_name, source, cached, mapping=mapping, progress=progress)
+    if cached.exists():
+        # A damaged copy is nothing to complain about while its source is at hand.
+        with suppress(RecordingError):
+            return Recording(cached)
+    import_source(format_name, source, cached, mapping=mapping, progress=progress)
     return Recording(cached)
 
 

@@ -42,6 +42,8 @@ DEMO_SEED = 7
 DEMO_DAYS = 7
 _START_US = parse_time("2026-03-02T00:00:00Z")
 _SERVICES = ("checkout", "search", "catalogue", "login", "mailer")
+# Small groups, so that a replay at `--speed` can be watched and stopped within the week.
+_GROUP_FACTS = 512
 _STEP_US = 15 * MINUTE_US
 
 Told = Fact | Label
@@ -292,9 +294,8 @@ class _World:
 
 def write_demo(path: str) -> None:
     """Write the recording that is bundled with Watchkeeper."""
-    with RecordingWriter(
-        path, Header(source="world", origin=Origin(name=f"seed-{DEMO_SEED}"), notes=(_NOTE,))
-    ) as out:
+    header = Header(source="world", origin=Origin(name=f"seed-{DEMO_SEED}"), notes=(_NOTE,))
+    with RecordingWriter(path, header, group_facts=_GROUP_FACTS) as out:
         for told in history():
             if isinstance(told, Label):
                 out.label(told)

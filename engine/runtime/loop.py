@@ -10,9 +10,17 @@ from engine.core.evolve import evolve
 from engine.core.policy import Policy
 from engine.core.state import State, decode_state, encode_state
 from engine.core.vocabulary.chain import Head, Record, link
-from engine.core.vocabulary.facts import Fact, ProposalReceived, SnapshotTaken, VerdictReached, decode, encode
+from engine.core.vocabulary.facts import (
+    OWN_FACTS,
+    Fact,
+    ProposalReceived,
+    SnapshotTaken,
+    VerdictReached,
+    decode,
+    encode,
+)
 from engine.core.vocabulary.ids import Digest
-from engine.errors import ChainBroken, JournalError
+from engine.errors import ChainBroken, InputError, JournalError
 from engine.ports import Durability, Entry, Journal, JournalReader, Snapshot
 
 
@@ -52,12 +60,17 @@ class Loop:
         All of them and the verdicts on them are in the journal when this returns, and only then may an effect
         start. A fact the journal has under its key already changes nothing, and nothing new follows from it:
         whoever sends it again gets no second effect. Raises `JournalError` for a key that belongs to another
-        fact, and `StorageError` when the disk refuses; then state
-        is as the journal has it, but for this batch: build a new loop.
+        fact, `InputError` for a fact only the engine may state, and `StorageError` when the disk refuses;
+        then state is as the journal has it, but for this batch: build a new loop.
         """
         entries: list[Entry] = []
         decided: list[Decisions] = []
         taken: dict[str, bytes] = {}
+        if any(isinstance(told, OWN_FACTS) for _, told in facts):
+            raise InputError(
+                "only the engine itself adopts policies, decides and takes snapshots",
+                cure="leave such facts out",
+            )
         for otherwise, told in facts:
             # A clock may be set back; the journal's time never goes back, for windows and holds count on it.
             given = structs.replace(told, at_us=max(told.at_us, self.state.now_us))

@@ -50,8 +50,13 @@ class RecordingWriter:
     Raises `RecordingError` when two proposals share an id, and `StorageError` when the disk refuses.
     """
 
-    def __init__(self, path: Path | str, header: Header) -> None:
-        """Name the file; nothing is opened before `with`."""
+    def __init__(self, path: Path | str, header: Header, *, group_facts: int | None = None) -> None:
+        """Name the file; nothing is opened before `with`.
+
+        Replays stop, show progress and keep checkpoints between groups: `group_facts` makes them smaller, for
+        short histories. `None` means 16,384.
+        """
+        self._group_facts = group_facts
         self.path = Path(path)
         self.header = header
         self.source_rows: int | None = None
@@ -113,7 +118,8 @@ class RecordingWriter:
         if isinstance(fact, ProposalReceived):
             self._ids.add(fact.proposal.proposal_id.encode(), self.facts.to_bytes(8))
         self._group_held += len(line)
-        if self.facts - self._group_start + 1 >= GROUP_FACTS or self._group_held >= GROUP_BYTES:
+        most = self._group_facts or GROUP_FACTS
+        if self.facts - self._group_start + 1 >= most or self._group_held >= GROUP_BYTES:
             self._end_group()
         return self.facts
 

@@ -17,7 +17,7 @@ from engine.core.evolve import KEYED, evolve
 from engine.core.policy import Policy
 from engine.core.signals import fold_metric
 from engine.core.state import State, decode_state, encode_state
-from engine.core.vocabulary.facts import AnyFact, MetricObserved, ProposalReceived, encode
+from engine.core.vocabulary.facts import OWN_FACTS, AnyFact, MetricObserved, ProposalReceived, encode
 from engine.core.vocabulary.verdicts import Assessment
 from engine.errors import RecordingError
 from simulator.recording import LaneFrame, Recording, lane_of, lane_of_key
@@ -129,6 +129,12 @@ class LaneWorker:
                 if lines is None:
                     lines = frame.lines.split(b"\n")
                 batch.assessed.append(self._assess(frame.seqs[place], lines[place], fact))
+            elif kind in OWN_FACTS:
+                raise RecordingError(
+                    f"fact {frame.seqs[place]:,} is one that only the engine may state",
+                    place=frame.place,
+                    cure=_IMPORT,
+                )
             elif kind in KEYED:
                 for state in states:
                     evolve(state, fact)

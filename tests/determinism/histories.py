@@ -21,7 +21,7 @@ SEED = 11
 DAYS = 2
 GROUP_FACTS = 500
 """Far fewer than in earnest, so that a short history has groups to stop between."""
-RECORDED = tuple(kind for kind in f.FACT_TYPES.values() if kind not in (f.PolicyAdopted, f.VerdictReached))
+RECORDED = tuple(kind for kind in f.FACT_TYPES.values() if kind not in f.OWN_FACTS)
 """What a recording holds. Policies and verdicts are left to the replay."""
 
 _AGENTS = ("coder-1", "über", "a" * 60, "healer-1")
@@ -124,7 +124,6 @@ def _awkward(chance: Random, number: int, at_us: int) -> Iterator[f.Fact]:
             yield f.KillSwitchSet(at_us=at_us, scope=scope, by="ben", reason="odd")
             yield f.KillSwitchCleared(at_us=at_us + chance.randrange(900) * SECOND_US, scope=scope, by="ben")
             yield f.EpisodeClosed(at_us=at_us, episode=episode)
-            yield f.SnapshotTaken(at_us=at_us, seq=number, state_hash=f"{number:064x}")
 
 
 def _proposal(chance: Random, number: int, who: str, what: str, episode: str) -> Proposal:

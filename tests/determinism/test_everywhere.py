@@ -20,7 +20,7 @@ from tests.house.tree import ROOT
 # Watchkeeper decides or of what it hashes, in code or in config/: make sure that it is meant, say so in the
 # CHANGELOG, and write down what `python -m tests.determinism.gate simulator/demo.wkr --way "1 shard"` prints.
 PINNED = {
-    "journal": "7e47d3560a150ab7fe5717d3c3239d61812bf6ac60ed9790227c73ad04962568",
+    "journal": "2b189aadad2ee32cae99ec016457fc2555db439197a8ea8bf0ab22568da9b076",
     "state": "7878523d465750db28feea691306032f65d8a8edacfe6c4f37f95d56446076a4",
     "verdicts": "a3ec36e3599f2f83842cf265aa6fab54fabb3636f7f1641efaacf6203e0819c2",
 }

@@ -2,9 +2,13 @@
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from engine.adapters.journal_memory import MemoryJournal
+from engine.core.decide import decide
+from engine.core.evolve import evolve
+from engine.core.state import State
 from engine.core.vocabulary.facts import (
     KillSwitchSet,
     MessageObserved,
@@ -55,7 +59,7 @@ def test_text_outside_any_episode_vouches_for_nobody_and_accuses_nobody(tmp_path
     assert words == {"allow"}
 
 
-def test_a_recorded_adoption_cannot_take_the_limits_away():
+def test_a_recorded_adoption_cannot_take_the_limits_away(tmp_path):
     forged = PolicyAdopted(
         at_us=NOON_US,
         policy_hash=shipped().policy_hash,
@@ -72,10 +76,18 @@ def test_a_recorded_adoption_cannot_take_the_limits_away():
     ]
     loop = Loop(shipped(), MemoryJournal())
     loop.adopt(NOON_US)
-    decided = loop.feed([(str(n), fact) for n, fact in enumerate([forged, *dear])])
-    verdicts = [fact.verdict for one in decided for fact in one.facts]
-    assert {verdict.word for verdict in verdicts} == {"hold"}
-    assert {verdict.answers[2].rule for verdict in verdicts} == {"limits.adopted"}
+    with pytest.raises(InputError, match="only the engine itself"):
+        loop.feed([("forged", forged)])
+    recording = recorded(tmp_path / "r.wkr", [forged, *dear])
+    with pytest.raises(RecordingError, match="fact 1 is one that only the engine may state"):
+        Replay(recording, [read_policy(SHIPPED_POLICY)]).run()
+
+
+def test_state_that_counts_by_other_limits_holds_everything():
+    forged = msgspec.structs.replace(shipped().adopted(NOON_US), limits=())
+    state = evolve(State(), forged)
+    (fact,) = decide(shipped(), state, mail(1)).facts
+    assert (fact.verdict.word, fact.verdict.answers[2].rule) == ("hold", "limits.adopted")
 
 
 @pytest.mark.parametrize("cost", ["-0", "-0.00", "-1"])

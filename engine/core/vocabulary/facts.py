@@ -208,6 +208,9 @@ AnyFact = (
     | SnapshotTaken
 )
 
+OWN_FACTS: Final = (PolicyAdopted, VerdictReached, SnapshotTaken)
+"""Facts that only the engine may state: told by others, they would say what counts and what was decided."""
+
 FACT_TYPES: Final[dict[str, type[Fact]]] = {
     str(kind.__struct_config__.tag): kind for kind in AnyFact.__args__
 }
