@@ -9,7 +9,7 @@ from engine.core.decide import GATES, assess, decide, effects_of, in_order, sett
 from engine.core.evolve import evolve
 from engine.core.state import State
 from engine.core.vocabulary.effects import AskPeople, PerformAction
-from engine.core.vocabulary.facts import ProposalReceived, VerdictReached, decode, encode
+from engine.core.vocabulary.facts import OWN_FACTS, ProposalReceived, VerdictReached, decode, encode
 from engine.core.vocabulary.verdicts import RULING_RANK, Answer, Wait
 from engine.runtime.loop import Loop, fact_of
 from tests.builders import shipped, snapshot_of
@@ -122,9 +122,11 @@ def test_assessed_apart_and_settled_later_it_is_the_same_to_the_byte(situation, 
 def test_replaying_the_journal_gives_the_verdict_that_was_given_live(situation):
     history, asked, later_us = situation
     received = ProposalReceived(at_us=history[-1].at_us + later_us, proposal=asked)
-    others = [fact for fact in history if not isinstance(fact, ProposalReceived | VerdictReached)]
+    others = [fact for fact in history if not isinstance(fact, (ProposalReceived, *OWN_FACTS))]
     journal = MemoryJournal()
-    Loop(shipped(), journal).feed([(f"fact:{n}", fact) for n, fact in enumerate([*others, received])])
+    loop = Loop(shipped(), journal)
+    loop.adopt(history[0].at_us)
+    loop.feed([(f"fact:{n}", fact) for n, fact in enumerate([*others, received])])
     *records, answered = journal.read()
     _, lines = fold(shipped(), [fact_of(record) for record in records])
     assert lines == [answered.body]
