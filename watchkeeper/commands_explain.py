@@ -12,7 +12,7 @@ from engine.core.vocabulary.facts import ProposalReceived, VerdictReached, decod
 from engine.core.vocabulary.ids import DecisionId
 from engine.errors import InputError
 from simulator.replay.results import find_decision
-from watchkeeper.home import home, last_replay
+from watchkeeper.home import default_journal, last_replay
 
 
 @click.command()
@@ -33,12 +33,12 @@ def explain(
         if where is not None:
             looked.append(where)
             found = find_decision(where, DecisionId(decision_id), track=int(against))
-        elif not (home() / "journal.db").exists():
+        elif not default_journal().exists():
             raise InputError(
                 "there is nothing to explain yet", cure="run watchkeeper demo, or watchkeeper replay"
             )
     if found is None and results is None:
-        where = journal or home() / "journal.db"
+        where = journal or default_journal()
         if journal is not None or where.exists():
             looked.append(where)
             found = _in_journal(where, decision_id)

@@ -1,7 +1,6 @@
 """`watchkeeper journal`: check it, look at its end, ask it questions, hand it on."""
 
 import csv
-import os
 import shutil
 import socket
 from collections.abc import Callable, Iterable, Iterator
@@ -18,17 +17,13 @@ from engine.adapters.journal_reader import SqliteReader
 from engine.core.vocabulary.chain import Record
 from engine.core.vocabulary.units import time_text
 from engine.errors import ChainBroken
+from watchkeeper.home import default_journal
 
 _WIDEST_CELL: Final = 60
 # A table needs the width of its cells before its first line: this many rows are measured, the rest follows.
 _MEASURED_ROWS: Final = 1_000
 
 Row = dict[str, Any]
-
-
-def default_journal() -> Path:
-    """Say where the journal is when nobody does: journal.db in `$WATCHKEEPER_HOME`, or in `.watchkeeper`."""
-    return Path(os.environ.get("WATCHKEEPER_HOME") or ".watchkeeper") / "journal.db"
 
 
 _FILE = click.Path(path_type=Path)

@@ -16,6 +16,11 @@ def home() -> Path:
     return Path(os.environ.get(_VARIABLE) or ".watchkeeper")
 
 
+def default_journal() -> Path:
+    """Say where the journal is when nobody does: `journal.db` in the data folder."""
+    return home() / "journal.db"
+
+
 def folder(name: str) -> Path:
     """Return a folder within the data folder, made if missing. Raises `StorageError` when it cannot be."""
     path = home() / name

@@ -52,20 +52,16 @@ class CelRuleBook:
         self.names = tuple(
             name for name in RULE_FACTS if any(_reads(condition, name) for _, condition, _ in rules)
         )
-        # On lines of their own: a condition may end in a `// comment`.
         self._reads = tuple(
             (rule, [name for name in self.names if _reads(condition, name)]) for rule, condition, _ in rules
         )
+        # On lines of their own: a condition may end in a `// comment`.
         self._all = everything.compile("[" + ", ".join(f"({condition}\n)" for _, condition, _ in rules) + "]")
         # What each rule reads is remembered apart: a rule about the environment need not be asked again
         # because the cost is another.
         self._remembered = tuple(
-            (
-                rule,
-                _picker([self.names.index(name) for name in self.names if _reads(condition, name)]),
-                _Memory(),
-            )
-            for rule, condition, _ in rules
+            (rule, _picker([self.names.index(name) for name in reads]), _Memory())
+            for rule, reads in self._reads
         )
 
     def fired(self, values: tuple[Any, ...]) -> tuple[Fired, ...]:

@@ -13,7 +13,6 @@ from engine.core.vocabulary.verdicts import Answer, Check, Verdict
 
 GATE = "breaker"
 _SETTINGS_PLACE = "limits.breaker"
-_REST = Answer(gate=GATE, ruling="allow", rule=_SETTINGS_PLACE, owner="captain")
 
 
 class Breaker(Struct):
@@ -84,12 +83,8 @@ def judge(breakers: Breakers, capability: CapabilityId, action: ActionName, now_
     """Deny while open, and while enough trials are under way in the half-open state."""
     settings = breakers.settings
     if settings is None:
-        return _REST
-    if not breakers.by_key:
-        return _rest(settings.owner)
-    key = _key(capability, action)
-    shown = f"{capability_name(capability)}/{action}"
-    breaker = breakers.by_key.get(key)
+        return _rest("captain")
+    breaker = breakers.by_key.get(_key(capability, action)) if breakers.by_key else None
     if breaker is None:
         return _rest(settings.owner)
     state = _state(settings, breaker, now_us)
@@ -97,6 +92,7 @@ def judge(breakers: Breakers, capability: CapabilityId, action: ActionName, now_
         count = sum(at_us > now_us - settings.window_us for at_us in breaker.failures_us)
         check = Check("failures_in_a_row", count, settings.failures_to_open)
         return Answer(gate=GATE, ruling="allow", rule=_SETTINGS_PLACE, owner=settings.owner, checks=(check,))
+    shown = f"{capability_name(capability)}/{action}"
     if breaker.opened_at_us is not None and state == "open":
         until = time_text(breaker.opened_at_us + settings.open_us)
         reason = f"{shown} failed {settings.failures_to_open} times in a row; it rests until {until}"

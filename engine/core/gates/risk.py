@@ -61,8 +61,8 @@ class RiskSettings(Struct, frozen=True, kw_only=True, eq=False):
 def assess(settings: RiskSettings, action: Action | None, proposal: Proposal, texts: list[str]) -> RiskFound:
     """Score one proposal; `texts` are those among its arguments.
 
-    A MEDIUM write (35 points) without an undo (10) in production (10), using half of its blast radius
-    (10 of 20), scores 65: HIGH with the shipped thresholds.
+    A MEDIUM write (35 points) without an undo (5) in production (10), using half of its blast radius
+    (10 of 20), scores 60: HIGH with the shipped thresholds.
     """
     writes = action is None or action.kind == "write"
     hits = settings.destructive_text.found_in("\n".join(texts)) if texts else ()
