@@ -88,7 +88,8 @@ PIP = $(BIN)/python -m pip -qq
 .venv/.locked: | python-fits
 	@echo "making .venv with Python $(PYVER) and the locked packages; this happens once"
 	@$(PYTHON) -m venv --clear .venv
-	@$(PIP) install --require-hashes -r requirements/dev.lock
+	@# The lock names every package, so nothing is left to resolve: asked to, older pips reach past it for extras.
+	@$(PIP) install --require-hashes --no-deps -r requirements/dev.lock
 	@cp requirements/dev.lock .venv/.made-from
 	@echo "$(CURDIR)" > .venv/.made-in
 	@echo "$(PYVER)" > .venv/.made-with
