@@ -5,9 +5,15 @@ WatchkeeperError
 │   ├── PolicyError       a file of the policy folder
 │   └── RecordingError    a recording, or a source that should become one
 ├── StorageError      the machine refuses: free space, fix permissions, try again
-└── JournalError      the journal cannot be used as asked
-    ├── ChainBroken       the journal was altered: stop trusting it, keep the file, find out why
-    └── JournalBusy       another process is the writer: let it, or stop it
+├── JournalError      the journal cannot be used as asked
+│   ├── ChainBroken       the journal was altered: stop trusting it, keep the file, find out why
+│   └── JournalBusy       another process is the writer: let it, or stop it
+├── EffectRefused     an effect cannot be performed or taken back as asked: nothing was done
+│   ├── Stopped           a stop stands in the way: a captain may lift it
+│   └── WorldMovedOn      what it would change is no longer as it was: look at the difference
+├── LeaseLost         somebody else has the effect now: stop, and report nothing
+├── Forbidden         whoever asks may not: use another token, or ask whoever may
+└── Unreachable       the engine does not answer: see `watchkeeper status`
 """
 
 
@@ -46,3 +52,27 @@ class ChainBroken(JournalError):
 
 class JournalBusy(JournalError):
     """Another process holds the journal's only write connection."""
+
+
+class EffectRefused(WatchkeeperError):
+    """An effect cannot be performed or taken back as asked. Nothing was done."""
+
+
+class Stopped(EffectRefused):
+    """A stop stands in the way: a captain may lift it."""
+
+
+class WorldMovedOn(EffectRefused):
+    """What it would change is no longer as it was. The message shows the difference."""
+
+
+class LeaseLost(WatchkeeperError):
+    """Somebody else has the effect now. Stop, and report nothing."""
+
+
+class Forbidden(WatchkeeperError):
+    """Whoever asks may not do this."""
+
+
+class Unreachable(WatchkeeperError):
+    """The engine does not answer."""

@@ -1,12 +1,18 @@
 """The doors between the engine and the outside, as protocols: each has an adapter, a fake and one suite."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from enum import Enum
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
 from msgspec import Struct
 
+from engine.core.vocabulary.actions import Action
 from engine.core.vocabulary.chain import Head, Record
+from engine.core.vocabulary.effects import EffectKind, Result
+from engine.core.vocabulary.facts import Scope
+from engine.core.vocabulary.ids import ActionName, AgentId, CapabilityId, DecisionId, EffectId, ProposalId
 
 
 class Durability(Enum):
@@ -69,8 +75,18 @@ class JournalReader(Protocol):
 class Journal(JournalReader, Protocol):
     """The append-only, hash-chained log of all facts. One writer, any number of readers."""
 
-    def append(self, entries: Sequence[Entry], *, durability: Durability = Durability.SYNCED) -> list[Record]:
+    def append(
+        self,
+        entries: Sequence[Entry],
+        *,
+        durability: Durability = Durability.SYNCED,
+        tasks: "Sequence[Task | Finished]" = (),
+    ) -> list[Record]:
         """Append all entries or none and return their records, in order.
+
+        In the same transaction `tasks` are put into the task table, or taken out of it where they are
+        finished: there is no moment at which an effect is authorised and forgotten. A task that the table
+        has already stays as it is.
 
         Safe to call from many threads: whoever comes while a commit runs shares the next one. An entry whose
         key is known returns the record it already has, if the body is the same too.
@@ -85,3 +101,185 @@ class Journal(JournalReader, Protocol):
 
     def maintain(self) -> None:
         """Do the housekeeping that would slow appends down. The loop calls it when it has nothing to do."""
+
+    @property
+    def tasks(self) -> "TaskTable":
+        """The effects that wait or are under way."""
+
+
+# ---------------------------------------------------------------- tasks
+
+
+class Task(Struct, frozen=True, kw_only=True):
+    """One effect that waits to be performed, or is under way."""
+
+    effect_id: EffectId
+    kind: EffectKind
+    of: EffectId
+    """What an undo takes back; the effect itself for the other kinds."""
+    decision_id: DecisionId
+    proposal_id: ProposalId
+    agent: AgentId
+    capability: CapabilityId
+    action: ActionName
+    priority: int
+    """The smaller goes first; one step counts as much as having waited half a minute longer."""
+    queued_us: int
+    idempotent: bool
+    """Whether it is tried again when nobody knows how far it got."""
+    force: bool = False
+    """For an undo: whether it is done though the world has moved on."""
+    attempts: int = 0
+    """How often it was leased."""
+    token: int = 0
+    """The fencing token of its newest lease: it only ever rises, over all tasks."""
+    worker: str = ""
+    """Who holds the lease; empty when nobody does."""
+    lease_until_us: int = 0
+    started: bool = False
+    """Whether it was begun under the lease it has, or under the one that ran out."""
+
+
+class Finished(Struct, frozen=True, kw_only=True):
+    """An effect that is over: its task leaves the table."""
+
+    effect_id: EffectId
+
+
+class TaskTable(Protocol):
+    """The queue of effects. Only the engine writes it; times are the engine's, microseconds since 1970."""
+
+    def claim(
+        self, worker: str, *, now_us: int, lease_us: int, most: int, passed_over: Sequence[Scope] = ()
+    ) -> list[Task]:
+        """Lease up to `most` waiting tasks to a worker, in order of priority and age, and return them.
+
+        Tasks that a scope in `passed_over` covers stay where they are. Every lease gets a token higher than
+        any before it.
+        """
+
+    def renew(self, worker: str, tokens: Mapping[EffectId, int], *, until_us: int) -> list[EffectId]:
+        """Keep leases alive; returns those that the worker has lost."""
+
+    def start(self, effect_id: EffectId, token: int) -> Task:
+        """Note that it is being begun. Raises `LeaseLost` when the token is not the newest."""
+
+    def give_back(self, effect_id: EffectId, token: int) -> None:
+        """Let a leased task wait again, as if it had never been leased. Raises `LeaseLost`."""
+
+    def requeue(self, effect_id: EffectId) -> None:
+        """Let a task whose lease ran out wait again."""
+
+    def expired(self, now_us: int) -> list[Task]:
+        """Return the leased tasks whose lease has run out."""
+
+    def find(self, effect_id: EffectId) -> Task | None:
+        """Return one task, or `None` when it is finished or was never there."""
+
+    def all(self) -> list[Task]:
+        """Return every task, in the order in which they would be claimed."""
+
+
+# ---------------------------------------------------------------- effects
+
+
+class Stop(Struct, frozen=True, kw_only=True):
+    """One stop of the fence."""
+
+    scope: Scope
+    by: str
+    reason: str
+    at_us: int
+
+
+class Fence(Protocol):
+    """The durable stop set. It lies outside the engine, so that anybody can set it with the engine dead."""
+
+    def stops(self) -> tuple[Stop, ...]:
+        """Return the stops that stand. What cannot be read counts as a stop of everything."""
+
+    def set(self, stop: Stop) -> None:
+        """Put a stop up. It is durable, and nothing it covers begins any more, when this returns.
+
+        Setting it again changes nothing. Raises `StorageError` when the disk refuses.
+        """
+
+    def clear(self, scope: Scope) -> None:
+        """Take one stop down; wider and narrower ones stay."""
+
+    def starting(
+        self, agent: AgentId, capability: CapabilityId, action: ActionName
+    ) -> AbstractContextManager[None]:
+        """Hold the fence open for the moment in which an effect begins. Raises `Stopped` behind a stop."""
+
+
+class Watch(Protocol):
+    """What stands beside one effect while it is under way, so that it can be stopped from anywhere."""
+
+    def starting(self) -> AbstractContextManager[None]:
+        """Surround the very moment at which the world is first touched. Raises `Stopped` behind a stop.
+
+        Short: whoever sets a stop waits until everybody has left this block.
+        """
+
+    def process(self, pid: int) -> None:
+        """Say that a process, the first of its own process group, now works for this effect."""
+
+    def container(self, container_id: str) -> None:
+        """Say that a container now works for this effect."""
+
+
+class UndoLog(Protocol):
+    """What is kept so that effects can be taken back."""
+
+    def save(self, effect_id: EffectId, record: Mapping[str, Any], blobs: Mapping[str, bytes | Path]) -> None:
+        """Keep a record and its blobs, on disk before this returns. Saving again replaces it.
+
+        Raises `StorageError`: then the effect must not begin.
+        """
+
+    def load(self, effect_id: EffectId) -> dict[str, Any] | None:
+        """Return a record, or `None` when there is none or it was let go to make room."""
+
+    def blob(self, effect_id: EffectId, name: str) -> Path:
+        """Return where one blob of a record lies."""
+
+
+class Job(Struct, frozen=True, kw_only=True):
+    """One effect as a runner gets it."""
+
+    effect_id: EffectId
+    decision_id: DecisionId
+    agent: AgentId
+    capability: CapabilityId
+    action: Action
+    """Its `run` is never `None` here."""
+    args: dict[str, Any]
+    workspace: Path
+    """The folder it works in; relative paths begin here."""
+    watch: Watch
+    undo: UndoLog
+
+
+class Runner(Protocol):
+    """One way to perform actions. Cancelling any of these ends what it began before it returns."""
+
+    def check(self, action: Action) -> None:
+        """Check an action's `run.settings` when the registry is loaded. Raises `PolicyError`."""
+
+    async def preview(self, job: Job) -> Result:
+        """Say what would happen, and let nothing happen."""
+
+    async def perform(self, job: Job) -> Result:
+        """Save what undo needs, then do it. Never longer than `run.timeout_us`.
+
+        What goes wrong while it runs is a `Result` without success. Raises `EffectRefused`, and only before
+        anything was touched.
+        """
+
+    async def undo(self, job: Job, of: EffectId, *, force: bool) -> Result:
+        """Take back the effect `of`, from its record in `job.undo`; `job.effect_id` gets one of its own.
+
+        Raises `WorldMovedOn` with the difference when something has changed since, unless forced, and
+        `EffectRefused` when there is nothing left to undo it with.
+        """

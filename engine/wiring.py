@@ -16,19 +16,20 @@ from engine.core.gates.escalation import EscalationSettings
 from engine.core.gates.risk import Pattern, RiskSettings
 from engine.core.gates.rules import Rule
 from engine.core.policy import Policy
-from engine.core.vocabulary.actions import Action, BlastCaps, Parameter, RiskLevel
+from engine.core.vocabulary.actions import Action, BlastCaps, Parameter, RiskLevel, Running
 from engine.core.vocabulary.facts import BreakerSettings, Limit, encode
 from engine.core.vocabulary.ids import ActionName, Digest, RuleId
 from engine.core.vocabulary.units import SECOND_US
 from engine.core.vocabulary.verdicts import Wait
 from engine.errors import InputError, PolicyError
-from engine.settings import (
+from engine.settings.policy import (
     ActionsFile,
     BlastSection,
     LimitsFile,
     PolicySettings,
     RiskFile,
     RulesFile,
+    RunSection,
     ThresholdsFile,
 )
 
@@ -125,6 +126,7 @@ def build_policy(source: PolicySource) -> Policy:
         escalation=EscalationSettings(**thresholds.escalation.model_dump()),
         hold_us=_us(thresholds.memory.hold_s),
         episode_idle_us=_us(thresholds.memory.episode_idle_s),
+        captain_unseen_us=_us(unseen) if (unseen := thresholds.presence.captain_unseen_s) else None,
     )
 
 
@@ -147,9 +149,24 @@ def _actions(registry: ActionsFile) -> dict[ActionName, Action]:
             undo=entry.undo,
             blast=_caps(entry.blast) if entry.blast is not None else None,
             summary=entry.summary,
+            requires_approval=entry.requires_approval,
+            run=_running(entry.run) if entry.run is not None else None,
         )
         for name, entry in registry.actions.items()
     }
+
+
+def _running(section: RunSection) -> Running:
+    return Running(
+        runner=section.runner,
+        settings=dict(section.settings),
+        timeout_us=_us(section.timeout_s),
+        idempotent=section.idempotent,
+        undo_on_failure=section.undo_on_failure,
+        sandbox=section.sandbox,
+        network=section.network,
+        priority=section.priority,
+    )
 
 
 def _caps(section: BlastSection) -> BlastCaps:
@@ -163,6 +180,7 @@ def _risk_settings(settings: PolicySettings, document: Document | None = None) -
         declared_points=points.declared,
         unknown_points=points.unknown_action,
         irreversible_points=points.irreversible,
+        unsandboxed_points=points.unsandboxed,
         production_points=points.production,
         production=frozenset(name.strip().casefold() for name in table.production_environments),
         impact_points=points.impact,

@@ -30,7 +30,15 @@ from engine.core.vocabulary.actions import RiskLevel
 from engine.core.vocabulary.arguments import texts_of
 from engine.core.vocabulary.chain import digest_of
 from engine.core.vocabulary.effects import AskPeople, Effect, PerformAction
-from engine.core.vocabulary.facts import Fact, ProposalReceived, VerdictReached, encode
+from engine.core.vocabulary.facts import (
+    EffectEnded,
+    Fact,
+    ProposalReceived,
+    TimePassed,
+    UndoRequested,
+    VerdictReached,
+    encode,
+)
 from engine.core.vocabulary.ids import (
     ActionName,
     AgentId,
@@ -55,6 +63,7 @@ from engine.core.vocabulary.verdicts import (
     Wait,
     Word,
 )
+from engine.core.work import endings, presence
 
 GATES = (
     kill_switch.GATE,
@@ -101,14 +110,20 @@ class Decisions(Struct, frozen=True):
 
 
 def decide(policy: Policy, state: State, fact: Fact) -> Decisions:
-    """Say what follows from a fact that `state` has already folded. Only proposals ask for anything."""
-    if not isinstance(fact, ProposalReceived):
-        return Decisions()
-    proposal = fact.proposal
-    verdict, _ = settle(policy, state, *assess(policy, state.episodes, proposal, fact.at_us))
-    return Decisions(
-        (VerdictReached(at_us=verdict.at_us, verdict=verdict),), effects_of(policy, proposal, verdict)
-    )
+    """Say what follows from a fact that `state` has already folded."""
+    if isinstance(fact, ProposalReceived):
+        proposal = fact.proposal
+        verdict, _ = settle(policy, state, *assess(policy, state.episodes, proposal, fact.at_us))
+        return Decisions(
+            (VerdictReached(at_us=verdict.at_us, verdict=verdict),), effects_of(policy, proposal, verdict)
+        )
+    if isinstance(fact, EffectEnded):
+        return Decisions(*endings.after(policy.actions.get(fact.action), fact))
+    if isinstance(fact, UndoRequested):
+        return Decisions(effects=(endings.take_back(fact),))
+    if isinstance(fact, TimePassed) and "all" not in state.stops.by_scope:
+        return Decisions(presence.stop_when_alone(state.presence, policy.captain_unseen_us, fact.at_us))
+    return Decisions()
 
 
 def assess(policy: Policy, episodes: Episodes, proposal: Proposal, at_us: int) -> tuple[Claim, Assessment]:
@@ -125,7 +140,9 @@ def assess(policy: Policy, episodes: Episodes, proposal: Proposal, at_us: int) -
         risked,
         ruled,
         _ask(consensus.GATE, consensus.judge, policy.consensus, impact),
-        _ask(escalation.GATE, escalation.judge, policy.escalation, proposal.confidence, impact, level),
+        _ask(
+            escalation.GATE, escalation.judge, policy.escalation, proposal.confidence, impact, level, action
+        ),
     )
     ruling, waits, against = weigh(answers)
     claim = Claim(
@@ -204,13 +221,21 @@ def effects_of(policy: Policy, proposal: Proposal, verdict: Verdict) -> tuple[Ef
     if verdict.word == "hold":
         reasons = [answer.reason for answer in in_order(verdict) if answer.ruling != "allow"]
         return (AskPeople(decision_id=verdict.decision_id, waits=verdict.waits, summary="; ".join(reasons)),)
+    action = policy.actions[proposal.action]
+    if action.run is None:
+        # The agent does it itself, and reports the outcome.
+        return ()
     return (
         PerformAction(
             decision_id=verdict.decision_id,
+            proposal_id=verdict.proposal_id,
+            agent=verdict.agent,
+            capability=verdict.capability,
             action=proposal.action,
             args=proposal.args,
             digest=verdict.digest,
-            undo=policy.actions[proposal.action].undo,
+            undo=action.undo,
+            run=action.run,
         ),
     )
 

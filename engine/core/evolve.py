@@ -14,6 +14,8 @@ from engine.core.state import State
 from engine.core.vocabulary.facts import (
     CapabilityDemoted,
     CapabilityPromoted,
+    EffectEnded,
+    EffectStarted,
     EpisodeClosed,
     Fact,
     KillSwitchCleared,
@@ -21,14 +23,22 @@ from engine.core.vocabulary.facts import (
     MessageObserved,
     MetricObserved,
     OutcomeReported,
+    PersonSeen,
     PolicyAdopted,
+    ProcessEnded,
     ProposalReceived,
     RolloutPaused,
     RolloutResumed,
+    SnapshotRestored,
+    SnapshotSaved,
     SnapshotTaken,
+    TimePassed,
+    TroubleFound,
+    TroubleGone,
+    UndoRequested,
     VerdictReached,
 )
-from engine.core.work import holds
+from engine.core.work import holds, presence, troubles
 
 
 def evolve(state: State, fact: Fact) -> State:
@@ -51,8 +61,8 @@ def _adopt(state: State, fact: PolicyAdopted) -> None:
     state.episodes.idle_us = fact.episode_idle_us
 
 
-def _noted(_state: State, _fact: ProposalReceived | SnapshotTaken) -> None:
-    """Change nothing: of a proposal only the verdict counts, and a snapshot is state already."""
+def _noted(_state: State, _fact: Fact) -> None:
+    """Change nothing: of a proposal only the verdict counts, of an effect only what follows from its end."""
 
 
 def _decided(state: State, fact: VerdictReached) -> None:
@@ -77,6 +87,16 @@ FOLDS: dict[type[Fact], Callable[[State, Any], None]] = {
     RolloutPaused: lambda state, fact: rollout.fold_paused(state.rollouts, fact),
     RolloutResumed: lambda state, fact: rollout.fold_resumed(state.rollouts, fact),
     SnapshotTaken: _noted,
+    EffectStarted: _noted,
+    EffectEnded: lambda state, fact: holds.fold_ended(state.holds, fact),
+    UndoRequested: _noted,
+    PersonSeen: lambda state, fact: presence.fold_seen(state.presence, fact),
+    TimePassed: lambda state, fact: presence.fold_time(state.presence, fact.at_us),
+    ProcessEnded: _noted,
+    TroubleFound: lambda state, fact: troubles.fold_found(state.troubles, fact),
+    TroubleGone: lambda state, fact: troubles.fold_gone(state.troubles, fact),
+    SnapshotSaved: _noted,
+    SnapshotRestored: _noted,
 }
 
 KEYED = (MessageObserved, EpisodeClosed, MetricObserved)

@@ -29,6 +29,8 @@ class Policy(Struct, frozen=True, kw_only=True):
     escalation: EscalationSettings
     hold_us: int
     episode_idle_us: int
+    captain_unseen_us: int | None = None
+    """After how long without any captain autonomy stops by itself; `None` means never."""
 
     def adopted(self, at_us: int) -> PolicyAdopted:
         """Return the fact that tells state what it must know of this policy."""

@@ -22,6 +22,8 @@ from engine.core.signals import Signals
 from engine.core.vocabulary.ids import Digest
 from engine.core.work import holds
 from engine.core.work.holds import Holds
+from engine.core.work.presence import Presence
+from engine.core.work.troubles import Troubles
 
 
 class State(Struct, kw_only=True):
@@ -35,6 +37,8 @@ class State(Struct, kw_only=True):
     usage: Usage = msgspec.field(default_factory=Usage)
     rollouts: Rollouts = msgspec.field(default_factory=Rollouts)
     holds: Holds = msgspec.field(default_factory=Holds)
+    presence: Presence = msgspec.field(default_factory=Presence)
+    troubles: Troubles = msgspec.field(default_factory=Troubles)
     episodes: Episodes = msgspec.field(default_factory=Episodes)
     signals: Signals = msgspec.field(default_factory=Signals)
 

@@ -12,7 +12,7 @@ from engine.core.vocabulary.facts import Fact, ProposalReceived, decode, encode
 from engine.core.vocabulary.ids import ActionName
 from engine.core.vocabulary.units import time_text
 from engine.errors import InputError, RecordingError
-from engine.settings import ActionEntry
+from engine.settings.policy import ActionEntry
 from simulator.importers.cells import EMPTY, ROW, Row, time_reader
 from simulator.importers.emitters import emitters
 from simulator.importers.infer import RegistryLearner

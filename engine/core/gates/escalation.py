@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from engine.core.vocabulary.actions import RISK_RANK, RiskLevel
+from engine.core.vocabulary.actions import RISK_RANK, Action, RiskLevel
 from engine.core.vocabulary.proposals import Impact
 from engine.core.vocabulary.units import percent_text
 from engine.core.vocabulary.verdicts import Answer, Check, Wait
@@ -23,8 +23,17 @@ class EscalationSettings(Struct, frozen=True, kw_only=True):
     owner: str
 
 
-def judge(settings: EscalationSettings, confidence: float | None, impact: Impact, risk: RiskLevel) -> Answer:
-    """Hold for a person when confidence is too low (a missing one counts as 0) or the cost too high."""
+def judge(
+    settings: EscalationSettings,
+    confidence: float | None,
+    impact: Impact,
+    risk: RiskLevel,
+    action: Action | None = None,
+) -> Answer:
+    """Hold for a person when confidence is too low (a missing one counts as 0) or the cost too high.
+
+    An action that requires approval is held each time.
+    """
     sure = 0.0 if confidence is None else confidence
     checks = (
         Check("confidence", sure, settings.below_confidence),
@@ -32,6 +41,16 @@ def judge(settings: EscalationSettings, confidence: float | None, impact: Impact
     )
     unsure = sure < settings.below_confidence and RISK_RANK[risk] >= RISK_RANK[settings.confidence_from]
     costly = impact.cost_usd > settings.above_cost_usd
+    if action is not None and action.requires_approval:
+        return Answer(
+            gate=GATE,
+            ruling="escalate",
+            reason=f"the registry asks for a person's approval of every {action.name}",
+            rule=f"actions.{action.name}.requires_approval",
+            owner=settings.owner,
+            checks=checks,
+            waits=(Wait(kind="person", role=settings.role),),
+        )
     if not unsure and not costly:
         return Answer(gate=GATE, ruling="allow", rule="escalation", owner=settings.owner, checks=checks)
     given = f"the confidence is {percent_text(sure)}" if confidence is not None else "no confidence was given"

@@ -42,6 +42,7 @@ class RiskSettings(Struct, frozen=True, kw_only=True, eq=False):
     declared_points: dict[RiskLevel, int]
     unknown_points: int
     irreversible_points: int
+    unsandboxed_points: int
     production_points: int
     production: frozenset[str]
     impact_points: int
@@ -78,6 +79,7 @@ def assess(settings: RiskSettings, action: Action | None, proposal: Proposal, te
         hits,
         tuple(sorted(touched)),
         _impact_points(settings, action, proposal.impact) if writes else 0,
+        action is not None and action.unsandboxed,
     )
 
 
@@ -98,6 +100,7 @@ def _found(  # noqa: PLR0917 - the cache looks answers up by these, and keywords
     hits: tuple[int, ...],
     touched: tuple[int, ...],
     impact_points: int,
+    unsandboxed: bool,  # noqa: FBT001 - as above
 ) -> RiskFound:
     """Add up what was found. A `risk` of `None` means that the action is not in the registry."""
     parts: list[RiskPart] = []
@@ -108,6 +111,8 @@ def _found(  # noqa: PLR0917 - the cache looks answers up by these, and keywords
         parts.append(RiskPart("declared", points, f"the registry calls {name} {risk.value}"))
     if irreversible:
         parts.append(RiskPart("irreversible", settings.irreversible_points, "it cannot be undone"))
+    if unsandboxed:
+        parts.append(RiskPart("unsandboxed", settings.unsandboxed_points, "it runs outside any sandbox"))
     if production and writes:
         parts.append(
             RiskPart("production", settings.production_points, "it acts on a production environment")

@@ -52,6 +52,31 @@ class BlastCaps(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     api_calls: int
 
 
+RunnerKind = Literal["shell", "file", "git", "http", "docker", "python"]
+SandboxKind = Literal["auto", "docker", "bubblewrap", "none"]
+
+
+class Running(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How an action is performed."""
+
+    runner: RunnerKind
+    settings: dict[str, Any] = {}
+    """What this runner must know beyond the arguments, checked by the runner itself when it is loaded."""
+    timeout_us: int
+    """When it is ended by force."""
+    idempotent: bool = False
+    """Whether doing it twice is doing it once. Only then is it tried again when nobody knows how far it got;
+    otherwise a person is asked."""
+    undo_on_failure: bool = False
+    """Whether what it did is taken back at once when it fails."""
+    sandbox: SandboxKind = "auto"
+    """`auto` takes Docker where an engine answers, else bubblewrap, else refuses. `none` is a choice."""
+    network: tuple[str, ...] = ()
+    """The hosts it may reach, `name:port`; none when empty."""
+    priority: int = 0
+    """Which of two waiting ones goes first: the smaller. One step counts as much as waiting half a minute."""
+
+
 class Action(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One entry of the action registry."""
 
@@ -64,3 +89,12 @@ class Action(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     blast: BlastCaps | None = None
     """Caps for this action alone; `None` means the caps of the policy."""
     summary: str = ""
+    requires_approval: bool = False
+    """Whether a person is asked each time, however sure the agent is."""
+    run: Running | None = None
+    """How we perform it; `None` means that the agent does so itself once it is allowed, and reports back."""
+
+    @property
+    def unsandboxed(self) -> bool:
+        """Whether it runs a program with nothing around it."""
+        return self.run is not None and self.run.sandbox == "none" and self.run.runner in {"shell", "python"}

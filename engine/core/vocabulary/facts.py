@@ -6,12 +6,15 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from engine.core.vocabulary.effects import EffectKind, EffectStatus, Result
 from engine.core.vocabulary.ids import (
     ActionName,
     AgentId,
     CapabilityId,
     CapabilityName,
+    DecisionId,
     Digest,
+    EffectId,
     EpisodeId,
     PersonId,
     ProposalId,
@@ -191,6 +194,108 @@ class SnapshotTaken(Fact, tag="snapshot_taken", frozen=True, kw_only=True):
     """SHA-256 of its bytes."""
 
 
+class EffectStarted(Fact, tag="effect_started", frozen=True, kw_only=True):
+    """A worker was about to begin an effect. Without an `EffectEnded` nobody knows how far it got."""
+
+    effect_id: EffectId
+    decision_id: DecisionId
+    kind: EffectKind
+    worker: str
+    token: int
+    """The fencing token of its lease: an older holder of the same effect is turned away by it."""
+    attempt: int
+
+
+class EffectEnded(Fact, tag="effect_ended", frozen=True, kw_only=True):
+    """An effect came to its end, one way or another."""
+
+    effect_id: EffectId
+    decision_id: DecisionId
+    kind: EffectKind
+    proposal_id: ProposalId
+    agent: AgentId
+    capability: CapabilityId
+    action: ActionName
+    token: int
+    """0 when it never was leased."""
+    status: EffectStatus
+    result: Result
+
+
+class UndoRequested(Fact, tag="undo_requested", frozen=True, kw_only=True):
+    """Somebody wants an effect taken back."""
+
+    effect_id: EffectId
+    """Of the taking back."""
+    of: EffectId
+    """Of what is to be taken back."""
+    decision_id: DecisionId
+    """The decision it all began with."""
+    by: str
+    reason: str = ""
+    force: bool = False
+    """Whether to take it back even though the world has moved on since."""
+
+
+class PersonSeen(Fact, tag="person_seen", frozen=True, kw_only=True):
+    """A person was at the controls."""
+
+    person: PersonId
+    role: Literal["viewer", "responder", "captain"]
+
+
+class TimePassed(Fact, tag="time_passed", frozen=True, kw_only=True):
+    """A schedule fired. `at_us` is when it was due."""
+
+    schedule: str
+
+
+class ProcessEnded(Fact, tag="process_ended", frozen=True, kw_only=True):
+    """A process of ours ended though nobody asked it to, and was or will be started again."""
+
+    process: str
+    """`engine`, `front`, `worker-1`."""
+    how: str
+    """`status 1`, `signal 9`."""
+    restarts: int
+    """How often it was restarted since it last ran for a while."""
+
+
+class TroubleFound(Fact, tag="trouble_found", frozen=True, kw_only=True):
+    """Something is wrong with the machine. No effect starts until it is gone."""
+
+    trouble: str
+    """`clock`, `journal`, `disk`."""
+    detail: str
+
+
+class TroubleGone(Fact, tag="trouble_gone", frozen=True, kw_only=True):
+    """It went away, or somebody who may do so said that it does not matter."""
+
+    trouble: str
+    by: str
+    """`engine` when it went away by itself."""
+    detail: str = ""
+
+
+class SnapshotSaved(Fact, tag="snapshot_saved", frozen=True, kw_only=True):
+    """Journal, configuration and workspace were copied to where they can be restored from."""
+
+    snapshot_id: str
+    journal_seq: int
+    """The last record that the copy of the journal holds."""
+    files: int
+    size_bytes: int
+
+
+class SnapshotRestored(Fact, tag="snapshot_restored", frozen=True, kw_only=True):
+    """Somebody put back an older workspace, configuration or journal."""
+
+    snapshot_id: str
+    by: str
+    parts: tuple[str, ...]
+
+
 AnyFact = (
     PolicyAdopted
     | ProposalReceived
@@ -206,6 +311,16 @@ AnyFact = (
     | RolloutPaused
     | RolloutResumed
     | SnapshotTaken
+    | EffectStarted
+    | EffectEnded
+    | UndoRequested
+    | PersonSeen
+    | TimePassed
+    | ProcessEnded
+    | TroubleFound
+    | TroubleGone
+    | SnapshotSaved
+    | SnapshotRestored
 )
 
 OWN_FACTS: Final = (PolicyAdopted, VerdictReached, SnapshotTaken)

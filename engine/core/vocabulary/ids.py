@@ -8,6 +8,8 @@ PersonId = NewType("PersonId", str)
 ActionName = NewType("ActionName", str)
 ProposalId = NewType("ProposalId", str)
 DecisionId = NewType("DecisionId", str)
+EffectId = NewType("EffectId", str)
+"""What is done on a decision carries the decision's id; taking it back is an effect with an id of its own."""
 EpisodeId = NewType("EpisodeId", str)
 CapabilityId = NewType("CapabilityId", str)
 """One version of one piece of autonomous logic, written `name@version`."""
@@ -27,6 +29,15 @@ def decision_id(proposal_id: ProposalId) -> DecisionId:
     'd_7e566b8fac673f6'
     """
     return DecisionId("d_" + hashlib.blake2b(proposal_id.encode(), digest_size=8).hexdigest()[:15])
+
+
+def undo_id(effect: EffectId | DecisionId, nth: int) -> EffectId:
+    """Give the `nth` taking back of an effect its id, counting from 1. It can be taken back in turn.
+
+    >>> undo_id(DecisionId("d_7e566b8fac673f6"), 1)
+    'u_71eceefaeaf4111'
+    """
+    return EffectId("u_" + hashlib.blake2b(f"{effect}/{nth}".encode(), digest_size=8).hexdigest()[:15])
 
 
 def capability_name(capability: CapabilityId | CapabilityName) -> CapabilityName:

@@ -2,6 +2,7 @@
 
 from msgspec import Struct
 
+from engine.core.vocabulary.facts import EffectEnded
 from engine.core.vocabulary.ids import ActionName, AgentId, DecisionId
 from engine.core.vocabulary.verdicts import Verdict, Wait
 
@@ -40,6 +41,21 @@ def fold_verdict(holds: Holds, verdict: Verdict) -> None:
             verdict.action,
             verdict.waits,
             verdict.shadowed,
+        )
+
+
+def fold_ended(holds: Holds, fact: EffectEnded) -> None:
+    """Hold an effect that nobody knows the end of, until a person has looked. Known ends hold nothing."""
+    if fact.status == "unknown" and fact.kind != "preview":
+        # Anew at the end, for the longest waiting stand first.
+        holds.by_id.pop(fact.decision_id, None)
+        holds.by_id[fact.decision_id] = Hold(
+            fact.at_us,
+            fact.at_us + holds.hold_us,
+            fact.agent,
+            fact.action,
+            (Wait(kind="person", role="responder"),),
+            shadowed=False,
         )
 
 

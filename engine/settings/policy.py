@@ -6,52 +6,21 @@ A policy folder holds `limits.yaml`, `risk.yaml`, `thresholds.yaml` and `rules.y
 
 from collections import Counter
 from decimal import Decimal
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    model_validator,
+from pydantic import Field, StringConstraints, model_validator
+
+from engine.core.vocabulary.actions import (
+    RISK_RANK,
+    Kind,
+    ParameterType,
+    RiskLevel,
+    RunnerKind,
+    SandboxKind,
 )
-
-from engine.core.vocabulary.actions import RISK_RANK, Kind, ParameterType, RiskLevel
 from engine.core.vocabulary.facts import Measured
 from engine.core.vocabulary.verdicts import Ruling
-
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,99}$")]
-Role = Literal["viewer", "responder", "captain"]
-Count = Annotated[int, Field(strict=True, ge=0, le=10**9)]
-Seconds = Annotated[float, Field(strict=True, ge=0.000_001, le=366 * 86_400)]
-Points = Annotated[int, Field(strict=True, ge=0, le=100)]
-
-
-def _amount(value: object) -> object:
-    """Refuse `true`, which Python takes for 1. A number in quotes is welcome: it may have more digits."""
-    if isinstance(value, bool):
-        # pydantic makes a complaint of a ValueError only.
-        raise ValueError(f"give an amount in US dollars, not {value}")  # noqa: TRY004 - see above
-    return value
-
-
-def _plain(amount: Decimal) -> Decimal:
-    """Give equal amounts one spelling, so that 100, 100.0 and 1e2 give one policy hash."""
-    whole = amount.to_integral_value()
-    return whole.quantize(Decimal(1)) + 0 if amount == whole else amount.normalize()
-
-
-Usd = Annotated[
-    Decimal, BeforeValidator(_amount), Field(ge=0, le=10**9, decimal_places=12), AfterValidator(_plain)
-]
-
-
-class Settings(BaseModel):
-    """Frozen, and strict about keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=False)
+from engine.settings.base import Count, Name, Points, Role, Seconds, Settings, Usd
 
 
 class BlastSection(Settings):
@@ -131,6 +100,7 @@ class RiskPoints(Settings):
     declared: dict[RiskLevel, Points]
     unknown_action: Points
     irreversible: Points
+    unsandboxed: Points = 20
     production: Points
     impact: Points
 
@@ -203,12 +173,19 @@ class MemorySection(Settings):
     episode_idle_s: Seconds
 
 
+class PresenceSection(Settings):
+    """What happens when nobody is there."""
+
+    captain_unseen_s: Annotated[float, Field(strict=True, ge=60, le=366 * 86_400)] | None = None
+
+
 class ThresholdsFile(Settings):
     """`thresholds.yaml`."""
 
     consensus: ConsensusSection
     escalation: EscalationSection
     memory: MemorySection
+    presence: PresenceSection = PresenceSection()
 
 
 class RuleEntry(Settings):
@@ -259,6 +236,19 @@ class ParameterEntry(Settings):
         return self
 
 
+class RunSection(Settings):
+    """How an action is performed."""
+
+    runner: RunnerKind
+    settings: dict[str, Any] = {}
+    timeout_s: Annotated[float, Field(strict=True, ge=0.1, le=86_400)] = 60.0
+    idempotent: bool = False
+    undo_on_failure: bool = False
+    sandbox: SandboxKind = "auto"
+    network: tuple[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.*-]+:[0-9]{1,5}$")], ...] = ()
+    priority: Annotated[int, Field(strict=True, ge=-20, le=20)] = 0
+
+
 class ActionEntry(Settings):
     """One action."""
 
@@ -268,6 +258,8 @@ class ActionEntry(Settings):
     parameters: dict[Name, ParameterEntry] = {}
     undo: Name | None = None
     blast: BlastSection | None = None
+    requires_approval: bool = False
+    run: RunSection | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -1,0 +1,66 @@
+"""Layout: where a running Watchkeeper keeps what, within its state folder."""
+
+from pathlib import Path
+
+from msgspec import Struct
+
+
+class Layout(Struct, frozen=True):
+    """The places within one state folder. Nothing is made by naming it."""
+
+    home: Path
+
+    @property
+    def journal(self) -> Path:
+        """The journal, and the task table in the same file. Only the engine writes it."""
+        return self.home / "journal.db"
+
+    @property
+    def socket(self) -> Path:
+        """Where the engine listens."""
+        return self.home / "engine.sock"
+
+    @property
+    def stops(self) -> Path:
+        """The fence: one file for each stop. A file put there by hand, `touch stops/all`, is a stop too."""
+        return self.home / "stops"
+
+    @property
+    def inflight(self) -> Path:
+        """One file for each effect under way: what to end when a stop covers it."""
+        return self.home / "inflight"
+
+    @property
+    def undo(self) -> Path:
+        """What is kept so that effects can be taken back."""
+        return self.home / "undo"
+
+    @property
+    def snapshots(self) -> Path:
+        """Copies of journal, configuration and workspace."""
+        return self.home / "snapshots"
+
+    @property
+    def workspace(self) -> Path:
+        """The folder effects work in, unless the configuration names another."""
+        return self.home / "workspace"
+
+    @property
+    def tokens(self) -> Path:
+        """The hashed tokens of agents and people."""
+        return self.home / "tokens.json"
+
+    @property
+    def own_token(self) -> Path:
+        """The token of the person who made this folder, for the command line on this machine; mode 0600."""
+        return self.home / "token"
+
+    @property
+    def announcements(self) -> Path:
+        """What people were told, a line of JSON each."""
+        return self.home / "announcements.jsonl"
+
+    @property
+    def processes(self) -> Path:
+        """What the supervisor knows of its processes; see `watchkeeper status`."""
+        return self.home / "processes.json"

@@ -1,0 +1,353 @@
+"""The wire: what is said over the engine's socket, as one line of JSON a message.
+
+Front-ends, workers and the supervisor ask; the engine answers each request under its number, in any order.
+`Subscribe` is answered again and again, for everything that happens.
+"""
+
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from engine.core.vocabulary.actions import Action
+from engine.core.vocabulary.effects import EffectStatus, Result
+from engine.core.vocabulary.facts import AnyFact, Scope
+from engine.core.vocabulary.ids import (
+    ActionName,
+    AgentId,
+    CapabilityId,
+    CapabilityName,
+    DecisionId,
+    EffectId,
+    PersonId,
+    ProposalId,
+)
+from engine.core.vocabulary.proposals import Proposal
+from engine.core.vocabulary.verdicts import Verdict
+from engine.ports import Stop, Task
+
+Role = Literal["viewer", "responder", "captain"]
+
+DecisionStatus = Literal[
+    "denied",
+    "held",
+    "shadowed",
+    "granted",
+    "queued",
+    "running",
+    "done",
+    "failed",
+    "unknown",
+    "stopped",
+    "refused",
+]
+"""Where a decision stands. `granted`: allowed, and the agent does it itself and reports the outcome."""
+
+# ---------------------------------------------------------------- requests
+
+
+class Request(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag=True):
+    """Something asked of the engine."""
+
+
+class Propose(Request, frozen=True, kw_only=True):
+    """Decide on a proposal. Answered with `Decided`, once it is on disk."""
+
+    proposal: Proposal
+
+
+class ReportOutcome(Request, frozen=True, kw_only=True):
+    """Say what came of something that an agent was granted, or an incumbent did."""
+
+    proposal_id: ProposalId
+    agent: AgentId
+    ok: bool
+    detail: str = ""
+
+
+class Beat(Request, frozen=True, kw_only=True):
+    """Say that an agent is alive."""
+
+    agent: AgentId
+
+
+class SeePerson(Request, frozen=True, kw_only=True):
+    """Say that a person is at the controls."""
+
+    person: PersonId
+    role: Role
+
+
+class SetStop(Request, frozen=True, kw_only=True):
+    """Journal a stop that the fence has, or set it there first."""
+
+    scope: Scope
+    by: PersonId
+    reason: str = ""
+
+
+class LiftStop(Request, frozen=True, kw_only=True):
+    """Lift one stop. The asker has checked that `by` is a captain."""
+
+    scope: Scope
+    by: PersonId
+    reason: str
+
+
+class Promote(Request, frozen=True, kw_only=True):
+    """Let a capability's allowed actions be executed."""
+
+    capability: CapabilityId
+    by: PersonId
+    reason: str
+
+
+class Demote(Request, frozen=True, kw_only=True):
+    """Put a capability back into shadow."""
+
+    capability: CapabilityName
+    by: PersonId
+    reason: str
+
+
+class RequestUndo(Request, frozen=True, kw_only=True):
+    """Take an effect back. Answered with `Queued`."""
+
+    of: EffectId
+    by: PersonId
+    reason: str = ""
+    force: bool = False
+
+
+class RequestPreview(Request, frozen=True, kw_only=True):
+    """Say what a decided proposal would do. Answered with `Previewed`, when a worker has said it."""
+
+    decision_id: DecisionId
+    wait_s: float = 30.0
+
+
+class ClearTrouble(Request, frozen=True, kw_only=True):
+    """Say that a trouble does not matter. The asker has checked that `by` is a captain."""
+
+    trouble: str
+    by: PersonId
+    reason: str
+
+
+class Tell(Request, frozen=True, kw_only=True):
+    """Journal something that happened elsewhere in the product: a process that ended, a snapshot."""
+
+    key: str
+    fact: AnyFact
+
+
+class Lease(Request, frozen=True, kw_only=True):
+    """Ask for effects to perform. Answered with `Leased`, with none when `wait_s` passes without any."""
+
+    worker: str
+    most: int
+    wait_s: float
+
+
+class Start(Request, frozen=True, kw_only=True):
+    """Say that an effect is about to begin. Once answered, it is on disk that it may have."""
+
+    effect_id: EffectId
+    token: int
+
+
+class Renew(Request, frozen=True, kw_only=True):
+    """Keep leases alive. Answered with `Renewed`."""
+
+    worker: str
+    tokens: dict[EffectId, int]
+
+
+class End(Request, frozen=True, kw_only=True):
+    """Say how an effect ended. Once answered, it is on disk."""
+
+    effect_id: EffectId
+    token: int
+    status: EffectStatus
+    result: Result
+
+
+class GiveBack(Request, frozen=True, kw_only=True):
+    """Return an effect that was not begun, because a stop stood in the way or the worker is leaving."""
+
+    effect_id: EffectId
+    token: int
+
+
+class Subscribe(Request, frozen=True, kw_only=True):
+    """Hear of everything that happens from now on, as `Happened`."""
+
+
+class GetStatus(Request, frozen=True, kw_only=True):
+    """Ask how the engine is. Answered with `EngineStatus`."""
+
+
+class TakeSnapshot(Request, frozen=True, kw_only=True):
+    """Copy journal, configuration and workspace now. Answered with `Saved`."""
+
+
+class Drain(Request, frozen=True, kw_only=True):
+    """Hand out no more effects; what is under way goes on."""
+
+
+AnyRequest = (
+    Propose
+    | ReportOutcome
+    | Beat
+    | SeePerson
+    | SetStop
+    | LiftStop
+    | Promote
+    | Demote
+    | RequestUndo
+    | RequestPreview
+    | ClearTrouble
+    | Tell
+    | Lease
+    | Start
+    | Renew
+    | End
+    | GiveBack
+    | Subscribe
+    | GetStatus
+    | TakeSnapshot
+    | Drain
+)
+
+# ---------------------------------------------------------------- answers
+
+
+class Answer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag=True):
+    """What the engine says."""
+
+
+class Done(Answer, frozen=True, kw_only=True):
+    """It is done, and on disk where it had to be."""
+
+
+class Decided(Answer, frozen=True, kw_only=True):
+    """The verdict on a proposal, new or found again."""
+
+    verdict: Verdict
+    status: DecisionStatus
+    seq: int
+    """The verdict's record in the journal."""
+
+
+class Queued(Answer, frozen=True, kw_only=True):
+    """An effect waits for a worker."""
+
+    effect_id: EffectId
+
+
+class Previewed(Answer, frozen=True, kw_only=True):
+    """What would happen."""
+
+    result: Result
+
+
+class LeasedEffect(Struct, frozen=True, kw_only=True):
+    """One effect to perform, complete."""
+
+    task: Task
+    action: Action
+    args: dict[str, Any]
+    digest: str
+    """Must match action and arguments."""
+
+
+class Leased(Answer, frozen=True, kw_only=True):
+    """Effects to perform."""
+
+    effects: tuple[LeasedEffect, ...]
+
+
+class Renewed(Answer, frozen=True, kw_only=True):
+    """Which leases were lost: stop those, and report nothing."""
+
+    lost: tuple[EffectId, ...]
+
+
+class Happened(Answer, frozen=True, kw_only=True):
+    """One record of the journal."""
+
+    seq: int
+    fact: AnyFact
+
+
+class Saved(Answer, frozen=True, kw_only=True):
+    """A snapshot that was taken."""
+
+    snapshot_id: str
+    files: int
+    size_bytes: int
+
+
+class AgentSeen(Struct, frozen=True, kw_only=True):
+    """An agent that was heard of."""
+
+    agent: AgentId
+    last_us: int
+
+
+class EngineStatus(Answer, frozen=True, kw_only=True):
+    """How the engine is."""
+
+    pid: int
+    version: str
+    policy_hash: str
+    started_us: int
+    now_us: int
+    journal_seq: int
+    stops: tuple[Stop, ...]
+    troubles: dict[str, str]
+    draining: bool
+    queued: int
+    running: int
+    holds: int
+    live: dict[str, str]
+    """The live version of each capability."""
+    agents: tuple[AgentSeen, ...]
+    actions: tuple[ActionName, ...]
+    unsandboxed: tuple[ActionName, ...]
+    """Actions whose programs run outside any sandbox, because the registry says so."""
+
+
+class Failed(Answer, frozen=True, kw_only=True):
+    """It was refused. The client raises it as the error it names."""
+
+    kind: str
+    """The class in `engine.errors`."""
+    message: str
+    place: str | None = None
+    cure: str | None = None
+
+
+AnyAnswer = Done | Decided | Queued | Previewed | Leased | Renewed | Happened | Saved | EngineStatus | Failed
+
+
+class Asked(Struct, frozen=True, array_like=True):
+    """A request under its number."""
+
+    number: int
+    request: AnyRequest
+
+
+class Answered(Struct, frozen=True, array_like=True):
+    """An answer to the request of that number."""
+
+    number: int
+    answer: AnyAnswer
+
+
+MOST_BYTES = 8 << 20
+"""The longest line either side takes."""
+
+encode_line = msgspec.json.Encoder().encode
+decode_asked = msgspec.json.Decoder(Asked).decode
+decode_answered = msgspec.json.Decoder(Answered).decode

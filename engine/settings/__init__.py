@@ -1,0 +1,1 @@
+"""Configuration files as frozen models: `policy` is what the core decides by, `service` is how it is run."""

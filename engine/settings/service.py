@@ -1,0 +1,78 @@
+"""The service file, `watchkeeper.yaml`: where it listens, how many hands it has, what it keeps."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from engine.settings.base import Settings
+
+_Few = Annotated[int, Field(strict=True, ge=1, le=1000)]
+_Mib = Annotated[int, Field(strict=True, ge=1, le=1 << 20)]
+_Wait = Annotated[float, Field(strict=True, ge=0.1, le=366 * 86_400)]
+
+
+class HttpSection(Settings):
+    """The HTTP API."""
+
+    host: str
+    port: Annotated[int, Field(strict=True, ge=0, le=65_535)]
+    most_body_bytes: Annotated[int, Field(strict=True, ge=1024, le=64 << 20)]
+    requests_per_s: Annotated[int, Field(strict=True, ge=1, le=100_000)]
+
+
+class WorkersSection(Settings):
+    """The hands that perform effects."""
+
+    processes: Annotated[int, Field(strict=True, ge=0, le=256)]
+    slots: _Few
+    lease_s: Annotated[float, Field(strict=True, ge=1, le=3600)]
+    drain_s: _Wait
+    start_within_s: _Wait
+
+
+class WorkspaceSection(Settings):
+    """Where effects work."""
+
+    path: Path | None
+    """`None` means the state folder's own."""
+    protected_branches: tuple[str, ...]
+
+
+class SandboxSection(Settings):
+    """What runs programs."""
+
+    image: str
+    memory_mib: Annotated[int, Field(strict=True, ge=16, le=1 << 20)]
+    pids: Annotated[int, Field(strict=True, ge=8, le=1 << 16)]
+    cpus: Annotated[float, Field(strict=True, ge=0.05, le=256)]
+    output_kib: Annotated[int, Field(strict=True, ge=1, le=1 << 16)]
+    disk_mib: _Mib
+
+
+class UndoSection(Settings):
+    """What is kept so that effects can be taken back."""
+
+    keep: Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
+    most_mib: _Mib
+
+
+class SnapshotsSection(Settings):
+    """Copies of journal, configuration and workspace."""
+
+    every_s: Annotated[float, Field(strict=True, ge=0, le=366 * 86_400)]
+    """0 means only by hand."""
+    keep: _Few
+    most_mib: Annotated[int, Field(strict=True, ge=1, le=1 << 30)]
+
+
+class ServiceFile(Settings):
+    """`watchkeeper.yaml`."""
+
+    http: HttpSection
+    workers: WorkersSection
+    workspace: WorkspaceSection
+    sandbox: SandboxSection
+    undo: UndoSection
+    snapshots: SnapshotsSection
+    clock_slack_s: _Wait
