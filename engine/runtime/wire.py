@@ -28,19 +28,7 @@ from engine.ports import Stop, Task
 
 Role = Literal["viewer", "responder", "captain"]
 
-DecisionStatus = Literal[
-    "denied",
-    "held",
-    "shadowed",
-    "granted",
-    "queued",
-    "running",
-    "done",
-    "failed",
-    "unknown",
-    "stopped",
-    "refused",
-]
+DecisionStatus = Literal["denied", "held", "shadowed", "granted", "queued", "running"] | EffectStatus
 """Where a decision stands. `granted`: allowed, and the agent does it itself and reports the outcome."""
 
 # ---------------------------------------------------------------- requests

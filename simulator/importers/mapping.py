@@ -9,7 +9,8 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from engine.settings.policy import ActionEntry, Name, Settings
+from engine.settings.base import Name, Settings
+from engine.settings.policy import ActionEntry
 
 Scalar = str | int | float | bool | None
 Text = Annotated[str, Field(min_length=1)]
