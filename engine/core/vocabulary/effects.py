@@ -48,6 +48,8 @@ class PerformAction(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     undo: str | None
     """The action that takes it back; `None` means it cannot be undone."""
     run: Running
+    priority: int
+    """Which of two waiting ones goes first: the smaller."""
 
     @property
     def idempotency_key(self) -> str:
