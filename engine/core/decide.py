@@ -82,6 +82,10 @@ GATES = (
 _WORDS: dict[Ruling, Word] = {"allow": "allow", "escalate": "hold", "consensus": "hold", "deny": "deny"}
 
 
+FOLLOWED = (EffectEnded, UndoRequested, TimePassed)
+"""Facts beside proposals from which more facts may follow."""
+
+
 class Claim(Struct, frozen=True, array_like=True):
     """What `settle` must know of an assessed proposal."""
 

@@ -154,7 +154,7 @@ class Intake:
         self._journal.close()
 
     def _begun(self) -> Loop:
-        loop = Loop(self._policy, self._journal)
+        loop = Loop(self._policy, self._journal, performing=True)
         loop.adopt(self._now_us())
         return loop
 

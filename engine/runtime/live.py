@@ -22,7 +22,7 @@ from engine.runtime.clock import SteadyClock
 from engine.runtime.intake import Intake
 from engine.runtime.leases import Leases
 from engine.runtime.loop import fact_of
-from engine.runtime.outbox import decision_behind, derived, effect_status, status_of, verdict_of
+from engine.runtime.outbox import decision_behind, effect_status, preview_of, status_of, verdict_of
 from engine.runtime.stops import StopKeeper
 
 CLOCK_TROUBLE: Final = "clock"
@@ -230,6 +230,10 @@ class Live:
             effect_id=undo_id(of, nth),
             of=of,
             decision_id=verdict.decision_id,
+            proposal_id=verdict.proposal_id,
+            agent=verdict.agent,
+            capability=verdict.capability,
+            action=verdict.action,
             by=request.by,
             reason=request.reason,
             force=request.force,
@@ -245,8 +249,7 @@ class Live:
             raise InputError(
                 "the agent performs this action itself, so nobody here can say", place=verdict.decision_id
             )
-        now_us = self.clock.now_us()
-        task = derived(verdict, "preview", EffectId(f"p_{verdict.decision_id[2:]}_{now_us}"), now_us)
+        task = preview_of(verdict, self.clock.now_us())
         result = await self.leases.preview(task, request.wait_s)
         return wire.Previewed(result=result)
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from contextlib import suppress
+from typing import Final
 
 from msgspec import ValidationError, structs
 
@@ -23,6 +24,7 @@ from engine.core.vocabulary.facts import (
     encode,
 )
 from engine.core.vocabulary.ids import Digest
+from engine.core.work.endings import ENGINE
 from engine.errors import ChainBroken, InputError, JournalError, WatchkeeperError
 from engine.ports import Durability, Entry, Finished, Journal, JournalReader, Snapshot, Task
 from engine.runtime.outbox import tasks_of
@@ -44,15 +46,33 @@ def key_of(fact: Fact, otherwise: str) -> str:
     return otherwise
 
 
+# Between the key of a fact and the number of what followed from it.
+_THEN: Final = ":then:"
+
+
+def follows(record: Record, fact: Fact) -> bool:
+    """Whether a record holds what followed from the one before it, rather than something told.
+
+    A replay leaves these out, and comes to its own.
+    """
+    if isinstance(fact, UndoRequested):
+        return fact.by == ENGINE
+    return isinstance(fact, VerdictReached) or _THEN in record.key
+
+
 class Loop:
     """The core with a memory. Starts from the newest snapshot and the journal's tail, then takes facts.
 
     Facts are offered one by one and committed together: whoever comes while a commit runs shares the next.
     """
 
-    def __init__(self, policy: Policy, journal: Journal) -> None:
-        """Restore state. Raises `JournalError` when the journal holds what this version cannot read."""
-        self._policy, self._journal = policy, journal
+    def __init__(self, policy: Policy, journal: Journal, *, performing: bool = False) -> None:
+        """Restore state. Raises `JournalError` when the journal holds what this version cannot read.
+
+        Only when `performing` do effects become tasks that somebody will carry out; a replay into a journal
+        must leave none behind.
+        """
+        self._policy, self._journal, self._performing = policy, journal, performing
         self.state, self.restored_from = restore(journal)
         self._entries: list[Entry] = []
         self._taken: dict[str, bytes] = {}
@@ -105,8 +125,9 @@ class Loop:
         self._take(key, body, fact)
         decisions = decide(self._policy, self.state, fact)
         for nth, consequence in enumerate(decisions.facts):
-            self._take(key_of(consequence, f"{key}:then:{nth}"), encode(consequence), consequence)
-        self._tasks += tasks_of(self._journal, decisions.effects, fact.at_us)
+            self._take(key_of(consequence, f"{key}{_THEN}{nth}"), encode(consequence), consequence)
+        if self._performing:
+            self._tasks += tasks_of(decisions.effects, fact.at_us)
         return decisions
 
     def commit(self, durability: Durability = Durability.SYNCED) -> list[Record]:

@@ -5,9 +5,9 @@ and workers come and lease them.
 """
 
 from collections.abc import Sequence
-from typing import assert_never
+from typing import Final, assert_never
 
-from engine.core.vocabulary.effects import AskPeople, Effect, EffectKind, PerformAction, TakeBack
+from engine.core.vocabulary.effects import AskPeople, Effect, PerformAction, TakeBack
 from engine.core.vocabulary.facts import (
     EffectEnded,
     Fact,
@@ -16,15 +16,16 @@ from engine.core.vocabulary.facts import (
     VerdictReached,
     decode,
 )
-from engine.core.vocabulary.ids import DecisionId, EffectId
+from engine.core.vocabulary.ids import AgentId, CapabilityId, DecisionId, EffectId
 from engine.core.vocabulary.proposals import Proposal
 from engine.core.vocabulary.verdicts import Verdict
+from engine.core.work.endings import ENGINE
 from engine.errors import InputError
 from engine.ports import JournalReader, Task
 from engine.runtime.wire import DecisionStatus
 
 
-def tasks_of(journal: JournalReader, effects: Sequence[Effect], now_us: int) -> list[Task]:
+def tasks_of(effects: Sequence[Effect], now_us: int) -> list[Task]:
     """Turn effects into tasks for the table. Questions to people are not tasks: somebody else asks them."""
     tasks = []
     for effect in effects:
@@ -32,10 +33,7 @@ def tasks_of(journal: JournalReader, effects: Sequence[Effect], now_us: int) -> 
             case PerformAction():
                 tasks.append(_perform(effect, now_us))
             case TakeBack():
-                verdict = verdict_of(journal, effect.decision_id)
-                tasks.append(
-                    derived(verdict, "undo", effect.effect_id, now_us, of=effect.of, force=effect.force)
-                )
+                tasks.append(_take_back(effect, now_us))
             case AskPeople():
                 pass
             case _:
@@ -61,27 +59,38 @@ def _perform(effect: PerformAction, now_us: int) -> Task:
 
 
 # People wait for these, and they make nothing worse: before everything agents may ask for.
-_FOR_PEOPLE = -40
+_FOR_PEOPLE: Final = -40
+UNDO: Final = CapabilityId("undo")
+"""What a person's undo runs as. To stop an agent and then take back what it did is one thought: the undo must
+not be held by the stop of that agent. A stop of everything holds it all the same."""
 
 
-def derived(
-    verdict: Verdict,
-    kind: EffectKind,
-    effect_id: EffectId,
-    now_us: int,
-    *,
-    of: EffectId | None = None,
-    force: bool = False,
-) -> Task:
-    """Make the task of an undo or a preview, for the decision it is about.
+def _take_back(effect: TakeBack, now_us: int) -> Task:
+    """Make the task of an undo. Nobody tries one twice by itself: a person asked, and is told."""
+    automatic = effect.by == ENGINE
+    return Task(
+        effect_id=effect.effect_id,
+        kind="undo",
+        of=effect.of,
+        decision_id=effect.decision_id,
+        proposal_id=effect.proposal_id,
+        agent=effect.agent if automatic else AgentId(effect.by),
+        capability=effect.capability if automatic else UNDO,
+        action=effect.action,
+        priority=_FOR_PEOPLE,
+        queued_us=now_us,
+        idempotent=False,
+        force=effect.force,
+    )
 
-    A preview may be tried again, for it changes nothing. An undo may not: whether it got through is for the
-    comparison with what it left behind to say, and that is asked for by a person.
-    """
+
+def preview_of(verdict: Verdict, now_us: int) -> Task:
+    """Make the task of saying what a decided proposal would do. It changes nothing: it may be tried again."""
+    effect_id = EffectId(f"p_{verdict.decision_id[2:]}_{now_us}")
     return Task(
         effect_id=effect_id,
-        kind=kind,
-        of=of or effect_id,
+        kind="preview",
+        of=EffectId(verdict.decision_id),
         decision_id=verdict.decision_id,
         proposal_id=verdict.proposal_id,
         agent=verdict.agent,
@@ -89,8 +98,7 @@ def derived(
         action=verdict.action,
         priority=_FOR_PEOPLE,
         queued_us=now_us,
-        idempotent=kind == "preview",
-        force=force,
+        idempotent=True,
     )
 
 
