@@ -42,7 +42,7 @@ class Announcements:
         Past `most_bytes` the file moves aside, to the same name with `.1`, and the one before it goes: so the
         newest `most_bytes` at least are always there.
         """
-        self._path = Path(os.path.abspath(path))
+        self._path = Path(path).absolute()
         self._screen = screen
         self._most_bytes = most_bytes
 

@@ -91,7 +91,7 @@ class FileFence:
         `InputError` when the state folder is not there, and `StorageError` when the machine refuses: a stop
         set in a wrong place would stop nothing.
         """
-        self._folder = Path(os.path.abspath(folder))
+        self._folder = Path(folder).absolute()
         self._patience_s = patience_s
         self._room = self._folder.parent / LOCK
         self._door = self._room.with_suffix(".door")
@@ -124,7 +124,7 @@ class FileFence:
         self.settle()
 
     def clear(self, scope: Scope) -> None:
-        """Take one stop down, durably; wider and narrower ones stay. Only the engine does, having journaled it.
+        """Take one stop down, durably; wider and narrower ones stay. The engine does, having journaled it.
 
         Clearing everything also takes away the files that count as a stop of everything because nobody can
         read them. Raises `StorageError` when the disk refuses: then the stop stands.
@@ -159,7 +159,9 @@ class FileFence:
         finally:
             _let_go(door)
         if room is None:
-            raise Stopped("the fence is held", place=str(self._room), cure="end what holds this file (`lslocks`)")
+            raise Stopped(
+                "the fence is held", place=str(self._room), cure="end what holds this file (`lslocks`)"
+            )
         try:
             for stop in self.stops():
                 if covers(stop.scope, agent, capability, action):
@@ -190,14 +192,14 @@ class FileFence:
 
     def _files(self) -> list[tuple[Path, Stop]]:
         try:
-            names = os.listdir(self._folder)
+            paths = list(self._folder.iterdir())
         except OSError as error:
             return [(self._folder, _unreadable(self._folder, error.strerror or "cannot be listed"))]
         found = [
-            (self._folder / name, stop)
-            for name in names
-            if not (name.startswith(_OWN_TEMPORARY[0]) and name.endswith(_OWN_TEMPORARY[1]))
-            and (stop := _read(self._folder / name)) is not None
+            (path, stop)
+            for path in paths
+            if not (path.name.startswith(_OWN_TEMPORARY[0]) and path.name.endswith(_OWN_TEMPORARY[1]))
+            and (stop := _read(path)) is not None
         ]
         return sorted(found, key=lambda pair: (_WIDEST_FIRST[pair[1].scope.kind], pair[1].scope.name))
 

@@ -114,7 +114,7 @@ class InFlight:
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         """Use this folder. It is made when the first effect begins."""
-        self._folder = Path(os.path.abspath(folder))
+        self._folder = Path(folder).absolute()
 
     def begin(
         self,
@@ -154,14 +154,14 @@ class InFlight:
         covers.
         """
         try:
-            names = sorted(os.listdir(self._folder))
+            paths = sorted(self._folder.iterdir())
         except OSError:
             return []
         found = []
-        for name in names:
-            if name.endswith(_TAIL):
+        for path in paths:
+            if path.suffix == _TAIL:
                 with contextlib.suppress(OSError, msgspec.DecodeError):
-                    found.append(_decode((self._folder / name).read_bytes()))
+                    found.append(_decode(path.read_bytes()))
         return found
 
     def forget(self, effect_id: EffectId) -> None:
@@ -213,4 +213,3 @@ def _write(path: Path, record: EffectRecord) -> None:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
             raise
-

@@ -91,11 +91,15 @@ class ContainerSweep:
         last = self._nothing_begins.is_set()
         try:
             timeout = max(0.1, min(_ANSWER_S, deadline - time.monotonic()))
-            client = docker.from_env(timeout=timeout) if self._docker is None else docker.DockerClient(
-                base_url=self._docker, timeout=timeout
+            client = (
+                docker.from_env(timeout=timeout)
+                if self._docker is None
+                else docker.DockerClient(base_url=self._docker, timeout=timeout)
             )
             with contextlib.closing(client):
-                running = self._running(client.api.containers(filters={"label": f"{HOME_LABEL}={self._home}"}))
+                running = self._running(
+                    client.api.containers(filters={"label": f"{HOME_LABEL}={self._home}"})
+                )
                 self._seen |= running
                 self._alive = running
                 _each(running, client.api.kill)
