@@ -1,0 +1,155 @@
+"""The fence against real processes: none begins behind it, none that hangs keeps it from being set."""
+
+import os
+import random
+import signal
+import time
+
+import pytest
+
+from engine.adapters.fence_files import FileFence
+from engine.adapters.linux_processes import identify
+from engine.adapters.sweep import end_all
+from engine.core.vocabulary.facts import Scope
+from engine.errors import Stopped
+from tests.fence.stopping import ACTION, AGENT, CAPABILITY, gone, helper, stop, until
+
+ROUNDS = 200
+
+
+def moments(output: bytes) -> list[int]:
+    """Read what the starters wrote; a line that was cut when they were killed does not count."""
+    return [int(line) for line in output.split(b"\n")[:-1]]
+
+
+@pytest.mark.slow
+def test_nothing_covered_begins_after_set_has_returned(home, tmp_path, fence):
+    """Eight beginners, four processes of two threads; one of the processes belongs to another agent."""
+    dice = random.Random(1)
+    quiet: list[tuple[int, int]] = []
+    worst_s = 0.0
+    with (
+        helper("starter.py", home, "coder-1", 2) as one,
+        helper("starter.py", home, "coder-1", 2) as two,
+        helper("starter.py", home, "coder-1", 2) as three,
+        helper("starter.py", home, "coder-2", 2) as other,
+    ):
+        beginners = [one, two, three, other]
+        outputs = [b""] * 4
+        for beginner in beginners:
+            assert beginner.stdout.readline()
+            os.set_blocking(beginner.stdout.fileno(), False)
+        for turn in range(ROUNDS):
+            mine = stop(Scope("agent", "coder-1")) if turn % 2 else stop(Scope("capability", "restart"))
+            before = time.monotonic()
+            fence.set(mine)
+            after = time.monotonic_ns()
+            worst_s = max(worst_s, time.monotonic() - before)
+            time.sleep(dice.uniform(0, 0.006))
+            if turn % 2:
+                quiet.append((after, time.monotonic_ns()))
+            fence.clear(mine.scope)
+            time.sleep(dice.uniform(0, 0.006))
+            outputs = [
+                had + (beginner.stdout.read() or b"")
+                for had, beginner in zip(outputs, beginners, strict=True)
+            ]
+    begun = sorted(moment for output in outputs[:3] for moment in moments(output))
+    elsewhere = moments(outputs[3])
+    behind = [moment for moment in begun for after, until_ in quiet if after < moment < until_]
+    free = [moment for moment in elsewhere for after, until_ in quiet if after < moment < until_]
+    print(f"{len(begun)} began, {len(behind)} of them behind the fence; the slowest set took {worst_s:.3f} s")
+    assert begun
+    assert not behind
+    assert free, "an agent that was not stopped went on"
+    assert fence.stops() == ()
+
+
+@pytest.mark.slow
+def test_a_setter_killed_at_any_moment_leaves_no_stop_or_a_whole_one(home):
+    seed = 7
+    dice = random.Random(seed)
+    found = []
+    for turn in range(40):
+        with helper("setter.py", home) as setter:
+            assert setter.stdout.readline() == b"begins\n"
+            time.sleep(dice.uniform(0, 0.02))
+            setter.send_signal(signal.SIGKILL)
+        stops = FileFence(home / "stops").stops()
+        assert stops in ((), (stop(Scope("agent", AGENT), reason="x" * 3_000),)), f"seed {seed}, turn {turn}"
+        found.append(len(stops))
+    assert len(set(found)) == 2, "both were seen"
+
+
+def test_a_beginner_that_was_stopped_half_way_delays_the_stop_by_no_more_than_its_patience(home):
+    fence = FileFence(home / "stops", patience_s=0.1)
+    with helper("starter.py", home, AGENT, "stay") as stuck:
+        assert stuck.stdout.readline() == b"in\n"
+        stuck.send_signal(signal.SIGSTOP)
+        fence.set(stop())
+        assert [one.pid for one in fence.settle()] == [stuck.pid]
+        swept = end_all(home, fence.stops())
+        assert swept.workers == (stuck.pid,)
+        assert swept.alive == ()
+        assert gone(stuck.pid)
+        assert fence.settle() == ()
+        stuck.send_signal(signal.SIGCONT)
+        assert stuck.stdout.read() == b"", "it never got any further"
+
+
+def test_one_that_hangs_over_an_effect_nobody_stopped_is_left_alone(home):
+    fence = FileFence(home / "stops", patience_s=0.1)
+    with helper("starter.py", home, "coder-2", "stay") as stuck:
+        assert stuck.stdout.readline() == b"in\n"
+        fence.set(stop(Scope("agent", AGENT)))
+        swept = end_all(home, fence.stops())
+        assert (swept.workers, swept.alive) == ((), ())
+        assert not gone(stuck.pid)
+
+
+def test_one_that_hangs_over_an_effect_without_a_record_is_ended_by_any_stop(home, fence):
+    with helper("starter.py", home, "coder-2", "stay") as stuck:
+        assert stuck.stdout.readline() == b"in\n"
+        for record in (home / "inflight").iterdir():
+            record.unlink()
+        swept = end_all(home, (stop(Scope("agent", AGENT)),))
+        assert swept.workers == (stuck.pid,)
+
+
+def test_a_setter_that_was_stopped_half_way_lets_nothing_begin(home, fence, monkeypatch):
+    """Whether its stop is on the disk cannot be known yet."""
+    monkeypatch.setattr("engine.adapters.fence_files._DOOR_PATIENCE_S", 0.05)
+    import fcntl
+
+    with (home / "fence.door").open("w") as door:
+        fcntl.flock(door, fcntl.LOCK_EX)
+        with pytest.raises(Stopped, match="has not finished"), fence.starting(AGENT, CAPABILITY, ACTION):
+            pytest.fail("it began")
+        fence.set(stop())
+        assert fence.stops() == (stop(),), "a second setter is not kept"
+
+
+def test_a_program_started_inside_the_block_does_not_hold_the_fence(home, fence):
+    from tests.fence.stopping import running
+
+    with fence.starting(AGENT, CAPABILITY, ACTION):
+        started = running("sleep", "1000", close_fds=False)
+        process = started.__enter__()
+    assert fence.settle(patience_s=1.0) == ()
+    assert not gone(process.pid)
+    started.__exit__(None, None, None)
+
+
+def test_a_child_forked_inside_the_block_does_not_hold_the_fence(home, fence):
+    with fence.starting(AGENT, CAPABILITY, ACTION):
+        child = os.fork()
+        if not child:
+            time.sleep(1000)
+            os._exit(0)
+    try:
+        assert identify(child)
+        assert fence.settle(patience_s=0.5) == ()
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    assert until(lambda: fence.settle() == ())
