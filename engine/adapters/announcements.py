@@ -9,13 +9,10 @@ import fcntl
 import os
 import time
 from pathlib import Path
-from typing import Final, Literal, TextIO
+from typing import Final, TextIO
 
 import msgspec
 from msgspec import Struct
-
-Severity = Literal["info", "warning", "critical"]
-"""How much it matters: `info` is for the record, `warning` for the morning, `critical` for right now."""
 
 _MOST_BYTES: Final = 4 << 20
 _LONGEST_TEXT: Final = 2_000
@@ -26,13 +23,14 @@ class Announcement(Struct, frozen=True, kw_only=True):
 
     at_us: int
     kind: str
-    """What it is about, for programs: `stop_set`, `process_restarted`."""
+    """What it is about, for programs: `stopped`, `waiting`, `restarted`, `trouble`."""
     text: str
-    severity: Severity = "info"
+    urgent: bool = False
+    """Whether somebody should look right now."""
 
 
 class Announcements:
-    """The file of what people were told. Any number of processes may add to it."""
+    """The port `Announcer`, to a file. Any number of processes may add to it."""
 
     def __init__(
         self, path: str | os.PathLike[str], *, screen: TextIO | None = None, most_bytes: int = _MOST_BYTES
@@ -46,11 +44,11 @@ class Announcements:
         self._screen = screen
         self._most_bytes = most_bytes
 
-    def tell(self, kind: str, text: str, severity: Severity = "info") -> None:
-        """Announce something. Never raises and never waits for a lock."""
+    def announce(self, kind: str, text: str, *, urgent: bool = False) -> None:
+        """Say one thing, in one line. Never raises, and never waits for a lock."""
         plain = " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
         plain = plain.encode(errors="replace").decode()[:_LONGEST_TEXT]
-        told = Announcement(at_us=time.time_ns() // 1000, kind=kind, text=plain, severity=severity)
+        told = Announcement(at_us=time.time_ns() // 1000, kind=kind, text=plain, urgent=urgent)
         with contextlib.suppress(Exception):
             self._append(msgspec.json.encode(told) + b"\n")
         if self._screen is not None:

@@ -9,6 +9,7 @@ import hashlib
 import os
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final
@@ -21,7 +22,7 @@ from engine.adapters.files import storage_errors
 from engine.adapters.linux_processes import Process, identify, is_running
 from engine.core.vocabulary.ids import ActionName, AgentId, CapabilityId, EffectId
 from engine.errors import StorageError
-from engine.ports import Fence
+from engine.ports import Fence, Task, Watch
 
 EFFECT_VARIABLE: Final = "WATCHKEEPER_EFFECT"
 HOME_VARIABLE: Final = "WATCHKEEPER_HOME_ID"
@@ -146,6 +147,20 @@ class InFlight:
             self._folder.mkdir(exist_ok=True)
         _write(path, record)
         return Underway(path, record)
+
+    @contextlib.contextmanager
+    def watching(self, fence: Fence, task: Task) -> Iterator[Watch]:
+        """Keep a record of an effect of this process, from before it begins until its runner is done with it.
+
+        Raises `StorageError` when it cannot be written down: then nothing may begin.
+        """
+        underway = self.begin(
+            task.effect_id, agent=task.agent, capability=task.capability, action=task.action
+        )
+        try:
+            yield EffectWatch(fence, underway)
+        finally:
+            underway.end()
 
     def all(self) -> list[EffectRecord]:
         """Return every record, by effect. One that cannot be read is left out.

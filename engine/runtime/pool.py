@@ -19,12 +19,11 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Protocol
 
 from engine.core.vocabulary.facts import Scope
-from engine.core.vocabulary.units import time_text
 from engine.errors import WatchkeeperError
-from engine.ports import Fence, Stop
+from engine.ports import Announcer, Fence, Stop
 from engine.runtime.child import Child, Pace
 from engine.runtime.layout import Layout
 from engine.runtime.processes import ProcessesFile, ProcessSeen, only_supervisor, write_processes
@@ -49,13 +48,6 @@ class Outcome(Protocol):
         """What could not be ended, or nobody could tell. Empty means quiet."""
 
 
-class Announce(Protocol):
-    """Tells people. Must not raise."""
-
-    def __call__(self, kind: str, text: str, severity: Literal["info", "warning", "critical"], /) -> object:
-        """Tell them."""
-
-
 class Supervisor:
     """Runs the processes of one state folder until it is told to stop. Runs in the main thread."""
 
@@ -67,7 +59,7 @@ class Supervisor:
         fence: Fence,
         sweep: Callable[[tuple[Stop, ...]], Outcome],
         end_left_behind: Callable[[], Outcome],
-        announce: Announce,
+        announcer: Announcer,
         check: Callable[[], object] | None = None,
         logs: Path | None = None,
         pace: Pace | None = None,
@@ -83,7 +75,7 @@ class Supervisor:
         self._children = [Child(name, argv, logs=logs) for name, argv in commands.items()]
         self._fence = fence
         self._sweep, self._end_left_behind = sweep, end_left_behind
-        self._announce, self._check = announce, check
+        self._say, self._check = announcer.announce, check
         self._pace = pace or Pace()
         self._started_us = 0
         self._signals: deque[int] = deque()
@@ -156,7 +148,7 @@ class Supervisor:
             self._fence.set(stop)
         except WatchkeeperError as error:
             # Without a fence only processes that are gone begin nothing.
-            self._announce("stop_failed", f"the fence cannot be set, so all is ended: {error}", "critical")
+            self._say("trouble", f"the fence cannot be set, so all is ended: {error}", urgent=True)
             self._status = REFUSED
             self._begin_stop("ending everything")
             self._hurry(0)
@@ -169,26 +161,21 @@ class Supervisor:
         if standing == self._stops:
             return
         new = tuple(stop for scope, stop in standing.items() if self._stops.get(scope) != stop)
-        lifted = [scope for scope in self._stops if scope not in standing]
         self._stops = standing
         if new:
             self._in_thread(self._sweep_until_quiet, new)
-        for stop in new:
-            because = f": {stop.reason}" if stop.reason else ""
-            text = f"{stop.by} stopped {stop.scope} at {time_text(stop.at_us)}{because}"
-            self._announce("stop_set", text, "critical")
-        for scope in lifted:
-            self._announce("stop_lifted", f"the stop of {scope} is lifted", "warning")
 
     def _sweep_until_quiet(self, stops: tuple[Stop, ...]) -> None:
         """Sweep for these stops, and again while something is left and one of them stands."""
-        names = ", ".join(str(stop.scope) for stop in stops)
+        names = "; ".join(
+            f"{stop.by} stopped {stop.scope}{f': {stop.reason}' if stop.reason else ''}" for stop in stops
+        )
         said = ""
         while True:
             outcome = self._sweep(stops)
             if str(outcome) != said:
                 said = str(outcome)
-                self._announce("swept", f"stop of {names}: {said}", "critical" if outcome.alive else "info")
+                self._say("stopped", f"{names}; {said}", urgent=True)
             if not outcome.alive or self._stops.keys().isdisjoint(str(stop.scope) for stop in stops):
                 return
             time.sleep(_BETWEEN_SWEEPS_S)
@@ -197,14 +184,14 @@ class Supervisor:
         """End what a dead worker left under way."""
         outcome = self._end_left_behind()
         if outcome.alive:
-            self._announce("left_behind", f"a worker left something running: {outcome}", "critical")
+            self._say("trouble", f"what a dead process left under way: {outcome}", urgent=True)
 
     def _in_thread(self, task: Callable[..., None], *given: Any) -> None:
         def run() -> None:
             try:
                 task(*given)
             except Exception as error:  # noqa: BLE001 - said aloud; the supervisor itself must go on
-                self._announce("sweep_failed", f"a sweep failed: {type(error).__name__}: {error}", "critical")
+                self._say("trouble", f"a sweep failed: {type(error).__name__}: {error}", urgent=True)
 
         self._sweeps = [thread for thread in self._sweeps if thread.is_alive()]
         thread = threading.Thread(target=run, daemon=True)
@@ -219,8 +206,8 @@ class Supervisor:
         except OSError as error:
             # Out of processes or memory, a full disk: all of them pass.
             wait_s = child.wait_longer(self._pace)
-            text = f"{child.name} cannot be started ({error.strerror}); tried again in {wait_s:g} s"
-            self._announce("process_not_started", text, "critical")
+            text = f"{child.name} cannot be started ({error.strerror}); it is tried again in {wait_s:g} s"
+            self._say("trouble", text, urgent=True)
 
     def _reap(self) -> None:
         for child in self._children:
@@ -245,21 +232,19 @@ class Supervisor:
         elif self._rank >= 0 and (self._in_hurry or _rank(child) <= self._rank):
             return
         elif status == REFUSED:
-            self._announce(
-                "process_refused", f"{child.name} refuses to run: {child.last_words()}", "critical"
-            )
+            self._say("trouble", f"{child.name} refuses to run: {child.last_words()}", urgent=True)
             self._status = REFUSED
             if self._rank < 0:
                 self._begin_stop(f"stopping, because {child.name} cannot run")
         else:
             wait_s = child.wait_longer(self._pace)
             text = f"{child.name} {child.last_exit}; it is started again in {wait_s:g} s"
-            self._announce("process_ended", text, "warning")
+            self._say("restarted", text)
 
     # ------------------------------------------------------------ a clean stop
 
     def _begin_stop(self, text: str) -> None:
-        self._announce("stopping", text, "info")
+        self._say("leaving", text)
         self._to_restart.clear()
         self._restarting = None
         self._enter(0)
@@ -295,7 +280,7 @@ class Supervisor:
         deadline = time.monotonic() + _LAST_SWEEPS_S
         for thread in self._sweeps:
             thread.join(max(0.0, deadline - time.monotonic()))
-        self._announce("stopped", "stopped", "info")
+        self._say("leaving", "everything has ended")
         self._note(is_over=True)
 
     # ------------------------------------------------------------ a new configuration
@@ -306,9 +291,9 @@ class Supervisor:
                 self._check()
         except WatchkeeperError as error:
             text = f"the new configuration is refused, all goes on with the old one: {error}"
-            self._announce("configuration_refused", text, "warning")
+            self._say("trouble", text, urgent=True)
             return
-        self._announce("restarting", "restarting one process after another", "info")
+        self._say("restarted", "every process is started again, one after another")
         self._to_restart = deque(sorted(self._children, key=_rank, reverse=True))
 
     def _restart_next(self, now: float) -> None:

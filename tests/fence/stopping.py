@@ -58,9 +58,9 @@ def running(*words: object, **options: object) -> Iterator[subprocess.Popen[byte
 
 
 @contextlib.contextmanager
-def helper(name: str, *words: object) -> Iterator[subprocess.Popen[bytes]]:
-    """Run one of the programs beside this file; its output can be read."""
-    with running(sys.executable, HERE / name, *words, stdout=subprocess.PIPE) as process:
+def helper(name: str, *words: object, **options: object) -> Iterator[subprocess.Popen[bytes]]:
+    """Run one of the programs beside this file; its output can be read, unless it goes into a file."""
+    with running(sys.executable, HERE / name, *words, **{"stdout": subprocess.PIPE, **options}) as process:
         yield process
 
 
