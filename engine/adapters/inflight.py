@@ -88,11 +88,11 @@ class Underway:
         Raises `StorageError` when it cannot be written down: then end the process.
         """
         if (process := identify(pid)) is not None:
-            self._change(processes=(*self._record.processes, process))
+            self._add(processes=(process,))
 
     def container(self, container_id: str) -> None:
         """Say that a container now works for it. Raises `StorageError`: then end the container."""
-        self._change(containers=(*self._record.containers, container_id))
+        self._add(containers=(container_id,))
 
     def end(self) -> None:
         """Say that nothing works for it any more. Ending twice is harmless.
@@ -103,9 +103,14 @@ class Underway:
         with self._turn, storage_errors(self._path):
             self._path.unlink(missing_ok=True)
 
-    def _change(self, **fields: object) -> None:
+    def _add(self, *, processes: tuple[Process, ...] = (), containers: tuple[str, ...] = ()) -> None:
         with self._turn:
-            changed = msgspec.structs.replace(self._record, **fields)
+            known = self._record
+            changed = msgspec.structs.replace(
+                known,
+                processes=(*known.processes, *processes),
+                containers=(*known.containers, *containers),
+            )
             _write(self._path, changed)
             self._record = changed
 

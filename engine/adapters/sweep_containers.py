@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -13,6 +14,7 @@ from msgspec import Struct
 from engine.adapters.inflight import EFFECT_LABEL, HOME_LABEL
 
 _DEFAULT_SOCKET: Final = "/var/run/docker.sock"
+_LOCAL: Final = {"unix", "http+unix"}
 # Docker answers in a few milliseconds and kills in some hundred; one that takes longer is asked again.
 _ANSWER_S: Final = 2.0
 _POLL_S: Final = 0.03
@@ -83,14 +85,25 @@ class ContainerSweep:
 
     def _pass(self, deadline: float) -> bool:
         """Look once and kill what is found; whether that was nothing, and nothing can come any more."""
+        last = self._nothing_begins.is_set()
+        try:
+            _knock(self._docker)
+            running = self._look_and_kill(deadline)
+        except OSError as error:
+            self._trouble = f"Docker does not answer ({type(error).__name__})"
+            # Without a container to look for, an engine that is not there has nothing of ours.
+            return last and not self._wanted().named
+        self._trouble = ""
+        return last and not running
+
+    def _look_and_kill(self, deadline: float) -> set[str]:
         # A fifth of a second to import, which only those pay who have Docker.
         import docker  # noqa: PLC0415 - see above
         from docker.errors import DockerException  # noqa: PLC0415 - see above
         from requests.exceptions import RequestException  # noqa: PLC0415 - what docker lets through
 
-        last = self._nothing_begins.is_set()
+        timeout = max(0.1, min(_ANSWER_S, deadline - time.monotonic()))
         try:
-            timeout = max(0.1, min(_ANSWER_S, deadline - time.monotonic()))
             client = (
                 docker.from_env(timeout=timeout)
                 if self._docker is None
@@ -103,12 +116,9 @@ class ContainerSweep:
                 self._seen |= running
                 self._alive = running
                 _each(running, client.api.kill)
-        except (DockerException, RequestException, OSError) as error:
-            self._trouble = f"Docker does not answer ({type(error).__name__})"
-            # Without a container to look for, an engine that is not there has nothing of ours.
-            return last and not self._wanted().named
-        self._trouble = ""
-        return last and not running
+        except (DockerException, RequestException) as error:
+            raise OSError(str(error)) from error
+        return running
 
     def _running(self, found: Iterable[dict[str, Any]]) -> set[str]:
         wanted = self._wanted()
@@ -138,6 +148,20 @@ def _each(containers: Iterable[str], kill: Callable[[str], object]) -> None:
 
 def _is_there(docker: str | None) -> bool:
     """Whether there may be an engine at this address, without asking it."""
+    scheme, path = _address(docker)
+    return scheme not in _LOCAL or Path(path).exists()
+
+
+def _knock(docker: str | None) -> None:
+    """Find out whether anybody listens, before two hundred milliseconds of imports. Raises `OSError`."""
+    scheme, path = _address(docker)
+    if scheme in _LOCAL:
+        with socket.socket(socket.AF_UNIX) as knocking:
+            knocking.settimeout(_ANSWER_S)
+            knocking.connect(path)
+
+
+def _address(docker: str | None) -> tuple[str, str]:
     address = docker or os.environ.get("DOCKER_HOST") or f"unix://{_DEFAULT_SOCKET}"
     scheme, _, path = address.partition("://")
-    return scheme not in {"unix", "http+unix"} or Path(path).exists()
+    return scheme, path

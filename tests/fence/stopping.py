@@ -94,14 +94,16 @@ class Hands:
             worker_pid=worker_pid or self.worker.pid,
         )
 
-    def perform(self, effect: str, script: str = "sleep 1000", *, agent: str = AGENT) -> tuple[Underway, int]:
+    def perform(
+        self, effect: str, script: str = "exec sleep 1000", *, agent: str = AGENT
+    ) -> tuple[Underway, int]:
         """Begin an effect that is a shell script, and give its record and its process."""
         underway = self.begin(effect, agent=agent)
         pid = self.marked(effect, script)
         underway.process(pid)
         return underway, pid
 
-    def marked(self, effect: str, script: str = "sleep 1000") -> int:
+    def marked(self, effect: str, script: str = "exec sleep 1000") -> int:
         """Start a script that bears an effect's mark, whether there is a record or not."""
         environment = {**os.environ, **process_marks(self.home, EffectId(effect))}
         process = self._open.enter_context(running("sh", "-c", script, env=environment))

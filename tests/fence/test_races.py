@@ -30,8 +30,10 @@ def between(moments: list[int], spans: list[tuple[int, int]]) -> int:
 
 
 @pytest.mark.slow
-def test_nothing_covered_begins_after_set_has_returned(home, tmp_path, fence):
+def test_nothing_covered_begins_after_set_has_returned(home, tmp_path):
     """Eight beginners, four processes of two threads; one of the processes belongs to another agent."""
+    # Patient, so that a machine too busy to run a beginner does not make it look wedged.
+    fence = FileFence(home / "stops", patience_s=30)
     dice = random.Random(1)
     quiet: list[tuple[int, int]] = []
     took_s: list[float] = []
