@@ -176,7 +176,8 @@ class Supervisor:
             if str(outcome) != said:
                 said = str(outcome)
                 self._say("stopped", f"{names}; {said}", urgent=True)
-            if not outcome.alive or self._stops.keys().isdisjoint(str(stop.scope) for stop in stops):
+            is_lifted = self._stops.keys().isdisjoint(str(stop.scope) for stop in stops)
+            if not outcome.alive or is_lifted or self._rank > _LAST:
                 return
             time.sleep(_BETWEEN_SWEEPS_S)
 
