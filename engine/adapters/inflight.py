@@ -45,7 +45,7 @@ def process_marks(home: str | os.PathLike[str], effect_id: EffectId) -> dict[str
 
 def container_marks(home: str | os.PathLike[str], effect_id: EffectId) -> dict[str, str]:
     """Return the labels that every container that works for an effect must carry."""
-    return {EFFECT_LABEL: effect_id, HOME_LABEL: home_id(home)}
+    return {EFFECT_LABEL: effect_id, HOME_LABEL: os.path.realpath(home)}
 
 
 class EffectRecord(Struct, frozen=True, kw_only=True):
@@ -91,7 +91,7 @@ class Underway:
             self._add(processes=(process,))
 
     def container(self, container_id: str) -> None:
-        """Say that a container now works for it. Raises `StorageError`: then end the container."""
+        """Say that a container, by id or name, now works for it. Raises `StorageError`: then end it."""
         self._add(containers=(container_id,))
 
     def end(self) -> None:

@@ -31,12 +31,17 @@ from engine.core.vocabulary.ids import EffectId
 from engine.errors import WatchkeeperError
 from engine.ports import Stop
 
-GRACE_S: Final = 1.0
-"""How long a worker has to let go of an effect after its processes are gone, before it counts as wedged."""
+GRACE_S: Final = 2.0
+"""How long a worker has to let go of an effect, or to get through its beginning, before it counts as wedged.
+
+Starting a container takes a tenth of a second on an idle machine and much longer when fifty are ended beside
+it; killing the worker would cost the others' results too. Twice this is still within five seconds."""
 DEADLINE_S: Final = 4.0
 """How long a sweep takes at most; within the five seconds in which everything has to be quiet."""
 
 _POLL_S: Final = 0.01
+_PATIENCE_S: Final = 0.05
+"""How long the fence's door is kept closed at a time, while somebody is beginning something."""
 
 
 class Swept(Struct, frozen=True, kw_only=True):
@@ -74,10 +79,10 @@ def end_all(
     """End everything under way that these stops cover, and verify that it is gone.
 
     Set the stops first: it waits until nothing they cover can begin any more. What bears the mark of an
-    effect without a record is covered by any stop. A worker that holds on to a covered effect `grace_s` later
-    is killed, at once if it was just beginning one. `docker` is the engine's address, the environment's when
-    `None`; without an engine it costs nothing. `spare` are processes never to kill, besides this one. Never
-    raises for what it finds; what it could not end or see is in `alive`.
+    effect without a record is covered by any stop. A worker that holds on to a covered effect `grace_s`
+    later, or is still in the middle of beginning one, is killed. `docker` is the engine's address, the
+    environment's when `None`; without an engine it costs nothing. `spare` are processes never to kill,
+    besides this one. Never raises for what it finds; what it could not end or see is in `alive`.
     """
 
     def is_covered(record: EffectRecord) -> bool:
@@ -127,27 +132,29 @@ class _Sweep:
         self._found: set[Process] = set()
         self._workers: set[Process] = set()
         self._troubles: list[str] = []
-        self._containers = ContainerSweep(self._id, self._wanted, docker=docker)
+        self._containers = ContainerSweep(os.path.realpath(home), self._wanted, docker=docker)
 
     def run(self, *, grace_s: float, deadline_s: float, settle: bool) -> Swept:
         began = time.monotonic()
         deadline = began + deadline_s
         self._read_records()
         self._containers.start(deadline=deadline)
-        self._kill_processes()
-        if settle:
-            # Whoever was just beginning something when the stop was set may have begun it since that look.
-            self._kill_wedged()
-        self._containers.nothing_begins()
+        beginning: set[Process] | None = None
         while True:
+            # Whoever was just beginning something may have done so since the last look, so one more follows.
+            is_last = beginning == set()
             self._read_records()
             targets = self._kill_processes()
             holding = self._holding()
-            if not targets and not holding and self._containers.is_over:
+            if is_last and not targets and not holding and self._containers.is_over:
                 break
+            if not is_last:
+                beginning = self._beginning() if settle else set()
+                if not beginning:
+                    self._containers.nothing_begins()
             now = time.monotonic()
             if now >= began + grace_s:
-                self._kill_workers(holding)
+                self._kill_workers(holding | (beginning or set()))
             if now >= deadline:
                 break
             time.sleep(_POLL_S)
@@ -229,21 +236,22 @@ class _Sweep:
         effect = EffectId(marks.get(EFFECT_VARIABLE.encode(), b"").decode(errors="replace"))
         return effect in self._effects or all(effect != record.effect_id for record in self._records)
 
-    def _kill_wedged(self) -> None:
-        """Kill who was beginning a covered effect and stays in the middle of it.
+    def _beginning(self) -> set[Process]:
+        """Give who is still in the middle of beginning a covered effect, or one without a record.
 
-        One that was stopped there could be woken later, and would then begin it behind the stop.
+        Such a process may have looked at the fence before the stop was set. If it was stopped there, it would
+        begin the effect behind the stop once somebody wakes it.
         """
         try:
-            wedged = FileFence(self._home / "stops").settle()
+            inside = FileFence(self._home / "stops").settle(_PATIENCE_S)
         except WatchkeeperError as error:
-            self._troubles.append(f"whatever was just beginning: {error}")
-            return
-        if not wedged:
-            return
+            self._troubles = [f"whatever was just beginning: {error}"]
+            return set()
+        if not inside:
+            return set()
         self._read_records()
         busy_elsewhere = {one.worker for one in self._records} - self._holding()
-        self._kill_workers(process for process in wedged if process not in busy_elsewhere)
+        return {one for one in inside if one not in busy_elsewhere and one.pid not in self._spare}
 
     def _kill_workers(self, workers: Iterable[Process]) -> None:
         for worker in workers:

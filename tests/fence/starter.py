@@ -1,10 +1,12 @@
-"""Begins effects over and over and says when: python starter.py HOME AGENT THREADS, or HOME AGENT stay.
+"""Begins effects over and over and says when: python starter.py HOME AGENT THREADS|stay|slowly.
 
 Each line on its output is a moment, by the steady clock in nanoseconds, at which an effect had just begun.
-With `stay` it begins one, says so, and never gets any further.
+With `stay` it begins one, says so, and never gets any further; with `slowly` it takes half a second to start
+a process, and ends when somebody has ended that.
 """
 
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -41,9 +43,26 @@ def stay(home: Path, agent: str) -> None:
     os.write(1, b"out\n")
 
 
+def slowly(home: Path, agent: str) -> None:
+    """Take a while to begin an effect, and let go of it when it was ended."""
+    underway = InFlight(home / "inflight").begin(
+        f"{agent}-slow", agent=agent, capability="restart@3", action="service.restart"
+    )
+    watch = EffectWatch(FileFence(home / "stops"), underway)
+    with watch.starting():
+        os.write(1, b"in\n")
+        time.sleep(0.5)
+        process = subprocess.Popen(["sleep", "1000"], start_new_session=True)
+        watch.process(process.pid)
+    process.wait()
+    underway.end()
+
+
 if __name__ == "__main__":
     place, who, how = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
     if how == "stay":
         stay(place, who)
-    for number in range(int(how)):
+    if how == "slowly":
+        slowly(place, who)
+    for number in range(int(how) if how.isdecimal() else 0):
         threading.Thread(target=begin_for_ever, args=(place, who, f"{os.getpid()}-{number}")).start()

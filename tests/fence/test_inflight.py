@@ -190,5 +190,5 @@ def test_marks_tell_state_folders_apart(tmp_path, home):
     }
     assert container_marks(home, EffectId("d_1")) == {
         "watchkeeper.effect": "d_1",
-        "watchkeeper.home": home_id(home),
+        "watchkeeper.home": str(home),
     }

@@ -88,7 +88,7 @@ def test_a_beginner_that_was_stopped_half_way_delays_the_stop_by_no_more_than_it
         stuck.send_signal(signal.SIGSTOP)
         fence.set(stop())
         assert [one.pid for one in fence.settle()] == [stuck.pid]
-        swept = end_all(home, fence.stops())
+        swept = end_all(home, fence.stops(), grace_s=0.1)
         assert swept.workers == (stuck.pid,)
         assert swept.alive == ()
         assert gone(stuck.pid)
@@ -102,9 +102,19 @@ def test_one_that_hangs_over_an_effect_nobody_stopped_is_left_alone(home):
     with helper("starter.py", home, "coder-2", "stay") as stuck:
         assert stuck.stdout.readline() == b"in\n"
         fence.set(stop(Scope("agent", AGENT)))
-        swept = end_all(home, fence.stops())
+        swept = end_all(home, fence.stops(), grace_s=0.1)
         assert (swept.workers, swept.alive) == ((), ())
         assert not gone(stuck.pid)
+
+
+def test_one_that_gets_through_its_beginning_in_time_is_ended_and_its_worker_lives(home, fence):
+    """Starting a container takes longer than setting a stop is patient."""
+    with helper("starter.py", home, AGENT, "slowly") as slow:
+        assert slow.stdout.readline() == b"in\n"
+        fence.set(stop())
+        swept = end_all(home, fence.stops(), grace_s=20, deadline_s=30)
+        assert (swept.workers, swept.processes, swept.alive) == ((), 1, ())
+        assert slow.wait(30) == 0
 
 
 def test_one_that_hangs_over_an_effect_without_a_record_is_ended_by_any_stop(home, fence):
@@ -112,7 +122,7 @@ def test_one_that_hangs_over_an_effect_without_a_record_is_ended_by_any_stop(hom
         assert stuck.stdout.readline() == b"in\n"
         for record in (home / "inflight").iterdir():
             record.unlink()
-        swept = end_all(home, (stop(Scope("agent", AGENT)),))
+        swept = end_all(home, (stop(Scope("agent", AGENT)),), grace_s=0.1)
         assert swept.workers == (stuck.pid,)
 
 

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from engine.adapters.inflight import InFlight
+from engine.adapters.inflight import InFlight, container_marks
 from engine.adapters.linux_processes import environment, look
 from engine.adapters.sweep import end_all, end_left_behind
 from engine.core.vocabulary.facts import Scope
+from tests.docker_engine import docker_engine
 from tests.fence.stopping import AGENT, Hands, children_written, gone, running, stop, until
 
 EVERYTHING = (stop(),)
@@ -227,3 +228,59 @@ def test_a_container_that_docker_cannot_be_asked_about_counts_as_still_there(hom
     swept = end_all(home, EVERYTHING, docker=f"unix://{home}/no.sock", grace_s=0.05, deadline_s=0.5)
     assert gone(pid), "what can be ended is ended meanwhile"
     assert swept.alive == ("container c0ffeec0ffee: Docker does not answer (FileNotFoundError)",)
+
+
+def test_a_sweep_that_breaks_does_not_look_quiet(home, hands, monkeypatch):
+    hands.begin("d_1", worker_pid=os.getpid()).container("c0ffee")
+    monkeypatch.setattr("engine.adapters.sweep_containers._knock", lambda docker: 1 // 0)
+    assert any("ZeroDivisionError" in one for one in end_all(home, EVERYTHING).alive)
+
+
+@pytest.fixture(scope="module")
+def engine():
+    with docker_engine() as running_engine:
+        yield running_engine
+
+
+def contain(engine, home, effect: str) -> str:
+    """Run a container for an effect, as the sandbox does."""
+    options = {"detach": True, "network_mode": "none", "labels": container_marks(home, effect)}
+    return engine.client.containers.run(engine.image, ["sleep", "1000"], **options).id
+
+
+@pytest.mark.slow
+def test_containers_are_found_by_record_and_by_label_and_verified_gone(engine, tmp_path, home, hands):
+    (tmp_path / "other").mkdir()
+    underway = hands.begin("d_1", worker_pid=os.getpid())
+    named = contain(engine, home, "d_1")
+    underway.container(engine.client.containers.get(named).name)
+    hands.begin("d_2", agent="coder-2")
+    spared = contain(engine, home, "d_2")
+    unknown = contain(engine, home, "d_unknown")
+    elsewhere = contain(engine, tmp_path / "other", "d_1")
+    waiting = engine.client.containers.create(engine.image, ["true"], labels=container_marks(home, "d_1"))
+    swept = end_all(home, ONE_AGENT, docker=engine.url)
+    assert (swept.containers, swept.alive) == (3, ())
+    left = {container.id for container in engine.client.containers.list(all=True)}
+    assert left == {spared, elsewhere}
+    assert {named, unknown, waiting.id}.isdisjoint(left)
+    swept = end_all(home, EVERYTHING, docker=engine.url, grace_s=0.1)
+    assert (swept.containers, swept.alive) == (1, ())
+    engine.client.containers.get(elsewhere).remove(force=True)
+
+
+@pytest.mark.slow
+def test_an_engine_that_hangs_keeps_no_process_alive_and_is_said(engine, home, hands):
+    underway, pid = hands.perform("d_1")
+    underway.container(contain(engine, home, "d_1"))
+    daemon = int((Path(engine.url.removeprefix("unix://")).parent / "pid").read_text())
+    os.kill(daemon, signal.SIGSTOP)
+    try:
+        swept = end_all(home, EVERYTHING, docker=engine.url, grace_s=0.05, deadline_s=1)
+        assert gone(pid)
+        assert len(swept.alive) == 1
+        assert "Docker does not answer" in swept.alive[0]
+    finally:
+        os.kill(daemon, signal.SIGCONT)
+    assert until(lambda: end_all(home, EVERYTHING, docker=engine.url).alive == ())
+    assert engine.client.containers.list(all=True) == []
