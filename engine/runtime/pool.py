@@ -5,7 +5,7 @@ of the fence are all it knows.
 
 The fence is looked at fifty times a second. A notification from the kernel would come 10 ms sooner on
 average, but says nothing on network file systems or when the folder cannot be read any more, and both must
-count; looking works wherever reading does. Fifty looks cost one or two thousandths of a core.
+count; looking works wherever reading does. Fifty looks cost about half a hundredth of a core.
 """
 
 import contextlib

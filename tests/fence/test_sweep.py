@@ -149,14 +149,13 @@ def test_a_worker_that_sweeps_spares_itself_and_whoever_it_names(home, hands):
 def test_an_effect_that_sweeps_gets_to_the_end_of_it(home, hands, tmp_path):
     """An agent's own effect may call `watchkeeper kill`: the sweep must not end itself half-way."""
     said = tmp_path / "said"
-    code = (
-        "import sys; from engine.adapters.sweep import end_all; from tests.fence.stopping import stop\n"
+    program = tmp_path / "sweeps.py"
+    program.write_text(
+        f"import sys; sys.path.insert(0, {str(Path(__file__).parents[2])!r})\n"
+        "from engine.adapters.sweep import end_all; from tests.fence.stopping import stop\n"
         f"print(end_all({str(home)!r}, (stop(),), grace_s=0.05), file=open({str(said)!r}, 'w'))"
     )
-    program = tmp_path / "sweeps.py"
-    program.write_text(code)
-    root = Path(__file__).parents[2]
-    hands.perform("d_1", f"cd {root}; sleep 1000 & PYTHONPATH=. {sys.executable} {program}; sleep 1000")
+    hands.perform("d_1", f"sleep 1000 & {sys.executable} {program}; sleep 1000")
     assert until(lambda: said.exists() and said.read_text())
     assert said.read_text().startswith("ended 2 processes")
 
