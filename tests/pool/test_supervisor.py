@@ -163,6 +163,17 @@ def test_a_program_that_is_not_there_is_such_a_refusal(home):
         assert b"/no/such/program cannot be started: No such file or directory" in process.stderr.read()
 
 
+def test_what_the_machine_does_not_let_start_is_tried_again(home):
+    (home / "log").touch()
+    with supervised(home, {"engine": "serves"}, first_wait_s=0.01, longest_wait_s=0.05) as watched:
+        assert until(lambda: len(watched.told("trouble")) >= 2)
+        assert watched.told("trouble")[0] == (
+            "engine cannot be started (File exists); it is tried again in 0.01 s"
+        )
+        (home / "log").unlink()
+        began(watched, "engine")
+
+
 def test_while_workers_drain_an_engine_that_crashes_is_started_again(home):
     with supervised(home, {"engine": "serves", "worker-1": "slow:1"}, drain_s=20) as watched:
         began(watched, "engine", "worker-1")
