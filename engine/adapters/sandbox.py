@@ -1,10 +1,12 @@
 """What all sandboxes share: who a program runs as, what it may see, and what is kept of its output."""
 
+import asyncio
 import os
 import stat
+from collections.abc import Coroutine
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, Literal, TypeVar
 
 from engine.errors import EffectRefused
 from engine.ports import Program
@@ -28,8 +30,28 @@ _SYSTEM_FOLDERS: Final = "/bin /boot /dev /etc /lib /lib64 /proc /sbin /sys /usr
 _NEVER_ITSELF: Final = frozenset(
     "/ /home /media /mnt /opt /root /run /srv /tmp /var /var/lib /var/run /var/tmp".split()
 )
-    "/ /home /media /mnt /opt /root /run /srv /tmp /var /var/lib /var/run /var/tmp".split()
-)
+
+Why = Literal["exited", "timed out", "out of memory", "too much output", "killed"]
+_Answer = TypeVar("_Answer")
+
+
+async def to_the_end(doing: Coroutine[Any, Any, _Answer]) -> _Answer:
+    """Await something that must not be left half done; a cancellation waits until it is."""
+    task = asyncio.ensure_future(doing)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError as error:
+            if task.cancelled():
+                raise
+            cancelled = error
+        except BaseException:  # noqa: BLE001 - the task keeps it, and `result` raises it below
+            break
+    answer = task.result()
+    if cancelled is not None:
+        raise cancelled
+    return answer
 
 
 def home_id(home: Path) -> str:

@@ -109,7 +109,7 @@ class BubblewrapSandbox:
         workspace = checked_workspace(program, self._home)
         ids = acting_ids(workspace)
         await asyncio.to_thread(hand_over, workspace, *ids)
-        async with network_for(program, self.python, ids[0]) as (argv, environment, door):
+        async with network_for(program, self.python, ids[0], self._home) as (argv, environment, door):
             within = environment_of(program, self._home_id) | environment
             shown = [checked_shown(path) for path in program.read_only]
             if self.python in argv and not self.python.startswith("/usr/"):

@@ -31,18 +31,14 @@ class Group(Struct, frozen=True, kw_only=True):
     def limit(self, limits: Limits) -> None:
         """Write the limits down. Raises `OSError`."""
         memory, quota = limits.memory_mib << 20, int(limits.cpus * _PERIOD_US)
+        wanted: list[tuple[str, str, int | str]]
         if self.unified:
-            wanted: list[tuple[str, str, int | str]] = [
-                ("memory", "memory.max", memory),
-                ("pids", "pids.max", limits.pids),
-            ]
-            wanted.append(("cpu", "cpu.max", f"{quota} {_PERIOD_US}"))
+            wanted = [("memory", "memory.max", memory), ("cpu", "cpu.max", f"{quota} {_PERIOD_US}")]
             optional = [("memory", "memory.swap.max", 0), ("memory", "memory.oom.group", 1)]
         else:
-            wanted = [("memory", "memory.limit_in_bytes", memory), ("pids", "pids.max", limits.pids)]
-            wanted.append(("cpu", "cpu.cfs_quota_us", quota))
+            wanted = [("memory", "memory.limit_in_bytes", memory), ("cpu", "cpu.cfs_quota_us", quota)]
             optional = [("memory", "memory.memsw.limit_in_bytes", memory), ("memory", "memory.swappiness", 0)]
-        for controller, name, value in wanted:
+        for controller, name, value in (*wanted, ("pids", "pids.max", limits.pids)):
             if controller in self.folders:
                 (self.folders[controller] / name).write_text(str(value))
         for controller, name, value in optional:  # only where the kernel counts swap

@@ -31,7 +31,7 @@ class _Refused(Exception):
 
 @contextlib.asynccontextmanager
 async def network_for(
-    program: Program, python: str, uid: int
+    program: Program, python: str, uid: int, home: Path
 ) -> AsyncIterator[tuple[tuple[str, ...], dict[str, str], Path | None]]:
     """Give what a program needs for its declared hosts: its command line, its environment, and the door.
 
@@ -46,8 +46,8 @@ async def network_for(
         yield program.argv, {}, None
         return
     allowed = frozenset(parse_host(entry) for entry in program.network)
-    with tempfile.TemporaryDirectory(prefix="watchkeeper-door-") as folder:
-        path = Path(folder, _SOCKET)
+    # In the state folder rather than among temporary files: a Docker engine often sees others of those.
+    with tempfile.TemporaryDirectory(prefix="door-", dir=home) as folder:
         tasks: set[asyncio.Task[None]] = set()
 
         def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -55,10 +55,10 @@ async def network_for(
             tasks.add(task)
             task.add_done_callback(tasks.discard)
 
-        server = await asyncio.start_unix_server(greet, path=path, limit=_MOST_HEAD)
+        server = await asyncio.start_unix_server(greet, sock=_listening(Path(folder)), limit=_MOST_HEAD)
         try:
             if os.geteuid() == 0:
-                for place in (Path(folder), path):
+                for place in (Path(folder), Path(folder, _SOCKET)):
                     os.chown(place, uid, -1)
             where = f"http://127.0.0.1:{_PORT}"
             names = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")
@@ -69,6 +69,20 @@ async def network_for(
             for task in tuple(tasks):
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _listening(folder: Path) -> socket.socket:
+    """Make the socket by way of an open folder: a socket's path may have a hundred letters, ours has more."""
+    handle = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        listener.bind(f"/proc/self/fd/{handle}/{_SOCKET}")
+    except OSError:
+        listener.close()
+        raise
+    finally:
+        os.close(handle)
+    return listener
 
 
 def parse_host(entry: str) -> tuple[str, int]:

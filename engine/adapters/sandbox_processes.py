@@ -6,13 +6,13 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Literal, TypeVar
+from typing import Final
 
 from msgspec import Struct
 
-from engine.adapters.sandbox import EFFECT_MARK, HOME_MARK, Kept
+from engine.adapters.sandbox import EFFECT_MARK, HOME_MARK, Kept, Why, to_the_end
 from engine.adapters.sandbox_cgroup import Group
 from engine.errors import EffectRefused, StorageError
 from engine.ports import Ended, Program, Watch
@@ -22,28 +22,6 @@ _VANISH_S: Final = 5.0
 # How long output is still read after the last process is gone. It waits in the pipe already.
 _DRAIN_S: Final = 1.0
 _CHUNK: Final = 1 << 16
-
-_Answer = TypeVar("_Answer")
-
-
-async def to_the_end(doing: Coroutine[Any, Any, _Answer]) -> _Answer:
-    """Await something that must not be left half done; a cancellation waits until it is."""
-    task = asyncio.ensure_future(doing)
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError as error:
-            if task.cancelled():
-                raise
-            cancelled = error
-        except BaseException:  # noqa: BLE001 - the task keeps it, and `result` raises it below
-            break
-    answer = task.result()
-    if cancelled is not None:
-        raise cancelled
-    return answer
-
 
 # ---------------------------------------------------------------- finding
 
@@ -287,9 +265,7 @@ def _discard(process: "subprocess.Popen[bytes]") -> None:
     process.wait()
 
 
-async def _until_over(
-    running: _Running, wall_s: float
-) -> Literal["exited", "timed out", "out of memory", "too much output", "killed"]:
+async def _until_over(running: _Running, wall_s: float) -> Why:
     await asyncio.wait({running.exited, running.flooded}, timeout=wall_s, return_when=asyncio.FIRST_COMPLETED)
     if running.flooded.done():
         return "too much output"
