@@ -292,6 +292,20 @@ class DockerSandbox:
             cure=f"docker rm --force {name}; see what the engine says",
         )
 
+    def end(self, effect_id: str | None) -> list[str]:
+        """Kill and remove our containers, those of one effect or all, and return their names."""
+        try:
+            self._reach()
+            labels = [f"{HOME_LABEL}={self._label}"]
+            labels += [f"{EFFECT_LABEL}={effect_id}"] if effect_id is not None else []
+            found = self._api().containers(all=True, filters={"label": labels})
+        except (EffectRefused, *_FAILURES):
+            return []
+        names = [container["Names"][0].removeprefix("/") for container in found]
+        for name in names:
+            self._remove(name)
+        return names
+
     async def _thread(self, doing: Callable[[], _Answer]) -> _Answer:
         return await asyncio.get_running_loop().run_in_executor(self._threads, doing)
 
@@ -301,6 +315,18 @@ class DockerSandbox:
         if self._client is not None:
             self._client.close()
             self._client = None
+
+
+def end_containers(home: Path, effect_id: str | None, url: str | None) -> list[str]:
+    """Kill and remove the containers of one effect, or of the whole state folder, and return their names.
+
+    Where no engine answers there are none. Raises `StorageError` when one would not end.
+    """
+    sandbox = DockerSandbox(home=home, image="", url=url)
+    try:
+        return sandbox.end(effect_id)
+    finally:
+        sandbox.close()
 
 
 def _ended(why: Why, state: dict[str, Any], talk: Talk, took_s: float) -> Ended:
