@@ -314,6 +314,8 @@ class Program(Struct, frozen=True, kw_only=True):
     stdin: bytes = b""
     workspace: Path
     """The folder it works in and may change, seen as `/workspace` from within."""
+    read_only_workspace: bool = False
+    """Whether it may only look at that, for a dry run."""
     read_only: tuple[Path, ...] = ()
     """Further files and folders it may read, seen under their own paths."""
     network: tuple[str, ...] = ()

@@ -121,7 +121,13 @@ class BubblewrapSandbox:
                     argv=[
                         *entering(group),
                         *self._argv(
-                            ids, workspace, within=within, shown=shown, door=door, limits=program.limits
+                            ids,
+                            workspace,
+                            within=within,
+                            shown=shown,
+                            read_only=program.read_only_workspace,
+                            door=door,
+                            limits=program.limits,
                         ),
                         *limiting(program.limits, memory=group is None, pids=True),
                         *argv,
@@ -139,11 +145,12 @@ class BubblewrapSandbox:
         *,
         within: dict[str, str],
         shown: Sequence[Path] = (),
+        read_only: bool = False,
         door: Path | None = None,
         limits: Limits,
     ) -> list[str]:
         """Return bubblewrap's command line, up to what it is to run."""
-        binds = [(workspace, WORKSPACE, True), *((path, str(path), False) for path in shown)]
+        binds = [(workspace, WORKSPACE, not read_only), *((path, str(path), False) for path in shown)]
         binds += [(_ETC / name, f"/etc/{name}", False) for name in _ETC_FILES]
         if door is not None:
             binds.append((door, DOOR, False))

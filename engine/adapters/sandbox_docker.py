@@ -137,7 +137,7 @@ class DockerSandbox:
         if program.network:
             await self._need_python()
         async with network_for(program, self.python, ids[0], self._home) as (argv, environment, door):
-            mounts = [_mount(workspace, WORKSPACE, writable=True)]
+            mounts = [_mount(workspace, WORKSPACE, writable=not program.read_only_workspace)]
             mounts += [_mount(checked_shown(path), str(path)) for path in program.read_only]
             if door is not None:
                 mounts.append(_mount(door, DOOR))

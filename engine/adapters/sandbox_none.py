@@ -58,6 +58,12 @@ class NoSandbox:
                 place=program.effect_id,
                 cure="take `network` away, or let the action say `sandbox: auto`",
             )
+        if program.read_only_workspace:
+            raise EffectRefused(
+                "without a sandbox nothing keeps a workspace as it is",
+                place=program.effect_id,
+                cure="try it in a sandbox",
+            )
         workspace = checked_workspace(program, self._home)
         environment = environment_of(program, self._home_id)
         with group_for(program) as group:

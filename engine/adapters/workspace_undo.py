@@ -6,9 +6,9 @@ import os
 import stat
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import IO, Any, Final
 
 import msgspec
 from msgspec import Struct
@@ -91,13 +91,20 @@ def save_after(log: UndoLog, effect_id: EffectId, workspace: Path, before: Mappi
 
 
 def take_back(
-    log: UndoLog, effect_id: EffectId, of: EffectId, workspace: Path, *, force: bool, most_bytes: int
+    log: UndoLog,
+    effect_id: EffectId,
+    of: EffectId,
+    workspace: Path,
+    *,
+    force: bool,
+    most_bytes: int,
+    starting: Callable[[], AbstractContextManager[None]],
 ) -> list[str]:
     """Put back what the effect `of` changed, and keep what is there now so that this can be undone too.
 
     Returns what was done, one line a path. Raises `EffectRefused` when nothing is kept, and `WorldMovedOn`
     when something has been changed since, or when the program was interrupted and nobody knows how far it
-    got, unless forced.
+    got, unless forced. `starting` is entered just before the first change, and may raise `Stopped`.
     """
     record = _load(log, of)
     changes = record.changes
@@ -132,6 +139,8 @@ def take_back(
         undo = {path: Change(before=held.get(path), after=wanted[path]) for path in wanted}
         _save(log, effect_id, _Record(finished=True, changes=undo), contents)
     with log.blob(of, _BLOB).open("rb") as kept:
+        with starting():
+            pass  # nothing is touched behind a stop
         _put_back(workspace, wanted, kept)
     return [_described(path, now.get(path), thing) for path, thing in wanted.items()]
 
@@ -155,7 +164,7 @@ def _described(path: str, was: Thing | None, is_now: Thing | None) -> str:
 # ---------------------------------------------------------------- keeping
 
 
-def _save(log: UndoLog, effect_id: EffectId, record: _Record, contents: BinaryIO) -> None:
+def _save(log: UndoLog, effect_id: EffectId, record: _Record, contents: IO[bytes]) -> None:
     contents.flush()
     log.save(effect_id, msgspec.to_builtins(record), {_BLOB: Path(contents.name)})
 
@@ -171,7 +180,7 @@ def _load(log: UndoLog, effect_id: EffectId) -> _Record:
     return msgspec.convert(kept, _Record)
 
 
-def _moved(change: Change, kept: BinaryIO, contents: BinaryIO) -> Change:
+def _moved(change: Change, kept: IO[bytes], contents: IO[bytes]) -> Change:
     """Copy the contents that a change needs to where only those are kept."""
     thing = change.before
     if thing is None or thing.offset < 0:
@@ -192,7 +201,7 @@ def _copy(read: Callable[[int], bytes], size: int, write: Callable[[bytes], Any]
 
 
 def _look(
-    workspace: Path, contents: BinaryIO | None, most_bytes: int | None, *, only: set[str] | None = None
+    workspace: Path, contents: IO[bytes] | None, most_bytes: int | None, *, only: set[str] | None = None
 ) -> dict[str, Thing]:
     """Return what a workspace holds, by path; with `contents`, copy what its files hold there.
 
@@ -239,7 +248,7 @@ def _raise(error: OSError) -> None:
         raise error
 
 
-def _thing(name: str, folder: int, contents: BinaryIO | None, offset: int) -> Thing | None:
+def _thing(name: str, folder: int, contents: IO[bytes] | None, offset: int) -> Thing | None:
     found = os.stat(name, dir_fd=folder, follow_symlinks=False)
     plain = Thing(kind="folder", mode=stat.S_IMODE(found.st_mode), uid=found.st_uid, gid=found.st_gid)
     if stat.S_ISDIR(found.st_mode):
@@ -270,7 +279,7 @@ def _thing(name: str, folder: int, contents: BinaryIO | None, offset: int) -> Th
 # ---------------------------------------------------------------- putting back
 
 
-def _put_back(workspace: Path, wanted: Mapping[str, Thing | None], kept: BinaryIO) -> None:
+def _put_back(workspace: Path, wanted: Mapping[str, Thing | None], kept: IO[bytes]) -> None:
     """Make every path what it was: the deepest go first and come last, and folders are closed at the end."""
     root = os.open(workspace, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -330,7 +339,7 @@ def _clear_way(root: int, path: str, thing: Thing | None) -> None:
             raise
 
 
-def _make(folder: int, name: str, thing: Thing, kept: BinaryIO) -> None:
+def _make(folder: int, name: str, thing: Thing, kept: IO[bytes]) -> None:
     if thing.kind == "link":
         os.symlink(thing.digest, name, dir_fd=folder)
     elif thing.kind == "folder":
