@@ -15,7 +15,7 @@ import traceback
 from typing import Any
 
 
-def answer(request: dict) -> dict:
+def answer(request: "dict[str, Any]") -> "dict[str, Any]":
     """Do what is asked. Whatever the function raises is an answer too."""
     module_name, _, name = request["entry_point"].partition(":")
     sys.path[:0] = request["path"]

@@ -40,7 +40,12 @@ class ShellRunner(ProgramRunner[ShellSettings]):
                     raise wrong_setting(action, "argv", f"names {{{name}}}, and the action takes no `{name}`")
 
     def _command(
-        self, job: Job, settings: ShellSettings, sandbox: Sandbox, *, preview: bool
+        self,
+        job: Job,
+        settings: ShellSettings,
+        sandbox: Sandbox,  # noqa: ARG002 - a command is the same in every sandbox
+        *,
+        preview: bool,
     ) -> tuple[tuple[str, ...], bytes, tuple[str, ...]]:
         words, text = _wanted(job, settings)
         if preview:
@@ -68,15 +73,15 @@ def _wanted(job: Job, settings: ShellSettings) -> tuple[tuple[str, ...], str | N
     command = job.args.get(_ARGUMENT)
     if isinstance(command, str) and command.strip() and "\0" not in command:
         return ("/bin/sh", "-c", command), command
-    if (
-        isinstance(command, list)
-        and command
-        and all(isinstance(word, str) and "\0" not in word for word in command)
-    ):
+    if isinstance(command, list) and command and all(map(_is_word, command)):
         return tuple(command), None
     raise EffectRefused(
         "the command is neither text nor a list of words", place=job.action.name, cure="name a command"
     )
+
+
+def _is_word(word: object) -> bool:
+    return isinstance(word, str) and "\0" not in word
 
 
 def _filled(word: str, args: dict[str, Any]) -> str:

@@ -62,7 +62,7 @@ class Sandboxes:
     def choose(self, kind: SandboxKind) -> Sandbox:
         """Return the sandbox for a kind, tried out. Takes up to a few seconds the first time.
 
-        `auto` is Docker where an engine answers and has the image, else bubblewrap where that works, and never
+        `auto` is Docker where an engine answers and has the image, else bubblewrap where that works; never
         `none`. A choice that works is kept; where there is none, the next call looks again.
         """
         with self._lock:
