@@ -180,7 +180,7 @@ class DockerSandbox:
     async def _need_python(self) -> None:
         """Raise `EffectRefused` when the image has no Python: what carries the network within needs it."""
         if self._has_python is None:
-            self._has_python = await to_the_end(self._thread(self._find_python))
+            self._has_python = await self._to_the_end(self._find_python)
         if not self._has_python:
             raise EffectRefused(
                 "the image has no python3, which the list of hosts needs within",
@@ -209,36 +209,43 @@ class DockerSandbox:
         self, program: Program, watch: Watch, wanted: dict[str, Any], limits: dict[str, Any]
     ) -> Ended:
         name = f"watchkeeper-{self._home_id}-{secrets.token_hex(8)}"
-        talk: Talk | None = None
+        made: list[Talk] = []
         try:
-            talk = await to_the_end(self._thread(lambda: self._create(name, program, wanted, limits)))
+            # Into a list, so that it can be closed though a cancellation came while it was made.
+            await self._to_the_end(lambda: made.append(self._create(name, program, wanted, limits)))
             began = time.monotonic()
-            await to_the_end(self._thread(lambda: self._start(name, watch)))
-            listening = asyncio.ensure_future(talk.listen(program.stdin))
-            waiting = asyncio.ensure_future(self._thread(lambda: self._api().wait(name)))
-            try:
-                await asyncio.wait(
-                    {waiting, talk.flooded},
-                    timeout=program.limits.wall_us / 1e6,
-                    return_when=asyncio.FIRST_COMPLETED,
-                )
-                why: Why = "timed out"
-                if talk.flooded.done():
-                    why = "too much output"
-                elif waiting.done():
-                    why = "exited"
-                took_s = time.monotonic() - began
-                state = await to_the_end(self._thread(lambda: self._state_of(name))) if waiting.done() else {}
-            finally:
-                await to_the_end(self._thread(lambda: self._remove(name)))
-                await asyncio.wait({listening, waiting}, timeout=_DRAIN_S)
-                for task in (listening, waiting):
-                    task.cancel()
+            await self._to_the_end(lambda: self._start(name, watch))
+            why, state = await self._until_over(name, program, made[0])
+            took_s = time.monotonic() - began
         finally:
-            await to_the_end(self._thread(lambda: self._remove(name)))
-            if talk is not None:
+            await self._to_the_end(lambda: self._remove(name))
+            for talk in made:
                 talk.close()
-        return _ended(why, state, talk, took_s)
+        return _ended(why, state, made[0], took_s)
+
+    async def _until_over(self, name: str, program: Program, talk: Talk) -> tuple[Why, dict[str, Any]]:
+        """Listen until the container has ended, on its own or by us, and return why and its last state."""
+        listening = asyncio.ensure_future(talk.listen(program.stdin))
+        waiting = asyncio.ensure_future(self._thread(lambda: self._api().wait(name)))
+        why: Why = "timed out"
+        state: dict[str, Any] = {}
+        try:
+            await asyncio.wait(
+                {waiting, talk.flooded},
+                timeout=program.limits.wall_us / 1e6,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            if talk.flooded.done():
+                why = "too much output"
+            elif waiting.done():
+                why, state = "exited", await self._to_the_end(lambda: self._state_of(name))
+        finally:
+            await self._to_the_end(lambda: self._remove(name))
+            await asyncio.wait({listening, waiting}, timeout=_DRAIN_S)
+            for task in (listening, waiting):
+                task.cancel()
+            await asyncio.gather(listening, waiting, return_exceptions=True)
+        return why, state
 
     def _reach(self) -> None:
         """Raise `OSError` when nobody listens. docker-py would leave the socket it tried with open."""
@@ -305,6 +312,9 @@ class DockerSandbox:
         for name in names:
             self._remove(name)
         return names
+
+    async def _to_the_end(self, doing: Callable[[], _Answer]) -> _Answer:
+        return await to_the_end(self._thread(doing))
 
     async def _thread(self, doing: Callable[[], _Answer]) -> _Answer:
         return await asyncio.get_running_loop().run_in_executor(self._threads, doing)

@@ -36,7 +36,12 @@ class Talk:
 
     async def listen(self, stdin: bytes) -> None:
         """Write the input and read the output until the container closes both."""
-        await asyncio.gather(self._write(stdin), self._read())
+        writing = asyncio.ensure_future(self._write(stdin))
+        try:
+            await self._read()
+        finally:
+            writing.cancel()  # who prints no more, reads no more
+            await asyncio.gather(writing, return_exceptions=True)
 
     async def _write(self, stdin: bytes) -> None:
         if stdin:

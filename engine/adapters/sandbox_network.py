@@ -16,7 +16,7 @@ from engine.ports import Program
 
 DOOR: Final = "/run/watchkeeper"
 """Where a sandbox finds the proxy's socket."""
-_SOCKET: Final = "proxy"
+SOCKET: Final = "proxy"
 _PORT: Final = 8118
 _MOST_HEAD: Final = 16 << 10
 _HEAD_S: Final = 10.0
@@ -58,11 +58,11 @@ async def network_for(
         server = await asyncio.start_unix_server(greet, sock=_listening(Path(folder)), limit=_MOST_HEAD)
         try:
             if os.geteuid() == 0:
-                for place in (Path(folder), Path(folder, _SOCKET)):
+                for place in (Path(folder), Path(folder, SOCKET)):
                     os.chown(place, uid, -1)
             where = f"http://127.0.0.1:{_PORT}"
             names = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")
-            relay = (python, "-I", "-c", _RELAY.read_text(), f"{DOOR}/{_SOCKET}", str(_PORT))
+            relay = (python, "-I", "-c", _RELAY.read_text(), f"{DOOR}/{SOCKET}", str(_PORT))
             yield (*relay, *program.argv), dict.fromkeys(names, where), Path(folder)
         finally:
             server.close()
@@ -76,7 +76,7 @@ def _listening(folder: Path) -> socket.socket:
     handle = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        listener.bind(f"/proc/self/fd/{handle}/{_SOCKET}")
+        listener.bind(f"/proc/self/fd/{handle}/{SOCKET}")
     except OSError:
         listener.close()
         raise
