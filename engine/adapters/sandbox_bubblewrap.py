@@ -114,7 +114,7 @@ class BubblewrapSandbox:
             shown = [checked_shown(path) for path in program.read_only]
             if self.python in argv and not self.python.startswith("/usr/"):
                 shown.append(Path(sys.base_prefix))
-            with group_for(program) as group:
+            with group_for(program, self._home_id) as group:
                 return await run_processes(
                     program,
                     watch,

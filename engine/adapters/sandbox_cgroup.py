@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import secrets
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -110,7 +111,7 @@ def find_groups(probe: Limits, *, root: Path = Path("/sys/fs/cgroup")) -> Groups
                 folder.mkdir(exist_ok=True)
             if unified:
                 _allow(parents["memory"])
-            with groups.group(f"probe-{os.getpid()}", probe):
+            with groups.group(f"probe-{secrets.token_hex(8)}", probe):
                 return groups
         except (OSError, KeyError):
             continue

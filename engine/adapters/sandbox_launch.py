@@ -4,6 +4,7 @@ import contextlib
 import functools
 import math
 import resource
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -35,13 +36,14 @@ def have_groups() -> bool:
 
 
 @contextlib.contextmanager
-def group_for(program: Program) -> Iterator[Group | None]:
+def group_for(program: Program, home: str) -> Iterator[Group | None]:
     """Make a control group for a program, where this machine lets us; `None` where not."""
     groups = _groups()
     if groups is None:
         yield None
         return
-    with groups.group(program.effect_id.replace("/", "-"), program.limits) as group:
+    # Never the same twice, on the whole machine: whoever ends a group ends everything in it.
+    with groups.group(f"{home}-{secrets.token_hex(8)}", program.limits) as group:
         yield group
 
 

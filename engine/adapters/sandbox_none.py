@@ -66,7 +66,7 @@ class NoSandbox:
             )
         workspace = checked_workspace(program, self._home)
         environment = environment_of(program, self._home_id)
-        with group_for(program) as group:
+        with group_for(program, self._home_id) as group:
             # `pids` would count every process of ours, so without a group they stay uncounted.
             limits = limiting(program.limits, memory=group is None, pids=False)
             argv = [*entering(group), "setpriv", "--pdeathsig", "KILL", "--", *limits]

@@ -119,3 +119,12 @@ def made(kind: str, folder: Path, request: pytest.FixtureRequest) -> Machine:
     state = sandbox.describe()
     need(state.working, f"{kind} does not work here: {state.why}")
     return Machine(kind=kind, sandbox=sandbox, home=home, workspace=workspace, client=client)
+
+
+def command_lines() -> list[bytes]:
+    """Return the command line of every process on this machine."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            found.append(path.read_bytes())
+    return found

@@ -1,5 +1,6 @@
 """Control groups are made with the limits, entered, emptied and removed; both versions are told the same."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from tests.sandbox.machines import LIMITS
 def test_a_group_holds_what_entered_it_and_is_gone_afterwards() -> None:
     groups = find_groups(probe_limits())
     need(groups is not None, "no control group can be made here")
-    with groups.group("test-holds", LIMITS) as group:
+    with groups.group(f"test-{os.getpid()}", LIMITS) as group:
         with subprocess.Popen([*entering(group), "sleep", "618"]) as process:
             try:
                 while group.pids() != {process.pid}:
@@ -27,7 +28,7 @@ def test_a_group_holds_what_entered_it_and_is_gone_afterwards() -> None:
 def test_it_knows_that_memory_ran_out() -> None:
     groups = find_groups(probe_limits())
     need(groups is not None, "no control group can be made here")
-    with groups.group("test-memory", LIMITS) as group:
+    with groups.group(f"test-{os.getpid()}", LIMITS) as group:
         assert not group.ran_out_of_memory()
         hog = ["/bin/sh", "-c", "head -c 300000000 /dev/zero | tail -c 300000000 >/dev/null"]
         subprocess.run([*entering(group), *hog], check=False, stderr=subprocess.DEVNULL)

@@ -1,7 +1,6 @@
 """Every backend runs a program the same way, tells the watch, and leaves nothing behind however it ends."""
 
 import asyncio
-import contextlib
 import os
 import signal
 from pathlib import Path
@@ -11,7 +10,7 @@ import pytest
 from engine.adapters.sandbox_leftovers import end_leftovers
 from engine.errors import EffectRefused, Stopped
 from engine.ports import Program
-from tests.sandbox.machines import LIMITS, Machine, NotedWatch
+from tests.sandbox.machines import LIMITS, Machine, NotedWatch, command_lines
 
 
 @pytest.mark.asyncio
@@ -105,14 +104,15 @@ async def test_behind_a_stop_nothing_runs(any_machine: Machine) -> None:
 @pytest.mark.asyncio
 @pytest.mark.parametrize("after_s", [0.0, 0.005, 0.02, 0.1, 0.4])
 async def test_cancelling_ends_everything_before_it_returns(after_s: float, any_machine: Machine) -> None:
-    script = "setsid sleep 613 & sleep 613 & wait"
+    mine = f"613.{os.getpid()}"  # other tests may run beside this one
+    script = f"setsid sleep {mine} & sleep {mine} & wait"
     running = asyncio.ensure_future(any_machine.sh(script))
     await asyncio.sleep(after_s)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
     assert any_machine.left() == []
-    assert not any(b"sleep\x00613" in line for line in command_lines())
+    assert not any(mine.encode() in line for line in command_lines())
 
 
 @pytest.mark.asyncio
@@ -221,12 +221,3 @@ async def test_it_runs_as_the_owner_of_the_workspace(machine: Machine) -> None:
     os.chown(machine.workspace, 4321, 4321)
     await machine.sh("touch made")
     assert (machine.workspace / "made").stat().st_uid == 4321
-
-
-def command_lines() -> list[bytes]:
-    """Return the command line of every process on this machine."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):
-            found.append(path.read_bytes())
-    return found
