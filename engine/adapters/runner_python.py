@@ -58,7 +58,10 @@ class PythonRunner(ProgramRunner[PythonSettings]):
     def _outcome(self, ended: Ended) -> tuple[bool, str, str]:
         said = _said(ended)
         if said is None:
-            return False, ended.output, ended.errors
+            why = (
+                "its answer is longer than what is kept" if ended.cut_bytes else "it ended without an answer"
+            )
+            return False, "", _with(why, ended.errors) if ended.why == "exited" else ended.errors
         if "answer" not in said:
             return False, "", _with(str(said.get("error", "")), ended.errors)
         success = ended.why == "exited" and ended.status == 0
