@@ -107,7 +107,7 @@ def _add_base(tar: tarfile.TarFile) -> None:
     ):
         _add_file(tar, f"etc/{name}", text.encode(), 0o644)
     # A program that would be root if it ran as its owner: for the test that it does not.
-    entry = tar.gettarinfo(shutil.which("busybox"), "bin/setuid-id")
+    entry = tar.gettarinfo(shutil.which("busybox"), "bin/busybox-setuid")
     entry.mode, entry.uid, entry.gid = 0o4755, 0, 0
     with Path(shutil.which("busybox")).open("rb") as file:
         tar.addfile(entry, file)
