@@ -175,8 +175,7 @@ class FolderUndoLog:
         """Give the folder of an effect. An id that is no plain name gives a hash of it, so none leads out."""
         if _PLAIN_NAME.fullmatch(effect_id) and not effect_id.startswith(_HASHED):
             return self._folder / effect_id
-        named = effect_id.encode(errors="surrogatepass")
-        return self._folder / (_HASHED + hashlib.sha256(named).hexdigest())
+        return self._folder / (_HASHED + hashlib.sha256(effect_id.encode()).hexdigest())
 
     def _places(self) -> Iterator[Path]:
         try:

@@ -259,6 +259,8 @@ def _look(folder: int, name: str, path: str, most_bytes: int) -> Seen:
     status = os.stat(name, dir_fd=folder, follow_symlinks=False)
     if stat.S_ISLNK(status.st_mode):
         target = os.readlink(name, dir_fd=folder)
+        if not target.isprintable():
+            raise EffectRefused("is a link to a name that is no text", place=path, cure="remove it by hand")
         return Seen(state=FileState(kind="link", target=target), mark=_mark(status))
     if not stat.S_ISREG(status.st_mode):
         what = "a folder" if stat.S_ISDIR(status.st_mode) else "a device, pipe or socket"
