@@ -196,12 +196,14 @@ class GitRunner:
             return await self._forced(job, repository, back, head, str(tip))
         if back.head and head != back.head[0]:
             back = GitRecord(operation=back.operation, ref=back.ref, before=tip, after=back.after)
-        if back.head and await repository.tip(back.head[1]) != (back.after or back.before):
-            raise WorldMovedOn(
-                "has moved since, so HEAD cannot go back to it without changing files",
-                place=back.head[1],
-                cure="switch branches by hand first",
-            )
+        if back.head:
+            other = back.head[0] if back.head[1] == back.ref else back.head[1]
+            if await repository.tip(other) != (back.after or back.before):
+                raise WorldMovedOn(
+                    "has moved since, so HEAD cannot follow without files being changed",
+                    place=other,
+                    cure="switch branches by hand first",
+                )
         if back.worktree and head != back.ref:
             raise WorldMovedOn("HEAD is on another branch by now", place=head, cure=f"switch to {back.ref}")
         return back
