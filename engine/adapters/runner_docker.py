@@ -2,6 +2,9 @@
 
 import concurrent.futures
 import contextlib
+import os
+import re
+import socket
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 from typing import Any, Final, Literal
@@ -37,6 +40,8 @@ from engine.ports import Job
 _SENT_S: Final = 0.02
 _LOOK_S: Final = 10
 _MOST_GRACE_S: Final = 300
+_USUAL: Final = "unix:///var/run/docker.sock"
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
 
 Operation = Literal["start", "stop", "restart"]
 
@@ -213,12 +218,13 @@ class DockerRunner:
     @contextlib.contextmanager
     def _client(self, wait_s: int) -> Iterator[Any]:
         try:
+            _knock(self._url or os.environ.get("DOCKER_HOST") or _USUAL)
             client = (
                 docker.DockerClient(base_url=self._url, timeout=wait_s)
                 if self._url is not None
                 else docker.from_env(timeout=wait_s)
             )
-        except DockerException as error:
+        except (DockerException, OSError) as error:
             raise EffectRefused(
                 f"no Docker engine answers: {error}", cure="start it, or say where it is with DOCKER_HOST"
             ) from error
@@ -230,6 +236,14 @@ class DockerRunner:
             raise EffectRefused(f"the Docker engine refuses: {error}") from error
         finally:
             client.close()
+
+
+def _knock(url: str) -> None:
+    """Raise `OSError` when nobody listens. Not left to docker-py: it leaves open the sockets it fails with."""
+    scheme, _, path = url.partition("://")
+    if scheme == "unix":
+        with socket.socket(socket.AF_UNIX) as knock:
+            knock.connect(path)
 
 
 def _begun(job: Job, call: Callable[[], object]) -> str:
@@ -256,6 +270,8 @@ def _named(job: Job) -> str:
 
 def _require_named(job: Job, name: str) -> None:
     patterns = settings_of(job.action, DockerSettings).containers
+    if not _NAME.fullmatch(name):
+        raise EffectRefused("is no container's name", place=ascii(name[:100]), cure="see `docker ps --all`")
     if not any(fnmatchcase(name, pattern) for pattern in patterns):
         raise EffectRefused(
             f"is not a container that {job.action.name} may touch: {', '.join(patterns)}",
@@ -266,8 +282,8 @@ def _require_named(job: Job, name: str) -> None:
 
 def _state(client: Any, name: str) -> ContainerState:
     # Docker finds a container by the beginning of its id too; only its name was checked.
-    about = client.api.inspect_container(name) if "/" not in name else {}
-    if about.get("Name") != f"/{name}":
+    about = client.api.inspect_container(name)
+    if about["Name"] != f"/{name}":
         raise EffectRefused("is no container's name", place=name[:100], cure="see `docker ps --all`")
     return ContainerState(
         container_id=about["Id"],
