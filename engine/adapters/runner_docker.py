@@ -239,7 +239,7 @@ class DockerRunner:
 
 
 def _knock(url: str) -> None:
-    """Raise `OSError` when nobody listens. Not left to docker-py: it leaves open the sockets it fails with."""
+    """Raise `OSError` when nobody listens. Not left to docker-py: it keeps open what it fails with."""
     scheme, _, path = url.partition("://")
     if scheme == "unix":
         with socket.socket(socket.AF_UNIX) as knock:
