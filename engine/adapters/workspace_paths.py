@@ -126,6 +126,10 @@ class Workspace:
         parts = self._parts(path)
         with self._folder(parts[:-1]) as folder, contextlib.suppress(FileExistsError):
             os.mkdir(parts[-1], 0o755, dir_fd=folder)
+            made = os.stat(parts[-1], dir_fd=folder, follow_symlinks=False)
+            owner = _owner_in(folder, made)
+            if owner != (made.st_uid, made.st_gid):
+                os.chown(parts[-1], *owner, dir_fd=folder, follow_symlinks=False)
             os.fsync(folder)
 
     def remove_folder(self, path: str) -> None:
@@ -298,14 +302,22 @@ def _write(folder: int, name: str, state: FileState, content: bytes) -> None:
     handle = os.open(name, _NEW_FILE, 0o600, dir_fd=folder)
     with os.fdopen(handle, "wb") as file:
         file.write(content)
+        file.flush()
         status = os.fstat(handle)
-        owner = (state.uid, state.gid) if state.uid >= 0 else (status.st_uid, status.st_gid)
+        owner = (state.uid, state.gid) if state.uid >= 0 else _owner_in(folder, status)
         if owner != (status.st_uid, status.st_gid):
             os.fchown(handle, *owner)
-        # After the owner, because a change of owner takes the set-id bits away.
+        # Last, because writing and a change of owner take the set-id bits away.
         os.fchmod(handle, state.mode)
-        file.flush()
         os.fsync(handle)
+
+
+def _owner_in(folder: int, status: os.stat_result) -> tuple[int, int]:
+    """Give who is to own something new: as root, whoever owns the folder, so that they can change it."""
+    if os.geteuid() != 0:
+        return status.st_uid, status.st_gid
+    around = os.fstat(folder)
+    return around.st_uid, around.st_gid
 
 
 def _place_new(staged: Staged, folder: int, name: str, path: str) -> None:

@@ -76,6 +76,15 @@ async def test_mode_and_owner_are_kept(full):
     assert (now.st_mode, now.st_uid, now.st_gid) == (status.st_mode, status.st_uid, status.st_gid)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can work on what belongs to somebody else")
+async def test_what_root_makes_belongs_to_the_owner_of_the_folder(full):
+    os.chown(full.workspace, 1234, 1235)
+    await perform(full, CREATE, path="x/y/new.txt", content="")
+    made = [path.stat() for path in (full.workspace / "x").parent.glob("x/**/*")]
+    assert {(status.st_uid, status.st_gid) for status in made} == {(1234, 1235)}
+    assert len(made) == 2
+
+
 async def test_new_content_does_not_run_as_the_owner(full):
     path = full.workspace / "a.txt"
     path.chmod(0o4755)
