@@ -54,6 +54,8 @@ class Node(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Where a link points, written as paths are."""
     sparse: bool = False
     """Whether it had holes: it gets them back."""
+    allocated: int = 0
+    """For a file with holes: what it takes on disk, in bytes."""
     torn: bool = False
     """It changed each time it was read: its bytes may be of different moments."""
     inode: int = 0

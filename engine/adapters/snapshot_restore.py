@@ -85,7 +85,9 @@ def write_file(node: Node, chunks: Chunks, path: Path) -> None:
 
 def needed_bytes(nodes: Iterable[Node]) -> int:
     """Estimate what a part takes on disk: whole blocks, and one for each name."""
-    return sum((node.size + 2 * _BLOCK - 1) // _BLOCK * _BLOCK for node in nodes if not node.sparse)
+    return sum(
+        ((node.allocated if node.sparse else node.size) + 2 * _BLOCK - 1) // _BLOCK * _BLOCK for node in nodes
+    )
 
 
 def require_space(folder: Path, needed: int) -> None:

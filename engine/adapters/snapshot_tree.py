@@ -26,6 +26,7 @@ from engine.errors import InputError
 # step before it was read may change again and look the same, so its digest is not used a second time.
 _STEP_NS: Final = 2_000_000_000
 _TRIES: Final = 3
+_SECTOR: Final = 512
 # Each level holds a handle open, and a process may have about a thousand.
 _DEEPEST: Final = 250
 
@@ -105,6 +106,7 @@ class TreeReader:
             gid=like.st_gid,
             mtime_ns=like.st_mtime_ns,
             sparse=False,
+            allocated=0,
         )
 
     def _folder(self, part: str, folder: int, above: str, depth: int) -> Iterator[Node]:
@@ -155,7 +157,12 @@ class TreeReader:
         known = self._last.get((part, node.path))
         if known is not None and self._unchanged(known, node):
             node = msgspec.structs.replace(
-                node, chunks=known.chunks, sha256=known.sha256, sparse=known.sparse, settled=True
+                node,
+                chunks=known.chunks,
+                sha256=known.sha256,
+                sparse=known.sparse,
+                allocated=known.allocated,
+                settled=True,
             )
         else:
             handle = os.open(name, _FILE, dir_fd=folder)
@@ -197,7 +204,8 @@ class TreeReader:
             mode=stat.S_IMODE(after.st_mode),
             mtime_ns=after.st_mtime_ns,
             ctime_ns=after.st_ctime_ns,
-            sparse=after.st_blocks * 512 < size,
+            sparse=(sparse := after.st_blocks * _SECTOR < size),
+            allocated=after.st_blocks * _SECTOR if sparse else 0,
             torn=torn,
             settled=not torn and max(after.st_mtime_ns, after.st_ctime_ns) < began_ns - _STEP_NS,
         )
