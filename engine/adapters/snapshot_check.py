@@ -78,9 +78,10 @@ def _damage_of(
                 good.add(digest)
             except StorageError as error:
                 bad[digest] = error.message
-        if digest in bad:
-            return [Damage(snapshot_id=info.snapshot_id, place=node.place, what=bad[digest])]
-    return []
+    first = next((digest for digest in node.chunks if digest in bad), None)
+    if first is None:
+        return []
+    return [Damage(snapshot_id=info.snapshot_id, place=node.place, what=bad[first])]
 
 
 def _walk(shelf: Shelf, info: SnapshotInfo, node: Node) -> list[Damage]:

@@ -43,8 +43,6 @@ class Chunks:
         with storage_errors(self._folder):
             # Copies of files that only their owner may read lie here: nobody else gets in.
             self._incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
-            for first in range(256):
-                (self._folder / f"{first:02x}").mkdir(mode=0o700, exist_ok=True)
         self._known = set(self.sizes())
         self.added = {}
 
@@ -66,7 +64,12 @@ class Chunks:
                     _write_all(handle, packed)
                 finally:
                     os.close(handle)
-                os.rename(temporary, self.path(digest))  # noqa: PTH104 - Path.rename takes three times as long
+                path = self.path(digest)
+                try:
+                    temporary.rename(path)
+                except FileNotFoundError:
+                    path.parent.mkdir(mode=0o700, exist_ok=True)
+                    temporary.rename(path)
             except BaseException:
                 temporary.unlink(missing_ok=True)
                 raise
@@ -109,11 +112,8 @@ class Chunks:
         """Return every chunk that is there, and the bytes it takes on disk."""
         found = {}
         with storage_errors(self._folder):
-            for first in range(256):
-                with (
-                    contextlib.suppress(FileNotFoundError),
-                    os.scandir(self._folder / f"{first:02x}") as names,
-                ):
+            for folder in self._folder.glob("??"):
+                with os.scandir(folder) as names:
                     for entry in names:
                         if len(entry.name) == _DIGITS:
                             found[entry.name] = entry.stat().st_size

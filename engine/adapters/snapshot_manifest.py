@@ -66,8 +66,8 @@ class Node(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def place(self) -> str:
-        """The name as a person writes it, with its part; bytes that are no text as `\\xNN`."""
-        return f"{self.part}/{unquoted(self.path).decode(errors='backslashreplace')}".rstrip("/")
+        """The name as a person writes it, with its part."""
+        return f"{self.part}/{readable(self.path)}".rstrip("/")
 
 
 class Summary(Struct, frozen=True, kw_only=True):
@@ -144,6 +144,18 @@ def quoted(name: str | bytes) -> str:
 def unquoted(path: str) -> bytes:
     """Read back what `quoted` wrote."""
     return unquote_to_bytes(path)
+
+
+def readable(path: str) -> str:
+    """Write a path for people, on one line; what is no text, or cannot be seen, as an escape.
+
+    >>> readable("caf%C3%A9 %FF%0A")
+    'café \\\\xff\\\\n'
+    """
+    text = unquoted(path).decode(errors="backslashreplace")
+    return "".join(
+        [letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text]
+    )
 
 
 def write_manifest(folder: Path, summary: Summary, nodes: Sequence[Node]) -> SnapshotInfo:

@@ -90,29 +90,28 @@ def replace(
             _clear_leftovers(place)
         _require_space(parts, places)
         saved = _safety(shelf, places, apart, now_us)
-        built: dict[str, Path] = {}
+        waiting: dict[str, Path] = {}
+        kept: dict[str, Path] = {}
         try:
             for part, nodes in parts.items():
-                built[part] = _beside(places[part], info)
-                _build(shelf, info, part, nodes, built[part])
-        except BaseException:
-            for new in built.values():
+                waiting[part] = _beside(places[part], info)
+                _build(shelf, info, part, nodes, waiting[part])
+            if lock is not None:
+                # First, since it may yet be refused, and then nothing was changed.
+                journal, aside = places[JOURNAL], _kept_name(places[JOURNAL], now_us)
+                if put_back(waiting[JOURNAL], journal, aside, lock):
+                    kept[JOURNAL] = aside
+                del waiting[JOURNAL]
+                with SqliteReader(journal) as reader:
+                    reader.verify(anchor=info.head)
+            for part, place in folders.items():
+                whole = saved is not None and _holds_all(shelf, saved, part)
+                old = _swap(waiting.pop(part), place, whole=whole, at_us=now_us)
+                if old is not None:
+                    kept[part] = old
+        finally:
+            for new in waiting.values():
                 _remove(new)
-            raise
-        kept: dict[str, Path] = {}
-        for part, place in folders.items():
-            old = _swap(
-                built[part], place, whole=saved is not None and _holds_all(shelf, saved, part), at_us=now_us
-            )
-            if old is not None:
-                kept[part] = old
-        if lock is not None:
-            journal = places[JOURNAL]
-            aside = _kept_name(journal, now_us)
-            if put_back(built[JOURNAL], journal, aside, lock):
-                kept[JOURNAL] = aside
-            with SqliteReader(journal) as reader:
-                reader.verify(anchor=info.head)
     return _restored(
         info, parts, began, safety_id=saved.snapshot_id if saved is not None else None, kept=kept
     )

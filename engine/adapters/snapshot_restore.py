@@ -14,7 +14,7 @@ from msgspec import Struct
 from engine.adapters.files import storage_errors
 from engine.adapters.kernel_calls import exchange, sync_file_system, sync_folder
 from engine.adapters.snapshot_chunks import CHUNK_BYTES, Chunks
-from engine.adapters.snapshot_manifest import Node, quoted, unquoted
+from engine.adapters.snapshot_manifest import Node, quoted, readable, unquoted
 from engine.errors import InputError, StorageError
 
 _BLOCK: Final = 4096
@@ -277,7 +277,7 @@ def _looks_like(node: Node, found: os.stat_result, target: Path) -> bool:
 
 
 def _shown(paths: Iterable[str]) -> tuple[str, ...]:
-    return tuple(unquoted(path).decode(errors="backslashreplace") or "." for path in paths)
+    return tuple(readable(path) or "." for path in paths)
 
 
 def _mounts() -> Iterator[Path]:
