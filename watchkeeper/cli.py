@@ -22,6 +22,7 @@ _COMMANDS: Final = {
     "recording": "watchkeeper.commands_import:recording",
     "policy": "watchkeeper.commands_policy:policy",
     "journal": "watchkeeper.commands_journal:journal",
+    "snapshot": "watchkeeper.commands_snapshot:snapshot",
 }
 
 
