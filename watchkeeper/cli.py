@@ -20,6 +20,7 @@ _COMMANDS: Final = {
     "explain": "watchkeeper.commands_explain:explain",
     "import": "watchkeeper.commands_import:import_",
     "recording": "watchkeeper.commands_import:recording",
+    "token": "watchkeeper.commands_token:token",
     "policy": "watchkeeper.commands_policy:policy",
     "journal": "watchkeeper.commands_journal:journal",
 }

@@ -80,7 +80,9 @@ class DecisionList(Struct, frozen=True, kw_only=True):
     decisions: tuple[Decision, ...]
     next: Annotated[
         int | None,
-        Meta(description="The cursor of the next page; null: there is none. A page may be empty and have one"),
+        Meta(
+            description="The cursor of the next page; null: there is none. A page may be empty and have one"
+        ),
     ]
 
 
@@ -117,7 +119,8 @@ class Killed(Struct, frozen=True, kw_only=True):
         Meta(description="Whether what was under way has been ended; `not yet`: it is being"),
     ]
     engine: Annotated[
-        EngineWord, Meta(description="Whether the engine has journaled it; when away, it will when it is back")
+        EngineWord,
+        Meta(description="Whether the engine has journaled it; when away, it will when it is back"),
     ]
 
 

@@ -77,9 +77,7 @@ def make_app(
     app.add_exception_handler(WatchkeeperError, _refused)
     # The one added last stands outermost.
     app.add_middleware(Door, front=front, requests_per_s=requests_per_s)
-    app.add_middleware(
-        Outside, names=names, most_body_bytes=most_body_bytes, body_within_s=body_within_s
-    )
+    app.add_middleware(Outside, names=names, most_body_bytes=most_body_bytes, body_within_s=body_within_s)
     document.install(app, version=version)
     return app
 

@@ -222,14 +222,12 @@ class DecisionsQuery(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     agent: Name | None = None
-    capability: Annotated[
-        Name | None, Field(description="With its version, or the name for all of them")
-    ] = None
+    capability: Annotated[Name | None, Field(description="With its version, or the name for all of them")] = (
+        None
+    )
     action: Name | None = None
     word: Literal["allow", "hold", "deny"] | None = None
     since: Annotated[datetime | None, Field(description="Decided then or later; UTC without a zone")] = None
     until: Annotated[datetime | None, Field(description="Decided before; UTC without a zone")] = None
     limit: Annotated[int, Field(ge=1, le=200)] = 50
-    cursor: Annotated[
-        int | None, Field(ge=1, le=2**62, description="`next` of the page before")
-    ] = None
+    cursor: Annotated[int | None, Field(ge=1, le=2**62, description="`next` of the page before")] = None

@@ -181,4 +181,3 @@ class _Body:
             cure="send less: put large things where an action can read them, and name the place",
             headers={"Connection": "close"},
         )
-

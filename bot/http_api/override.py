@@ -95,9 +95,7 @@ def routes(front: Front) -> APIRouter:
     async def resume(holder: Captain, body: ResumeBody) -> Response:
         scope = body.parsed
         await front.ask(wire.LiftStop(scope=scope, by=by(holder), reason=body.reason), wire.Done)
-        return answers.answer(
-            answers.Resumed(scope=str(scope), by=by(holder), reason=body.reason)
-        )
+        return answers.answer(answers.Resumed(scope=str(scope), by=by(holder), reason=body.reason))
 
     @router.get(
         "/stops",
@@ -108,9 +106,7 @@ def routes(front: Front) -> APIRouter:
     )
     async def stops(holder: Anybody) -> Response:  # noqa: ARG001 - asked for so that the door is passed
         standing = await asyncio.to_thread(front.fence.stops)
-        return answers.answer(
-            answers.StopList(stops=tuple(answers.stop_shown(stop) for stop in standing))
-        )
+        return answers.answer(answers.StopList(stops=tuple(answers.stop_shown(stop) for stop in standing)))
 
     @router.post(
         "/capabilities/{capability}/promote",
@@ -122,9 +118,7 @@ def routes(front: Front) -> APIRouter:
     )
     async def promote(holder: Captain, capability: Capability, body: ReasonBody) -> Response:
         version = CapabilityId(capability)
-        await front.ask(
-            wire.Promote(capability=version, by=by(holder), reason=body.reason), wire.Done
-        )
+        await front.ask(wire.Promote(capability=version, by=by(holder), reason=body.reason), wire.Done)
         return answers.answer(
             answers.RolledOut(capability=version, stage="live", by=by(holder), reason=body.reason)
         )

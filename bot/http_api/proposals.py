@@ -66,9 +66,7 @@ def routes(front: Front) -> APIRouter:
             **problems(409, body=True),
         },
     )
-    async def propose(
-        holder: Agent, body: ProposalBody, key: Key = None, wait_s: Wait = 0.0
-    ) -> Response:
+    async def propose(holder: Agent, body: ProposalBody, key: Key = None, wait_s: Wait = 0.0) -> Response:
         agent, capability = AgentId(holder.name), CapabilityId(body.capability)
         if not may_propose(holder, capability):
             raise Problem(
@@ -157,4 +155,3 @@ def routes(front: Front) -> APIRouter:
         return Response(status_code=204)
 
     return router
-

@@ -4,12 +4,11 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 import msgspec
-from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 
-from bot.http_api.problems import Problem
+from bot.http_api.problems import Fault, Problem
 
 JSON: Final = "application/json"
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -19,15 +18,18 @@ class StrictRequest(Request):
     """A request whose JSON is read strictly: no NaN, no infinity, no half characters, no bottomless nesting."""
 
     async def json(self) -> Any:
-        """Return the body. Raises `RequestValidationError`."""
+        """Return the body. Raises a problem, which the framework lets through as it is."""
         if not hasattr(self, "_json"):
             body = await self.body()
             try:
                 self._json = msgspec.json.decode(body)
             except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as wrong:
                 why = "nested too deeply" if isinstance(wrong, RecursionError) else str(wrong)
-                raise RequestValidationError(
-                    [{"loc": ("body",), "msg": f"not JSON as RFC 8259 has it: {why}", "type": "json"}]
+                raise Problem(
+                    "invalid",
+                    f"the body is not JSON as RFC 8259 has it: {why}",
+                    cure="numbers are finite, texts are whole characters in UTF-8",
+                    faults=(Fault(place="body", pointer="", detail=why),),
                 ) from None
         return self._json
 
@@ -68,7 +70,9 @@ def check_accept(request: Request, offered: tuple[str, ...]) -> str:
     wishes = [_wish(part) for part in accept.split(",") if part.strip()]
     best = max(offered, key=lambda media_type: _liking(media_type, wishes))
     if _liking(best, wishes) <= 0:
-        raise Problem("not-acceptable", f"this is given as {' or '.join(offered)}", cure="accept one of these")
+        raise Problem(
+            "not-acceptable", f"this is given as {' or '.join(offered)}", cure="accept one of these"
+        )
     return best
 
 

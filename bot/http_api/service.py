@@ -90,9 +90,7 @@ def routes(front: Front) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
         cursor: Annotated[int | None, Query(ge=1, le=2**62, description="`next` of the page before")] = None,
     ) -> Response:
-        page = await front.look(
-            lambda journal: journal.facts(_SNAPSHOT_TAG, before=cursor, most=limit)
-        )
+        page = await front.look(lambda journal: journal.facts(_SNAPSHOT_TAG, before=cursor, most=limit))
         facts = [fact for record in page.records if isinstance(fact := decode(record.body), SnapshotSaved)]
         return answers.answer(
             answers.SnapshotList(

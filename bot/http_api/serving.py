@@ -164,7 +164,9 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except socket.gaierror as error:
-        raise InputError(f"{host} is no address of this machine", place=place, cure="give 127.0.0.1") from error
+        raise InputError(
+            f"{host} is no address of this machine", place=place, cure="give 127.0.0.1"
+        ) from error
     family, kind, protocol, _, address = found[0]
     listener = socket.socket(family, kind, protocol)
     try:

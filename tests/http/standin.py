@@ -60,7 +60,9 @@ class StandIn:
         self.journal = SqliteJournal(path)
         self.loop = Loop(policy(), self.journal)
         self.loop.adopt(NOON_US)
-        self.loop.feed([("p", CapabilityPromoted(at_us=NOON_US, capability=CapabilityId("heal@1"), by="ann"))])
+        self.loop.feed(
+            [("p", CapabilityPromoted(at_us=NOON_US, capability=CapabilityId("heal@1"), by="ann"))]
+        )
         self.now_us = NOON_US
         self.tasks: dict[str, Task] = {}
         self.listeners: set[asyncio.Queue[wire.Happened | None]] = set()
@@ -184,9 +186,7 @@ class StandIn:
             case wire.SetStop():
                 self._append(
                     self._key(),
-                    KillSwitchSet(
-                        at_us=now_us, scope=request.scope, by=request.by, reason=request.reason
-                    ),
+                    KillSwitchSet(at_us=now_us, scope=request.scope, by=request.by, reason=request.reason),
                 )
             case wire.LiftStop():
                 self._append(self._key(), KillSwitchCleared(at_us=now_us, scope=request.scope, by=request.by))
