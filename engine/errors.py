@@ -11,6 +11,7 @@ WatchkeeperError
 ├── EffectRefused     an effect cannot be performed or taken back as asked: nothing was done
 │   ├── Stopped           a stop stands in the way: a captain may lift it
 │   └── WorldMovedOn      what it would change is no longer as it was: look at the difference
+├── OutcomeUnknown    an effect was begun, and nobody knows whether it was done: look before trying again
 ├── LeaseLost         somebody else has the effect now: stop, and report nothing
 ├── Forbidden         whoever asks may not: use another token, or ask whoever may
 └── Unreachable       the engine does not answer: see `watchkeeper status`
@@ -64,6 +65,10 @@ class Stopped(EffectRefused):
 
 class WorldMovedOn(EffectRefused):
     """What it would change is no longer as it was. The message shows the difference."""
+
+
+class OutcomeUnknown(WatchkeeperError):
+    """An effect was begun, and nobody knows whether it was done. Look before trying again."""
 
 
 class LeaseLost(WatchkeeperError):

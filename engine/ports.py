@@ -62,6 +62,10 @@ class JournalReader(Protocol):
     def latest_snapshot(self) -> Snapshot | None:
         """Return the newest snapshot whose bytes and place in the chain check out, or `None`."""
 
+    @property
+    def tasks(self) -> "TaskReader":
+        """The effects that wait or are under way."""
+
     def verify(self, *, anchor: Head | None = None) -> Head:
         """Recompute every hash from the stored bytes and return the head.
 
@@ -108,6 +112,13 @@ class Journal(JournalReader, Protocol):
         """The effects that wait or are under way."""
 
 
+class Announcer(Protocol):
+    """Tells people at once, by whatever is at hand. It never raises: a full disk must not stop a stop."""
+
+    def announce(self, kind: str, text: str, *, urgent: bool = False) -> None:
+        """Say one thing, in one line: what kind (`stopped`, `waiting`, `restarted`, `trouble`) and what."""
+
+
 # ---------------------------------------------------------------- tasks
 
 
@@ -147,7 +158,17 @@ class Finished(Struct, frozen=True, kw_only=True):
     effect_id: EffectId
 
 
-class TaskTable(Protocol):
+class TaskReader(Protocol):
+    """The queue of effects, to look at."""
+
+    def find(self, effect_id: EffectId) -> Task | None:
+        """Return one task, or `None` when it is finished or was never there."""
+
+    def all(self) -> list[Task]:
+        """Return every task, in the order in which they would be claimed."""
+
+
+class TaskTable(TaskReader, Protocol):
     """The queue of effects. Only the engine writes it; times are the engine's, microseconds since 1970."""
 
     def claim(
@@ -173,12 +194,6 @@ class TaskTable(Protocol):
 
     def expired(self, now_us: int) -> list[Task]:
         """Return the leased tasks whose lease has run out."""
-
-    def find(self, effect_id: EffectId) -> Task | None:
-        """Return one task, or `None` when it is finished or was never there."""
-
-    def all(self) -> list[Task]:
-        """Return every task, in the order in which they would be claimed."""
 
 
 # ---------------------------------------------------------------- effects

@@ -14,6 +14,7 @@ from engine.core.evolve import evolve
 from engine.core.gates.rules import Rule
 from engine.core.policy import Policy
 from engine.core.state import State, encode_state
+from engine.core.vocabulary.actions import Running
 from engine.core.vocabulary.facts import CapabilityPromoted, Fact, ProposalReceived
 from engine.core.vocabulary.proposals import Impact, Proposal
 from engine.core.vocabulary.verdicts import Answer, Assessment, Risk, RiskLevel, Verdict, Wait
@@ -32,6 +33,17 @@ def shipped() -> Policy:
 def changed(policy: Policy | None = None, **values: Any) -> Policy:
     """The shipped policy (or another) with some fields replaced; its hash is not computed again."""
     return msgspec.structs.replace(policy or shipped(), **values)
+
+
+RESTART = Running(runner="shell", settings={}, timeout_us=60_000_000, idempotent=True, priority=3)
+
+
+def performing(*names: str, run: Running = RESTART) -> Policy:
+    """The shipped policy, under which we ourselves perform these actions. Its hash is not computed again."""
+    actions = dict(shipped().actions)
+    for name in names:
+        actions[name] = msgspec.structs.replace(actions[name], run=run)
+    return changed(actions=actions)
 
 
 def impact(cost_usd: str | int = 0, files: int = 0, api_calls: int = 0) -> Impact:

@@ -11,7 +11,7 @@ from engine.core.decide import decide
 from engine.core.evolve import evolve
 from engine.core.policy import Policy
 from engine.core.state import State, decode_state, encode_state, state_hash
-from engine.core.vocabulary.facts import Fact, decode_lines, encode
+from engine.core.vocabulary.facts import Fact, VerdictReached, decode_lines, encode
 from tests.builders import shipped
 
 
@@ -31,7 +31,8 @@ def fold(
     for position, fact in enumerate(facts):
         evolve(state, fact)
         for consequence in decide(policy, state, fact).facts:
-            lines.append(encode(consequence))
+            if isinstance(consequence, VerdictReached):
+                lines.append(encode(consequence))
             evolve(state, consequence)
         if position in snapshots:
             state = decode_state(encode_state(state))

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from engine.core.vocabulary import facts as f
+from engine.core.vocabulary.effects import Result
 from engine.core.vocabulary.proposals import Impact, Option, Proposal
 from engine.core.vocabulary.units import DAY_US, HOUR_US, MINUTE_US, SECOND_US
 from engine.core.vocabulary.verdicts import Wait
@@ -167,6 +168,8 @@ def _kinds() -> dict[type[f.Fact], st.SearchStrategy[f.Fact]]:
     """Every kind of fact but the adoption of a policy; their time is given later."""
     agents, people = st.sampled_from(AGENTS), st.sampled_from(PEOPLE)
     capabilities, names = st.sampled_from(CAPABILITIES), st.sampled_from(CAPABILITY_NAMES)
+    effect_ids, kinds = st.integers(0, 9).map("d_{}".format), st.sampled_from(["perform", "undo", "preview"])
+    troubles = st.sampled_from(["clock", "journal", "disk"])
     episodes, reasons = st.sampled_from(EPISODES), st.sampled_from(["freeze", "incident"])
     fields: dict[type[f.Fact], dict[str, st.SearchStrategy[Any]]] = {
         f.ProposalReceived: {"proposal": proposals},
@@ -192,6 +195,58 @@ def _kinds() -> dict[type[f.Fact], st.SearchStrategy[f.Fact]]:
         f.CapabilityDemoted: {"capability": names, "by": people},
         f.RolloutPaused: {"capability": names, "reason": reasons, "by": people},
         f.RolloutResumed: {"capability": names, "reason": reasons, "by": people},
+        f.EffectStarted: {
+            "effect_id": effect_ids,
+            "decision_id": effect_ids,
+            "kind": kinds,
+            "worker": st.just("worker-1:7"),
+            "token": st.integers(1, 9),
+            "attempt": st.integers(1, 3),
+        },
+        f.EffectEnded: {
+            "effect_id": effect_ids,
+            "decision_id": effect_ids,
+            "kind": kinds,
+            "proposal_id": st.just("p-1"),
+            "agent": agents,
+            "capability": capabilities,
+            "action": st.sampled_from(ACTIONS[:2]),
+            "token": st.integers(0, 9),
+            "status": st.sampled_from(["done", "failed", "unknown", "stopped", "refused"]),
+            "result": st.builds(Result, success=st.booleans(), error=texts, execution_time_s=st.floats(0, 9)),
+        },
+        f.UndoRequested: {
+            "effect_id": st.integers(0, 9).map("u_{}".format),
+            "of": effect_ids,
+            "decision_id": effect_ids,
+            "proposal_id": st.just("p-1"),
+            "agent": agents,
+            "capability": capabilities,
+            "action": st.sampled_from(ACTIONS[:2]),
+            "by": people,
+            "reason": texts,
+            "force": st.booleans(),
+        },
+        f.PersonSeen: {"person": people, "role": st.sampled_from(["viewer", "responder", "captain"])},
+        f.TimePassed: {"schedule": st.just("minute")},
+        f.ProcessEnded: {
+            "process": st.sampled_from(["engine", "worker-1"]),
+            "how": st.just("signal 9"),
+            "restarts": st.integers(0, 9),
+        },
+        f.TroubleFound: {"trouble": troubles, "detail": texts},
+        f.TroubleGone: {"trouble": troubles, "by": people},
+        f.SnapshotSaved: {
+            "snapshot_id": st.just("20260101T000000Z-1"),
+            "journal_seq": st.integers(0, 10**6),
+            "files": st.integers(0, 10**6),
+            "size_bytes": st.integers(0, 10**12),
+        },
+        f.SnapshotRestored: {
+            "snapshot_id": st.just("20260101T000000Z-1"),
+            "by": people,
+            "parts": st.just(("workspace",)),
+        },
         f.SnapshotTaken: {"seq": st.integers(0, 10**6), "state_hash": st.sampled_from(["00", "ff"])},
     }
     return {kind: st.builds(kind, at_us=st.just(0), **given) for kind, given in fields.items()}

@@ -4,8 +4,9 @@ import threading
 from collections.abc import Iterator, Sequence
 
 from engine.adapters.journal_chain import SNAPSHOTS_KEPT, closed, misfit, ready, reused, verify_rows
+from engine.adapters.tasks_memory import MemoryTasks
 from engine.core.vocabulary.chain import Head, Record, link
-from engine.ports import Durability, Entry, Snapshot
+from engine.ports import Durability, Entry, Finished, Snapshot, Task
 
 
 class MemoryJournal:
@@ -16,10 +17,22 @@ class MemoryJournal:
         self._records: list[Record] = []
         self._by_key: dict[str, Record] = {}
         self._snapshots: list[Snapshot] = []
+        self._tasks = MemoryTasks()
         self._turn = threading.Lock()
         self._closed = False
 
-    def append(self, entries: Sequence[Entry], *, durability: Durability = Durability.SYNCED) -> list[Record]:
+    @property
+    def tasks(self) -> MemoryTasks:
+        """The effects that wait or are under way."""
+        return self._tasks
+
+    def append(
+        self,
+        entries: Sequence[Entry],
+        *,
+        durability: Durability = Durability.SYNCED,
+        tasks: Sequence[Task | Finished] = (),
+    ) -> list[Record]:
         """Append all entries or none. There is no disk, so both durabilities promise the same."""
         del durability
         fresh: dict[str, Record] = {}
@@ -42,6 +55,7 @@ class MemoryJournal:
                 answer.append(record)
             self._by_key |= fresh
             self._records.extend(fresh.values())
+            self._tasks.apply(tasks)
         return answer
 
     def head(self) -> Head:

@@ -11,6 +11,7 @@ import apsw
 from engine.adapters.journal_chain import Row, broken, closed, verify_rows
 from engine.adapters.journal_schema import check_schema, explained, open_reader, schema_version
 from engine.adapters.journal_snapshots import newest
+from engine.adapters.journal_tasks import SqliteTaskReader
 from engine.core.vocabulary.chain import GENESIS, Head, Record
 from engine.ports import Snapshot
 
@@ -46,6 +47,11 @@ class SqliteReader:
     def __exit__(self, *_raised: object) -> None:
         """Close."""
         self.close()
+
+    @property
+    def tasks(self) -> SqliteTaskReader:
+        """The effects that wait or are under way, to look at."""
+        return SqliteTaskReader(self._ask)
 
     @property
     def place(self) -> str:
@@ -151,7 +157,7 @@ class SqliteReader:
                 self._reader.close(force=True)
                 _open.discard(self)
 
-    def _ask(self, sql: str, values: tuple[int | str, ...] = ()) -> list[Any]:
+    def _ask(self, sql: str, values: tuple[Any, ...] = ()) -> list[Any]:
         with self._reading:
             self._require_open()
             try:

@@ -66,6 +66,37 @@ CREATE TABLE snapshot(
 """
 
 
+# Effects that wait or are under way. `target` is what an undo takes back; `due_us` orders those that wait.
+# `fencing` hands out tokens: it outlives the rows, so a token is never given twice.
+_TASKS: Final = """
+CREATE TABLE task(
+  effect_id TEXT PRIMARY KEY,
+  kind TEXT NOT NULL,
+  target TEXT NOT NULL,
+  decision_id TEXT NOT NULL,
+  proposal_id TEXT NOT NULL,
+  agent TEXT NOT NULL,
+  capability TEXT NOT NULL,
+  action TEXT NOT NULL,
+  priority INTEGER NOT NULL,
+  queued_us INTEGER NOT NULL,
+  idempotent INTEGER NOT NULL,
+  force INTEGER NOT NULL,
+  attempts INTEGER NOT NULL,
+  token INTEGER NOT NULL,
+  worker TEXT NOT NULL,
+  lease_until_us INTEGER NOT NULL,
+  started INTEGER NOT NULL,
+  due_us INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX task_waiting ON task(due_us, effect_id) WHERE worker = '';
+
+CREATE TABLE fencing(token INTEGER NOT NULL) STRICT;
+INSERT INTO fencing(token) VALUES (0);
+"""
+
+
 def _create_chain(connection: apsw.Connection) -> None:
     connection.execute(_CHAIN)
 
@@ -74,7 +105,15 @@ def _create_snapshots(connection: apsw.Connection) -> None:
     connection.execute(_SNAPSHOTS)
 
 
-MIGRATIONS: Final[tuple[Callable[[apsw.Connection], None], ...]] = (_create_chain, _create_snapshots)
+def _create_tasks(connection: apsw.Connection) -> None:
+    connection.execute(_TASKS)
+
+
+MIGRATIONS: Final[tuple[Callable[[apsw.Connection], None], ...]] = (
+    _create_chain,
+    _create_snapshots,
+    _create_tasks,
+)
 """Step n brings a file from version n to n+1. Append only: a released step never changes."""
 
 
@@ -217,6 +256,9 @@ _READING: Final = {
 }
 
 
+_CHANGING: Final = {apsw.SQLITE_INSERT, apsw.SQLITE_UPDATE, apsw.SQLITE_DELETE}
+
+
 def _authorize(action: int, name: str | None, detail: str | None, schema: str | None, _by: str | None) -> int:
     """Let the write connection do what a journal does, and nothing else.
 
@@ -226,6 +268,8 @@ def _authorize(action: int, name: str | None, detail: str | None, schema: str | 
         action in _READING
         or (action == apsw.SQLITE_INSERT and name in {"journal", "snapshot"} and schema == "main")
         or (action == apsw.SQLITE_DELETE and name == "snapshot" and schema == "main")
+        or (action in _CHANGING and name == "task" and schema == "main")
+        or (action == apsw.SQLITE_UPDATE and (name, detail, schema) == ("fencing", "token", "main"))
         or (action == apsw.SQLITE_PRAGMA and name == "synchronous" and detail in {"FULL", "NORMAL"})
     )
     return apsw.SQLITE_OK if allowed else apsw.SQLITE_DENY

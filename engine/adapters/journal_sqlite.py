@@ -23,9 +23,10 @@ from engine.adapters.journal_lock import WriterLock
 from engine.adapters.journal_reader import LAST, ONE_BY_KEY, SqliteReader, chain_hash_at
 from engine.adapters.journal_schema import explained, open_reader, open_writer, transaction
 from engine.adapters.journal_snapshots import keep
+from engine.adapters.journal_tasks import SqliteTasks, apply_changes
 from engine.core.vocabulary.chain import Head, Record, link
 from engine.errors import JournalError, StorageError, WatchkeeperError
-from engine.ports import Durability, Entry, Snapshot
+from engine.ports import Durability, Entry, Finished, Snapshot, Task
 
 _INSERT: Final = "INSERT INTO journal(seq, key, body, prev, hash) VALUES (?, ?, ?, ?, ?)"
 
@@ -41,10 +42,11 @@ _INLINE_PAGES: Final = 1_024
 class _Ticket:
     """What one caller wants appended, and what came of it."""
 
-    __slots__ = ("entries", "error", "records", "settled", "synced", "wake")
+    __slots__ = ("entries", "error", "records", "settled", "synced", "tasks", "wake")
 
-    def __init__(self, entries: list[Ready], *, synced: bool) -> None:
+    def __init__(self, entries: list[Ready], tasks: Sequence[Task | Finished] = (), *, synced: bool) -> None:
         self.entries = entries
+        self.tasks = tasks
         self.synced = synced
         self.records: list[Record] | None = None
         self.error: WatchkeeperError | None = None
@@ -92,18 +94,37 @@ class SqliteJournal(SqliteReader):
             undo.callback(self._writer.close)
             self._writer.set_wal_hook(self._note_wal)
             self._tip = self._head = self._last()
+            self._tasks = SqliteTasks(self._writer, self._changing_tasks, place)
             super().__init__(place)
             undo.pop_all()
 
-    def append(self, entries: Sequence[Entry], *, durability: Durability = Durability.SYNCED) -> list[Record]:
-        """Append all entries or none and return their records, in order. Safe from many threads.
+    @property
+    def tasks(self) -> SqliteTasks:
+        """The effects that wait or are under way."""
+        return self._tasks
+
+    @contextlib.contextmanager
+    def _changing_tasks(self) -> Iterator[None]:
+        with self._having_turn():
+            self._require_writable()
+            self._sync_fully(wanted=False)
+            yield
+
+    def append(
+        self,
+        entries: Sequence[Entry],
+        *,
+        durability: Durability = Durability.SYNCED,
+        tasks: Sequence[Task | Finished] = (),
+    ) -> list[Record]:
+        """Append all entries or none, and change `tasks` with them. Safe from many threads.
 
         Raises `InputError` for an entry that cannot be kept, `JournalError` when a key is known for another
         body, `StorageError` when the disk refuses. After Ctrl-C in here the outcome is unknown: append again
         with the same keys.
         """
-        ticket = _Ticket(ready(entries), synced=durability is Durability.SYNCED)
-        if not ticket.entries:
+        ticket = _Ticket(ready(entries), tasks, synced=durability is Durability.SYNCED)
+        if not ticket.entries and not tasks:
             return []
         self._waiting.append(ticket)
         try:
@@ -251,7 +272,7 @@ class SqliteJournal(SqliteReader):
         before = self._tip
         synced = any(ticket.synced for ticket in group)
         self._sync_fully(wanted=synced)
-        if len(group) == 1 and len(group[0].entries) == 1:
+        if len(group) == 1 and len(group[0].entries) == 1 and not group[0].tasks:
             # One statement is a transaction by itself, and two statements fewer to run.
             self._insert(group[0])
         else:
@@ -296,6 +317,7 @@ class SqliteJournal(SqliteReader):
                 continue
             records.append(Record(seq, entry.key, entry.body, prev, own))
             self._tip = Head(seq, own)
+        apply_changes(self._writer, ticket.tasks)
         ticket.records = records
 
     def _sync_fully(self, *, wanted: bool) -> None:

@@ -8,7 +8,7 @@ processes and still give the same bytes; together they are `decide`.
 from collections.abc import Callable
 from typing import ParamSpec
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from engine.core import provenance
 from engine.core.gates import (
@@ -80,6 +80,10 @@ GATES = (
 """All gates, in the order people read them."""
 
 _WORDS: dict[Ruling, Word] = {"allow": "allow", "escalate": "hold", "consensus": "hold", "deny": "deny"}
+
+
+FOLLOWED = (EffectEnded, UndoRequested, TimePassed)
+"""Facts beside proposals from which more facts may follow."""
 
 
 class Claim(Struct, frozen=True, array_like=True):
@@ -236,6 +240,7 @@ def effects_of(policy: Policy, proposal: Proposal, verdict: Verdict) -> tuple[Ef
             digest=verdict.digest,
             undo=action.undo,
             run=action.run,
+            priority=action.run.priority if proposal.priority is UNSET else proposal.priority,
         ),
     )
 

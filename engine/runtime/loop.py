@@ -2,6 +2,7 @@
 
 import hashlib
 from contextlib import suppress
+from typing import Final
 
 from msgspec import ValidationError, structs
 
@@ -12,37 +13,70 @@ from engine.core.state import State, decode_state, encode_state
 from engine.core.vocabulary.chain import Head, Record, link
 from engine.core.vocabulary.facts import (
     OWN_FACTS,
+    AnyFact,
+    EffectEnded,
     Fact,
     ProposalReceived,
     SnapshotTaken,
+    UndoRequested,
     VerdictReached,
     decode,
     encode,
 )
 from engine.core.vocabulary.ids import Digest
-from engine.errors import ChainBroken, InputError, JournalError
-from engine.ports import Durability, Entry, Journal, JournalReader, Snapshot
+from engine.core.work.endings import ENGINE
+from engine.errors import ChainBroken, InputError, JournalError, WatchkeeperError
+from engine.ports import Durability, Entry, Finished, Journal, JournalReader, Snapshot, Task
+from engine.runtime.outbox import tasks_of
 
 
 def key_of(fact: Fact, otherwise: str) -> str:
     """Return a fact's idempotency key: its own where it has one, else the one given.
 
-    A proposal is received once and decided once; everything else may happen again.
+    A proposal is received once and decided once, an effect ends once; everything else may happen again.
     """
     if isinstance(fact, ProposalReceived):
         return f"proposal:{fact.proposal.proposal_id}"
     if isinstance(fact, VerdictReached):
         return f"verdict:{fact.verdict.decision_id}"
+    if isinstance(fact, EffectEnded) and fact.kind != "preview":
+        return f"ended:{fact.effect_id}"
+    if isinstance(fact, UndoRequested):
+        return f"undo:{fact.effect_id}"
     return otherwise
 
 
-class Loop:
-    """The core with a memory. Starts from the newest snapshot and the journal's tail, then takes facts."""
+# Between the key of a fact and the number of what followed from it.
+_THEN: Final = ":then:"
 
-    def __init__(self, policy: Policy, journal: Journal) -> None:
-        """Restore state. Raises `JournalError` when the journal holds what this version cannot read."""
-        self._policy, self._journal = policy, journal
+
+def follows(record: Record, fact: Fact) -> bool:
+    """Whether a record holds what followed from the one before it, rather than something told.
+
+    A replay leaves these out, and comes to its own.
+    """
+    if isinstance(fact, UndoRequested):
+        return fact.by == ENGINE
+    return isinstance(fact, VerdictReached) or _THEN in record.key
+
+
+class Loop:
+    """The core with a memory. Starts from the newest snapshot and the journal's tail, then takes facts.
+
+    Facts are offered one by one and committed together: whoever comes while a commit runs shares the next.
+    """
+
+    def __init__(self, policy: Policy, journal: Journal, *, performing: bool = False) -> None:
+        """Restore state. Raises `JournalError` when the journal holds what this version cannot read.
+
+        Only when `performing` do effects become tasks that somebody will carry out; a replay into a journal
+        must leave none behind.
+        """
+        self._policy, self._journal, self._performing = policy, journal, performing
         self.state, self.restored_from = restore(journal)
+        self._entries: list[Entry] = []
+        self._taken: dict[str, bytes] = {}
+        self._tasks: list[Task | Finished] = []
 
     def adopt(self, at_us: int) -> None:
         """Journal which policy decides from now on, unless it is the one that already does."""
@@ -58,43 +92,72 @@ class Loop:
         """Take facts, each with a key for where it has none of its own, and return what follows from each.
 
         All of them and the verdicts on them are in the journal when this returns, and only then may an effect
-        start. A fact the journal has under its key already changes nothing, and nothing new follows from it:
-        whoever sends it again gets no second effect. Raises `JournalError` for a key that belongs to another
-        fact, `InputError` for a fact only the engine may state, and `StorageError` when the disk refuses;
-        then state is as the journal has it, but for this batch: build a new loop.
+        start. Raises as `offer` and `commit` do; then none of them was taken, and state is as the journal has
+        it, but for this batch: build a new loop.
         """
-        entries: list[Entry] = []
-        decided: list[Decisions] = []
-        taken: dict[str, bytes] = {}
-        if any(isinstance(told, OWN_FACTS) for _, told in facts):
+        try:
+            decided = [self.offer(otherwise, told) for otherwise, told in facts]
+        except WatchkeeperError:
+            self._forget()
+            raise
+        self.commit(durability)
+        return decided
+
+    def offer(self, otherwise: str, told: Fact) -> Decisions:
+        """Take one fact into state and say what follows from it; `commit` puts it into the journal.
+
+        A fact the journal has under its key already changes nothing, and nothing new follows from it: whoever
+        sends it again gets no second effect. Raises `JournalError` for a key that belongs to another fact and
+        `InputError` for a fact only the engine may state; then nothing changed.
+        """
+        if isinstance(told, OWN_FACTS):
             raise InputError(
                 "only the engine itself adopts policies, decides and takes snapshots",
                 cure="leave such facts out",
             )
-        for otherwise, told in facts:
-            # A clock may be set back; the journal's time never goes back, for windows and holds count on it.
-            given = structs.replace(told, at_us=max(told.at_us, self.state.now_us))
-            key, body = key_of(given, otherwise), encode(given)
-            if self._known(key, body, taken):
-                decided.append(Decisions())
-                continue
-            taken[key] = body
-            entries.append(Entry(key, body))
-            # Decided on is what was written, where the keys of maps are sorted: a replay reads nothing else.
-            fact = decode(body)
-            evolve(self.state, fact)
-            decisions = decide(self._policy, self.state, fact)
-            for consequence in decisions.facts:
-                entries.append(Entry(key_of(consequence, f"{key}:then"), encode(consequence)))
-                evolve(self.state, consequence)
-            decided.append(decisions)
-        self._journal.append(entries, durability=durability)
-        return decided
+        # A clock may be set back; the journal's time never goes back, for windows and holds count on it.
+        given = structs.replace(told, at_us=max(told.at_us, self.state.now_us))
+        key, body = key_of(given, otherwise), encode(given)
+        if self._known(key, body):
+            return Decisions()
+        # Decided on is what was written, where the keys of maps are sorted: a replay reads nothing else.
+        fact = decode(body)
+        self._take(key, body, fact)
+        decisions = decide(self._policy, self.state, fact)
+        for nth, consequence in enumerate(decisions.facts):
+            self._take(key_of(consequence, f"{key}{_THEN}{nth}"), encode(consequence), consequence)
+        if self._performing:
+            self._tasks += tasks_of(decisions.effects, fact.at_us)
+        return decisions
 
-    def _known(self, key: str, body: bytes, taken: dict[str, bytes]) -> bool:
+    def commit(self, durability: Durability = Durability.SYNCED) -> list[Record]:
+        """Put everything offered since the last commit into the journal, and its effects into the task table.
+
+        Raises `StorageError` when the disk refuses; then state is ahead of the journal: build a new loop.
+        """
+        entries, tasks = self._entries, self._tasks
+        self._forget()
+        return self._journal.append(entries, durability=durability, tasks=tasks) if entries else []
+
+    @property
+    def pending(self) -> int:
+        """How many records the next commit makes."""
+        return len(self._entries)
+
+    def _take(self, key: str, body: bytes, fact: Fact) -> None:
+        self._taken[key] = body
+        self._entries.append(Entry(key, body))
+        if isinstance(fact, EffectEnded):
+            self._tasks.append(Finished(effect_id=fact.effect_id))
+        evolve(self.state, fact)
+
+    def _forget(self) -> None:
+        self._entries, self._taken, self._tasks = [], {}, []
+
+    def _known(self, key: str, body: bytes) -> bool:
         """Whether this very fact was taken before. Another one under its key must not pass for it."""
-        record = self._journal.find(key) if key not in taken else None
-        before = taken.get(key) if record is None else record.body
+        record = self._journal.find(key) if key not in self._taken else None
+        before = self._taken.get(key) if record is None else record.body
         if before is not None and not _same(before, body):
             raise JournalError(
                 f"the key {key!r} belongs to another fact", cure="give every fact a key of its own"
@@ -157,7 +220,7 @@ def _digest(body: bytes) -> Digest:
     return Digest(hashlib.sha256(body).hexdigest())
 
 
-def fact_of(record: Record) -> Fact:
+def fact_of(record: Record) -> AnyFact:
     """Decode a record's fact. Raises `JournalError` naming a record this version cannot read."""
     try:
         return decode(record.body)

@@ -11,6 +11,7 @@ from engine.core.vocabulary.chain import Head, Record
 from engine.core.vocabulary.facts import AnyFact, PolicyAdopted, SnapshotTaken, VerdictReached, decode
 from engine.core.vocabulary.ids import Digest
 from engine.errors import RecordingError
+from engine.runtime.loop import follows
 from simulator.importers.source import Progress
 from simulator.importers.summary import Summary, summarize
 from simulator.recording import Header, Origin, RecordedVerdict, RecordingWriter
@@ -68,7 +69,7 @@ def _write(writer: RecordingWriter, record: Record, path: Path) -> None:
                 sha256=Digest(hashlib.sha256(record.body).hexdigest()),
             )
         )
-    elif not isinstance(fact, PolicyAdopted | SnapshotTaken):
+    elif not isinstance(fact, PolicyAdopted | SnapshotTaken) and not follows(record, fact):
         writer.write(fact)
 
 

@@ -6,7 +6,7 @@ from time import perf_counter_ns
 import msgspec
 from msgspec import Struct
 
-from engine.core.decide import settle
+from engine.core.decide import FOLLOWED, decide, settle
 from engine.core.evolve import evolve
 from engine.core.policy import Policy
 from engine.core.provenance import Episodes
@@ -50,8 +50,12 @@ class Track:
         self._group.update(encode(fact))
 
     def take(self, fact: Fact) -> None:
-        """Fold a fact everybody sees."""
+        """Fold a fact everybody sees, and what follows from it."""
         evolve(self.state, fact)
+        if isinstance(fact, FOLLOWED):
+            for consequence in decide(self.policy, self.state, fact).facts:
+                evolve(self.state, consequence)
+                self._group.update(encode(consequence))
 
     def settle(self, asked: Assessed) -> Decided:
         """Decide one proposal and fold the verdict."""

@@ -35,10 +35,12 @@ from engine.core.vocabulary.ids import decision_id
 from engine.core.vocabulary.verdicts import Answer, Wait
 from tests.builders import (
     NOON_US,
+    RESTART,
     answer,
     ask,
     changed,
     impact,
+    performing,
     promoted,
     proposal,
     rule_book,
@@ -96,21 +98,36 @@ def test_the_verdict_says_what_was_asked_and_by_which_policy_it_was_decided():
 
 def test_an_allowed_action_becomes_one_exact_request():
     asked = proposal("service.restart", {"service": "web"})
-    (effect,) = effects(asked)
+    (effect,) = effects(asked, policy=performing("service.restart"))
     assert effect == PerformAction(
         decision_id=decision_id("p-1"),
+        proposal_id="p-1",
+        agent="coder-1",
+        capability="heal@1",
         action="service.restart",
         args={"service": "web"},
         digest=digest_of("service.restart", encode({"service": "web"})),
         undo="service.restart",
+        run=RESTART,
+        priority=3,
     )
     assert effect.idempotency_key == decision_id("p-1")
     assert effect.digest == ask(asked).digest
 
 
 def test_an_action_without_an_undo_says_so():
-    (effect,) = effects(proposal())
+    (effect,) = effects(proposal(), policy=performing("cache.clear"))
     assert effect.undo is None
+
+
+def test_a_proposal_may_be_more_urgent_than_the_registry_says():
+    (effect,) = effects(proposal(priority=-5), policy=performing("cache.clear"))
+    assert effect.priority == -5
+
+
+def test_what_the_agent_performs_itself_asks_nothing_of_the_world():
+    assert ask(proposal()).word == "allow"
+    assert effects(proposal()) == ()
 
 
 def test_a_held_action_asks_people_once_with_every_reason():

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from engine.core.vocabulary import facts as f
+from engine.core.vocabulary.effects import Result
 from engine.core.vocabulary.proposals import Impact, Option, Proposal
 from engine.core.vocabulary.units import DAY_US, SECOND_US
 from simulator.recording import Header, Label, Origin, RecordingWriter, writer
@@ -124,6 +125,42 @@ def _awkward(chance: Random, number: int, at_us: int) -> Iterator[f.Fact]:
             yield f.KillSwitchSet(at_us=at_us, scope=scope, by="ben", reason="odd")
             yield f.KillSwitchCleared(at_us=at_us + chance.randrange(900) * SECOND_US, scope=scope, by="ben")
             yield f.EpisodeClosed(at_us=at_us, episode=episode)
+            yield from _performed(chance, number, who, what, at_us)
+
+
+def _performed(chance: Random, number: int, who: str, what: str, at_us: int) -> Iterator[f.Fact]:
+    """What a live engine journals around its decisions."""
+    effect = {"effect_id": f"d_{number}", "decision_id": f"d_{number}", "kind": "perform"}
+    yield f.EffectStarted(at_us=at_us, worker="worker-1:7", token=number, attempt=1, **effect)
+    yield f.EffectEnded(
+        at_us=at_us,
+        proposal_id=f"odd-{number}",
+        agent=who,
+        capability=what,
+        action="shell.run",
+        token=number,
+        status=chance.choice(["done", "failed", "unknown", "stopped", "refused"]),
+        result=Result(success=chance.random() < 0.5, output="ü\n", execution_time_s=chance.random()),
+        **effect,
+    )
+    yield f.UndoRequested(
+        at_us=at_us,
+        effect_id=f"u_{number}",
+        of=f"d_{number}",
+        decision_id=f"d_{number}",
+        proposal_id=f"odd-{number}",
+        agent=who,
+        capability=what,
+        action="shell.run",
+        by="ann",
+    )
+    yield f.PersonSeen(at_us=at_us, person="ann", role=chance.choice(["responder", "captain"]))
+    yield f.TimePassed(at_us=at_us, schedule="minute")
+    yield f.ProcessEnded(at_us=at_us, process="worker-1", how="signal 9", restarts=1)
+    yield f.TroubleFound(at_us=at_us, trouble=chance.choice(["clock", "disk"]), detail="été")
+    yield f.TroubleGone(at_us=at_us, trouble="clock", by="engine")
+    yield f.SnapshotSaved(at_us=at_us, snapshot_id=f"s-{number}", journal_seq=number, files=3, size_bytes=9)
+    yield f.SnapshotRestored(at_us=at_us, snapshot_id=f"s-{number}", by="ann", parts=("workspace",))
 
 
 def _proposal(chance: Random, number: int, who: str, what: str, episode: str) -> Proposal:

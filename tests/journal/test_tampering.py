@@ -211,7 +211,7 @@ FOUND: dict[str, tuple[Attack, str]] = {
     "a table more": (run("CREATE TABLE mine(x)"), "table mine does not belong"),
     "rename": (run("ALTER TABLE journal RENAME TO diary"), "is missing|does not belong|was altered"),
     "another column": (run("ALTER TABLE journal ADD COLUMN note TEXT"), "table journal was altered"),
-    "another version": (run("PRAGMA user_version = 1"), "table snapshot does not belong"),
+    "another version": (run("PRAGMA user_version = 1"), "(table|index) \\w+ does not belong"),
     "wrong hash at the end": (append_wrong_hash, "record 51 was altered"),
     "not text": (
         run_unguarded("UPDATE journal SET key = CAST(x'ff' AS TEXT) WHERE seq = 7"),

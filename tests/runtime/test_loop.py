@@ -4,6 +4,7 @@ import pytest
 
 from engine.adapters.journal_memory import MemoryJournal
 from engine.core.evolve import evolve
+from engine.core.policy import Policy
 from engine.core.state import decode_state, encode_state, state_hash
 from engine.core.vocabulary.chain import Record
 from engine.core.vocabulary.facts import (
@@ -17,15 +18,15 @@ from engine.core.vocabulary.facts import (
 from engine.errors import ChainBroken, JournalError
 from engine.ports import Snapshot
 from engine.runtime.loop import Loop, fact_of, restore
-from tests.builders import NOON_US, changed, promoted, proposal, shipped
+from tests.builders import NOON_US, changed, performing, promoted, proposal, shipped
 
 
 def asked(number: int, at_us: int = NOON_US) -> tuple[str, ProposalReceived]:
     return f"a-{number}", ProposalReceived(at_us=at_us + number, proposal=proposal(proposal_id=f"p-{number}"))
 
 
-def running(journal: MemoryJournal, *numbers: int) -> Loop:
-    loop = Loop(shipped(), journal)
+def running(journal: MemoryJournal, *numbers: int, policy: Policy | None = None) -> Loop:
+    loop = Loop(policy or shipped(), journal, performing=policy is not None)
     loop.adopt(NOON_US)
     loop.feed([("promoted", promoted(at_us=NOON_US)), *(asked(number) for number in numbers)])
     return loop
@@ -46,9 +47,11 @@ def test_every_proposal_is_journaled_with_its_verdict():
 
 
 def test_a_live_capability_gets_its_effect_once():
-    loop = running(MemoryJournal())
+    journal = MemoryJournal()
+    loop = running(journal, policy=performing("cache.clear"))
     first, again = loop.feed([asked(1), asked(1)])
     assert [type(effect).__name__ for effect in first.effects] == ["PerformAction"]
+    assert [task.action for task in journal.tasks.all()] == ["cache.clear"]
     assert (again.facts, again.effects) == ((), ())
     assert loop.feed([asked(1)])[0].effects == ()
 

@@ -48,6 +48,8 @@ class PerformAction(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     undo: str | None
     """The action that takes it back; `None` means it cannot be undone."""
     run: Running
+    priority: int
+    """Which of two waiting ones goes first: the smaller."""
 
     @property
     def idempotency_key(self) -> str:
@@ -63,6 +65,13 @@ class TakeBack(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, ta
     """The effect to take back: a decision's own, or an earlier undo."""
     decision_id: DecisionId
     """The decision it all began with."""
+    proposal_id: ProposalId
+    agent: AgentId
+    """Whose effect is taken back."""
+    capability: CapabilityId
+    action: ActionName
+    by: str
+    """Who wants it taken back; the engine itself after a failure."""
     force: bool
     """Whether to take it back even though the world has moved on since."""
 

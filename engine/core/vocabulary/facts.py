@@ -231,6 +231,10 @@ class UndoRequested(Fact, tag="undo_requested", frozen=True, kw_only=True):
     """Of what is to be taken back."""
     decision_id: DecisionId
     """The decision it all began with."""
+    proposal_id: ProposalId
+    agent: AgentId
+    capability: CapabilityId
+    action: ActionName
     by: str
     reason: str = ""
     force: bool = False

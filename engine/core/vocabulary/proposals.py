@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from engine.core.vocabulary.ids import ActionName, AgentId, CapabilityId, EpisodeId, ProposalId
 
@@ -11,6 +11,8 @@ from engine.core.vocabulary.ids import ActionName, AgentId, CapabilityId, Episod
 # that, exact sums would silently round at the 28 digits of the decimal context.
 _COST_LIMIT_USD = Decimal(10) ** 12
 _COST_PLACES = -12
+# Priorities go this far either way: at half a minute a step, the least urgent waits ten minutes longer.
+_STEPS = 20
 
 
 class Impact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
@@ -64,8 +66,12 @@ class Proposal(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The agent's own estimate that this is right, 0 to 1; `None` means it gave none, and counts as 0."""
     rationale: str = ""
     options: tuple[Option, ...] = ()
+    priority: int | UnsetType = UNSET
+    """Which of two waiting effects goes first: the smaller. Unset means as the registry says."""
 
     def __post_init__(self) -> None:
-        """Refuse a confidence that no threshold could judge."""
+        """Refuse a confidence that no threshold could judge, and a priority that would never be served."""
         if self.confidence is not None and not 0.0 <= self.confidence <= 1.0:
             raise ValueError(f"confidence must be from 0 to 1, not {self.confidence}")
+        if self.priority is not UNSET and not -_STEPS <= self.priority <= _STEPS:
+            raise ValueError(f"priority must be from -{_STEPS} to {_STEPS}, not {self.priority}")

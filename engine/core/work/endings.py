@@ -45,6 +45,10 @@ def after(action: Action | None, fact: EffectEnded) -> tuple[tuple[Fact, ...], t
         effect_id=undo_id(fact.effect_id, 1),
         of=fact.effect_id,
         decision_id=fact.decision_id,
+        proposal_id=fact.proposal_id,
+        agent=fact.agent,
+        capability=fact.capability,
+        action=fact.action,
         by=ENGINE,
         reason="it failed, and its action asks to be undone then",
     )
@@ -53,4 +57,14 @@ def after(action: Action | None, fact: EffectEnded) -> tuple[tuple[Fact, ...], t
 
 def take_back(fact: UndoRequested) -> TakeBack:
     """Turn the wish to undo into an effect."""
-    return TakeBack(effect_id=fact.effect_id, of=fact.of, decision_id=fact.decision_id, force=fact.force)
+    return TakeBack(
+        effect_id=fact.effect_id,
+        of=fact.of,
+        decision_id=fact.decision_id,
+        proposal_id=fact.proposal_id,
+        agent=fact.agent,
+        capability=fact.capability,
+        action=fact.action,
+        by=fact.by,
+        force=fact.force,
+    )

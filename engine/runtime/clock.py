@@ -1,0 +1,44 @@
+"""The clock: a time that never jumps, and a watch on the one that may.
+
+Limits and holds count seconds. A machine's clock that is set forward would empty every window at once, one
+set back would freeze them. So time is counted from a steady clock that no one can set, and the other is only
+compared with it.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+_US: Final = 1_000
+
+
+def _wall_us() -> int:
+    return time.time_ns() // _US
+
+
+def _steady_us() -> int:
+    # Unlike CLOCK_MONOTONIC it goes on while the machine sleeps.
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // _US
+
+
+class SteadyClock:
+    """Microseconds since 1970, counted on from when it was made."""
+
+    def __init__(
+        self, wall_us: Callable[[], int] = _wall_us, steady_us: Callable[[], int] = _steady_us
+    ) -> None:
+        """Begin at what the machine's clock says now."""
+        self._wall, self._steady = wall_us, steady_us
+        self._offset = wall_us() - steady_us()
+
+    def now_us(self) -> int:
+        """Return the time."""
+        return self._steady() + self._offset
+
+    def drift_us(self) -> int:
+        """Say how far the machine's clock is ahead of this one; negative when it is behind."""
+        return self._wall() - self.now_us()
+
+    def follow(self) -> None:
+        """Take over what the machine's clock says now."""
+        self._offset += self.drift_us()

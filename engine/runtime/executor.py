@@ -1,0 +1,264 @@
+"""The executor: performs leased effects, one door to the world for all of them.
+
+Before an effect begins it is checked that its arguments are those decided on, it is noted on disk that it may
+have begun, and the fence is asked at the very moment of beginning. While it runs the lease is kept alive and
+the fence is watched. What cannot be reported is reported again until the engine has it.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, suppress
+from pathlib import Path
+from time import perf_counter
+from typing import Final
+
+from msgspec import Struct
+
+from engine.core.vocabulary.actions import RunnerKind
+from engine.core.vocabulary.chain import digest_of
+from engine.core.vocabulary.effects import EffectStatus, Result
+from engine.core.vocabulary.facts import encode
+from engine.core.vocabulary.ids import EffectId
+from engine.core.vocabulary.units import SECOND_US
+from engine.errors import (
+    EffectRefused,
+    InputError,
+    LeaseLost,
+    OutcomeUnknown,
+    Stopped,
+    StorageError,
+    Unreachable,
+    WatchkeeperError,
+)
+from engine.ports import Fence, Job, Runner, Task, UndoLog, Watch
+from engine.runtime import wire
+from engine.runtime.client import EngineClient
+from engine.runtime.fencing import covering
+
+_log = logging.getLogger(__name__)
+
+# A worker asks for work this long at a time: short enough that a clean stop need not wait for it.
+_LEASE_WAIT_S: Final = 2.0
+# A stop ends what is under way within about this long; see the benchmark of the kill switch.
+_FENCE_LOOK_S: Final = 0.02
+_PAUSE_S: Final = (0.05, 2.0)
+# A runner keeps its own time limit. One that does not is ended this much later.
+_OVERTIME_S: Final = 5.0
+
+
+class _Active(Struct):
+    leased: wire.LeasedEffect
+    work: "asyncio.Task[None]"
+    ended_by: str = ""
+    """`stop` or `lease` once it was cancelled from outside."""
+
+
+class Executor:
+    """One worker process's hands."""
+
+    def __init__(
+        self,
+        client: EngineClient,
+        runners: Mapping[RunnerKind, Runner],
+        fence: Fence,
+        undo: UndoLog,
+        *,
+        worker: str,
+        slots: int,
+        lease_s: float,
+        workspace: Path,
+        watching: Callable[[Task], AbstractContextManager[Watch]],
+    ) -> None:
+        """`watching` stands beside an effect from before it begins until it is over."""
+        self._client, self._runners, self._fence, self._undo = client, runners, fence, undo
+        self._worker, self._slots, self._lease_s = worker, slots, lease_s
+        self._workspace, self._watching = workspace, watching
+        self._active: dict[EffectId, _Active] = {}
+        self._draining = asyncio.Event()
+
+    def drain(self) -> None:
+        """Take no more effects; `run` returns when those under way are over."""
+        self._draining.set()
+
+    async def run(self) -> None:
+        """Lease and perform until drained."""
+        helpers = [asyncio.create_task(self._renew()), asyncio.create_task(self._watch_fence())]
+        try:
+            while not self._draining.is_set():
+                await self._lease_some()
+            while self._active:
+                await asyncio.wait([active.work for active in self._active.values()])
+        finally:
+            for task in [*helpers, *(active.work for active in self._active.values())]:
+                task.cancel()
+            await asyncio.gather(
+                *helpers, *(active.work for active in self._active.values()), return_exceptions=True
+            )
+
+    async def _lease_some(self) -> None:
+        free = self._slots - len(self._active)
+        if free == 0:
+            drained = asyncio.create_task(self._draining.wait())
+            works = [active.work for active in self._active.values()]
+            await asyncio.wait([*works, drained], return_when=asyncio.FIRST_COMPLETED)
+            drained.cancel()
+            return
+        try:
+            request = wire.Lease(worker=self._worker, most=free, wait_s=_LEASE_WAIT_S)
+            leased = await self._client.get(wire.Leased, request, timeout_s=_LEASE_WAIT_S + 10)
+        except (Unreachable, StorageError):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._draining.wait(), _PAUSE_S[0] * 4)
+            return
+        for effect in leased.effects:
+            if self._draining.is_set():
+                await self._give_back(effect.task)
+                continue
+            work = asyncio.create_task(self._perform(effect), name=effect.task.effect_id)
+            self._active[effect.task.effect_id] = _Active(effect, work)
+            work.add_done_callback(self._over)
+
+    def _over(self, work: "asyncio.Task[None]") -> None:
+        self._active.pop(EffectId(work.get_name()), None)
+        if not work.cancelled() and (bug := work.exception()) is not None:
+            _log.error("%s was not reported: its lease runs out", work.get_name(), exc_info=bug)
+
+    async def _perform(self, effect: wire.LeasedEffect) -> None:
+        task = effect.task
+        if digest_of(effect.action.name, encode(effect.args)) != effect.digest:
+            await self._report(task, "refused", _failure("its arguments are not those that were decided on"))
+            return
+        began = perf_counter()
+        try:
+            with self._watching(task) as watch:
+                await self._client.ask(wire.Start(effect_id=task.effect_id, token=task.token))
+                status, result = await self._run(effect, watch)
+        except LeaseLost:
+            return
+        except (Stopped, Unreachable, StorageError):
+            # Nothing was touched: it waits again, behind the stop or until the engine or the disk is back.
+            await self._give_back(task)
+            return
+        except asyncio.CancelledError:
+            active = self._active.get(task.effect_id)
+            if active is None or active.ended_by != "stop":
+                raise
+            why = "ended by the kill switch while it was under way; how far it got is not known"
+            status, result = "stopped", _failure(why, perf_counter() - began)
+            # The cancellation has done its work; the report must still get through.
+            asyncio.current_task().uncancel()  # type: ignore[union-attr]  # this runs as a task
+        await self._report(task, status, result)
+
+    async def _run(self, effect: wire.LeasedEffect, watch: Watch) -> tuple[EffectStatus, Result]:
+        task, action, run = effect.task, effect.action, effect.action.run
+        status: EffectStatus
+        began = perf_counter()
+        if run is None or (runner := self._runners.get(run.runner)) is None:
+            return "refused", _failure(f"this worker has no runner for {action.name}")
+        job = Job(
+            effect_id=task.effect_id,
+            decision_id=task.decision_id,
+            agent=task.agent,
+            capability=task.capability,
+            action=action,
+            args=effect.args,
+            workspace=self._workspace,
+            watch=watch,
+            undo=self._undo,
+        )
+        try:
+            async with asyncio.timeout(run.timeout_us / SECOND_US + _OVERTIME_S):
+                result = await _asked_for(runner, task, job)
+        except Stopped:
+            raise
+        except TimeoutError:
+            status, why = "unknown", "it ran past its time limit and did not end"
+        except WatchkeeperError as failure:
+            status = next(status for kind, status in _MEANINGS if isinstance(failure, kind))
+            why = str(failure)
+        except Exception as bug:  # noqa: BLE001 - a runner's bug must not take its neighbours' effects along
+            _log.exception("the runner of %s failed", action.name)
+            status, why = "unknown", f"its runner failed with {type(bug).__name__}"
+        else:
+            if result.success:
+                return "done", result
+            stopped = task.kind == "perform" and covering(self._fence.stops(), task) is not None
+            return ("stopped" if stopped else "failed"), result
+        return status, _failure(why, perf_counter() - began)
+
+    async def _report(self, task: Task, status: EffectStatus, result: Result) -> None:
+        """Tell the engine how it ended, until the engine has it on disk."""
+        request = wire.End(effect_id=task.effect_id, token=task.token, status=status, result=result)
+        pause = _PAUSE_S[0]
+        while True:
+            try:
+                await self._client.ask(request)
+                return
+            except LeaseLost:
+                return
+            except WatchkeeperError as refused:
+                _log.warning(
+                    "%s ended as %s, and cannot be reported yet: %s", task.effect_id, status, refused
+                )
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _PAUSE_S[1])
+
+    async def _give_back(self, task: Task) -> None:
+        # When it cannot be given back, its lease runs out.
+        with suppress(WatchkeeperError):
+            await self._client.ask(wire.GiveBack(effect_id=task.effect_id, token=task.token))
+        await asyncio.sleep(_PAUSE_S[0])
+
+    async def _renew(self) -> None:
+        while True:
+            await asyncio.sleep(self._lease_s / 3)
+            tokens = {name: active.leased.task.token for name, active in self._active.items()}
+            if not tokens:
+                continue
+            with suppress(WatchkeeperError):
+                renewed = await self._client.get(
+                    wire.Renewed, wire.Renew(worker=self._worker, tokens=tokens), timeout_s=self._lease_s
+                )
+                for effect_id in renewed.lost:
+                    self._end(effect_id, tokens[effect_id], "lease")
+
+    async def _watch_fence(self) -> None:
+        while True:
+            await asyncio.sleep(_FENCE_LOOK_S)
+            if not self._active:
+                continue
+            stops = self._fence.stops()
+            for effect_id, active in list(self._active.items()):
+                if stops and covering(stops, active.leased.task) is not None:
+                    self._end(effect_id, active.leased.task.token, "stop")
+
+    def _end(self, effect_id: EffectId, token: int, why: str) -> None:
+        active = self._active.get(effect_id)
+        # Once: a second cancellation would interrupt the clearing up, or the report.
+        if active is not None and active.leased.task.token == token and not active.ended_by:
+            active.ended_by = why
+            active.work.cancel()
+
+
+# A refusal comes before anything was touched; of the rest only one kind leaves it open whether it was done.
+_MEANINGS: Final[tuple[tuple[type[WatchkeeperError], EffectStatus], ...]] = (
+    (EffectRefused, "refused"),
+    (InputError, "refused"),
+    (OutcomeUnknown, "unknown"),
+    (WatchkeeperError, "failed"),
+)
+
+
+async def _asked_for(runner: Runner, task: Task, job: Job) -> Result:
+    match task.kind:
+        case "perform":
+            return await runner.perform(job)
+        case "undo":
+            return await runner.undo(job, task.of, force=task.force)
+        case "preview":
+            return await runner.preview(job)
+
+
+def _failure(error: str, took_s: float = 0.0) -> Result:
+    return Result(success=False, error=error, execution_time_s=took_s)

@@ -1,0 +1,233 @@
+"""Leases: handing effects to workers, and taking them back from workers that went silent.
+
+An effect is on disk as allowed before it can be leased, and as started before it begins. Whoever holds an
+older fencing token is turned away. What a dead worker left behind is ended before anything else is done about
+it; then an idempotent effect waits again, and one that is not is reported as unknown and put before a person.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Final
+
+from engine.core.policy import Policy
+from engine.core.vocabulary.effects import EffectStatus, Result
+from engine.core.vocabulary.facts import EffectEnded, EffectStarted, Scope
+from engine.core.vocabulary.ids import EffectId
+from engine.core.vocabulary.units import SECOND_US, duration_text
+from engine.errors import InputError, LeaseLost, Stopped, WatchkeeperError
+from engine.ports import Durability, Fence, Task
+from engine.runtime import wire
+from engine.runtime.fencing import covering
+from engine.runtime.intake import Intake
+from engine.runtime.outbox import ended, proposal_of, verdict_of
+
+# A worker that dies on an effect takes it along each time: after so many it is the effect that is to blame.
+_MOST_ATTEMPTS: Final = 5
+_REAP_S: Final = 0.25
+_STALL_S: Final = 1.0
+
+
+class Leases:
+    """Who performs what right now."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        intake: Intake,
+        fence: Fence,
+        now_us: Callable[[], int],
+        *,
+        lease_s: float,
+        start_within_s: float,
+        end_leftovers: Callable[[EffectId], Awaitable[None]],
+    ) -> None:
+        """`end_leftovers` ends whatever still works for an effect whose worker went silent."""
+        self._policy, self._intake, self._fence, self._now_us = policy, intake, fence, now_us
+        self._lease_us, self._start_within_us = round(lease_s * SECOND_US), round(start_within_s * SECOND_US)
+        self._end_leftovers = end_leftovers
+        self._more: list[asyncio.Future[None]] = []
+        self._previews: dict[EffectId, asyncio.Future[Result]] = {}
+        # Workers that outlived a restart of the engine get a whole lease to come back.
+        self._reap_from_us = now_us() + self._lease_us
+        self.draining = False
+        """Whether no more effects are handed out."""
+
+    def wake(self) -> None:
+        """Let workers that wait look again: there may be something for them."""
+        waiting, self._more = self._more, []
+        for future in waiting:
+            if not future.done():
+                future.set_result(None)
+
+    async def lease(self, request: wire.Lease) -> wire.Leased:
+        """Hand out effects, at once or when there are some within the time asked for."""
+        running = asyncio.get_running_loop()
+        until = running.time() + request.wait_s
+        while True:
+            effects = await self._claim(request.worker, request.most)
+            left = until - running.time()
+            if effects or left <= 0:
+                return wire.Leased(effects=tuple(effects))
+            future: asyncio.Future[None] = running.create_future()
+            self._more.append(future)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(future, left)
+
+    async def start(self, request: wire.Start) -> wire.Done:
+        """Note on disk that an effect is about to begin. Raises `LeaseLost`, and `Stopped` behind a stop."""
+        task = self._held(request.effect_id, request.token)
+        if self._halted:
+            raise Stopped("effects wait until a trouble is over", cure="see `watchkeeper status`")
+        if (stop := covering(self._fence.stops(), task)) is not None:
+            raise Stopped(f"{stop.by} stopped {stop.scope}", cure="a captain may resume it")
+        task = self._intake.journal.tasks.start(task.effect_id, request.token)
+        if task.kind != "preview":
+            fact = EffectStarted(
+                at_us=self._now_us(),
+                effect_id=task.effect_id,
+                decision_id=task.decision_id,
+                kind=task.kind,
+                worker=task.worker,
+                token=task.token,
+                attempt=task.attempts,
+            )
+            await self._intake.take(f"started:{task.effect_id}:{task.token}", fact)
+        return wire.Done()
+
+    async def renew(self, request: wire.Renew) -> wire.Renewed:
+        """Keep a worker's leases alive."""
+        tasks, until_us = self._intake.journal.tasks, self._now_us() + self._lease_us
+        return wire.Renewed(lost=tuple(tasks.renew(request.worker, request.tokens, until_us=until_us)))
+
+    async def give_back(self, request: wire.GiveBack) -> wire.Done:
+        """Let an effect that was not begun wait again. Raises `LeaseLost`."""
+        self._intake.journal.tasks.give_back(request.effect_id, request.token)
+        self.wake()
+        return wire.Done()
+
+    async def end(self, request: wire.End) -> wire.Done:
+        """Journal how an effect ended. Saying the same again changes nothing. Raises `LeaseLost`."""
+        known = ended(self._intake.journal, request.effect_id)
+        if known is not None and known.token == request.token:
+            return wire.Done()
+        task = self._held(request.effect_id, request.token)
+        await self._end(task, request.status, request.result)
+        return wire.Done()
+
+    async def preview(self, task: Task, wait_s: float) -> Result:
+        """Have a worker say what an effect would do. Raises `InputError` when none did in time."""
+        future = self._previews[task.effect_id] = asyncio.get_running_loop().create_future()
+        try:
+            self._intake.enqueue(task)
+            self.wake()
+            return await asyncio.wait_for(future, wait_s)
+        except TimeoutError:
+            raise InputError(
+                f"no worker said what it would do within {wait_s:g} s",
+                place=task.decision_id,
+                cure="see `watchkeeper status`: is a worker running, and is nothing stopped?",
+            ) from None
+        finally:
+            del self._previews[task.effect_id]
+
+    async def reap(self) -> None:
+        """Take back what silent workers hold, again and again, until cancelled."""
+        running = asyncio.get_running_loop()
+        while True:
+            asleep = running.time()
+            await asyncio.sleep(_REAP_S)
+            if running.time() - asleep > _REAP_S + _STALL_S:
+                # It was this process that was silent: stopped, or starved. Workers get a lease to be heard.
+                self._reap_from_us = self._now_us() + self._lease_us
+            if self._intake.failure is not None or self._now_us() < self._reap_from_us:
+                continue
+            # What cannot be journaled now is still expired at the next round.
+            with suppress(WatchkeeperError):
+                for task in self._intake.journal.tasks.expired(self._now_us()):
+                    await self._take_back(task)
+
+    async def _take_back(self, task: Task) -> None:
+        await self._end_leftovers(task.effect_id)
+        if not task.started or (task.idempotent and task.attempts < _MOST_ATTEMPTS):
+            self._intake.journal.tasks.requeue(task.effect_id)
+            self.wake()
+            return
+        silent = f"worker {task.worker} went silent while it was under way"
+        if (stop := covering(self._fence.stops(), task)) is not None:
+            status: EffectStatus = "stopped"
+            why = f"{silent}, stopped by {stop.by}; how far it got is not known"
+        elif task.idempotent:
+            status, why = "failed", f"{silent}, for the {task.attempts}th time; it is not tried again"
+        else:
+            status, why = "unknown", f"{silent}; how far it got is not known, and it is not safe to try again"
+        await self._end(task, status, Result(success=False, error=why, execution_time_s=0.0))
+
+    async def _claim(self, worker: str, most: int) -> list[wire.LeasedEffect]:
+        if self.draining or self._halted:
+            return []
+        tasks, now_us = self._intake.journal.tasks, self._now_us()
+        claimed = tasks.claim(
+            worker, now_us=now_us, lease_us=self._lease_us, most=most, passed_over=self._passed_over()
+        )
+        effects = []
+        for task in claimed:
+            refusal = self._too_late(task, now_us)
+            action = self._policy.actions.get(task.action)
+            if refusal is None and (action is None or action.run is None):
+                refusal = f"the registry no longer says how to perform {task.action}"
+            if refusal is not None or action is None:
+                await self._end(
+                    task, "refused", Result(success=False, error=refusal or "", execution_time_s=0.0)
+                )
+                continue
+            verdict = verdict_of(self._intake.journal, task.decision_id)
+            proposal = proposal_of(self._intake.journal, verdict)
+            effects.append(
+                wire.LeasedEffect(task=task, action=action, args=proposal.args, digest=verdict.digest)
+            )
+        return effects
+
+    def _too_late(self, task: Task, now_us: int) -> str | None:
+        """What was allowed for now need not be right hours later, when a stop is lifted or a disk mended."""
+        waited_us = now_us - task.queued_us
+        if task.kind != "perform" or waited_us <= self._start_within_us:
+            return None
+        waited = duration_text(waited_us // SECOND_US)
+        most = duration_text(self._start_within_us / SECOND_US)
+        return f"it could not begin for {waited}, longer than the {most} allowed; propose it again"
+
+    @property
+    def _halted(self) -> bool:
+        return self._intake.failure is not None or bool(self._intake.state.troubles.by_name)
+
+    def _passed_over(self) -> list[Scope]:
+        stops = self._intake.state.stops.by_scope.values()
+        return [stop.scope for stop in stops] + [stop.scope for stop in self._fence.stops()]
+
+    def _held(self, effect_id: EffectId, token: int) -> Task:
+        task = self._intake.journal.tasks.find(effect_id)
+        if task is None or not task.worker or task.token != token:
+            raise LeaseLost(f"lease {token} of {effect_id} is over", cure="stop it, and report nothing more")
+        return task
+
+    async def _end(self, task: Task, status: EffectStatus, result: Result) -> None:
+        fact = EffectEnded(
+            at_us=self._now_us(),
+            effect_id=task.effect_id,
+            decision_id=task.decision_id,
+            kind=task.kind,
+            proposal_id=task.proposal_id,
+            agent=task.agent,
+            capability=task.capability,
+            action=task.action,
+            token=task.token,
+            status=status,
+            result=result,
+        )
+        # A preview decides nothing, so it may wait for the next sync of the disk.
+        durability = Durability.RELAXED if task.kind == "preview" else Durability.SYNCED
+        await self._intake.take(f"preview:{task.effect_id}", fact, durability=durability)
+        waiting = self._previews.get(task.effect_id)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(result)

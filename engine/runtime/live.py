@@ -1,0 +1,334 @@
+"""The live engine: what each request means. Facts go through the intake, effects through the leases."""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, Final
+
+from msgspec import Struct
+
+from engine.core.decide import Decisions
+from engine.core.policy import Policy
+from engine.core.vocabulary import facts as f
+from engine.core.vocabulary.chain import Record
+from engine.core.vocabulary.effects import AskPeople
+from engine.core.vocabulary.ids import AgentId, EffectId, decision_id, undo_id
+from engine.core.vocabulary.units import MINUTE_US
+from engine.errors import Forbidden, InputError
+from engine.ports import Announcer, Durability, Fence, Journal
+from engine.runtime import wire
+from engine.runtime.clock import SteadyClock
+from engine.runtime.intake import Intake
+from engine.runtime.leases import Leases
+from engine.runtime.loop import fact_of
+from engine.runtime.outbox import decision_behind, effect_status, preview_of, status_of, verdict_of
+from engine.runtime.stops import StopKeeper
+
+CLOCK_TROUBLE: Final = "clock"
+
+
+class SavedSnapshot(Struct, frozen=True, kw_only=True):
+    """A copy of journal, configuration and workspace that was made."""
+
+    snapshot_id: str
+    journal_seq: int
+    files: int
+    size_bytes: int
+
+
+class Parts(Struct, frozen=True, kw_only=True):
+    """What a live engine is put together from."""
+
+    policy: Policy
+    open_journal: Callable[[], Journal]
+    fence: Fence
+    clock: SteadyClock
+    announcer: Announcer
+    home: Path
+    version: str
+    lease_s: float
+    start_within_s: float
+    end_leftovers: Callable[[EffectId], Awaitable[None]]
+    """Ends whatever still works for an effect whose worker went silent."""
+    save_snapshot: Callable[[], SavedSnapshot]
+    """Copies everything; takes its time, and is called on a thread of its own."""
+
+
+class Live:
+    """One engine on one journal."""
+
+    def __init__(self, parts: Parts) -> None:
+        """Open the journal, restore state, adopt the policy. Raises `JournalError` and `StorageError`."""
+        self._parts, self.clock = parts, parts.clock
+        self._subscribers: set[Callable[[wire.Happened], None]] = set()
+        self.intake = Intake(parts.policy, parts.open_journal, parts.clock.now_us, self._taken)
+        self.leases = Leases(
+            parts.policy,
+            self.intake,
+            parts.fence,
+            parts.clock.now_us,
+            lease_s=parts.lease_s,
+            start_within_s=parts.start_within_s,
+            end_leftovers=parts.end_leftovers,
+        )
+        self.stops = StopKeeper(
+            self.intake, parts.fence, parts.clock.now_us, parts.announcer, self.leases.wake
+        )
+        self._started_us = parts.clock.now_us()
+        self._beats: dict[AgentId, int] = {}
+        self._answers: dict[type[wire.Request], Callable[[Any], Awaitable[wire.AnyAnswer]]] = {
+            wire.Propose: self.propose,
+            wire.Lease: self.leases.lease,
+            wire.Start: self.leases.start,
+            wire.Renew: self.leases.renew,
+            wire.End: self.leases.end,
+            wire.GiveBack: self.leases.give_back,
+            wire.ReportOutcome: self.report,
+            wire.Beat: self.beat,
+            wire.SeePerson: self.see,
+            wire.SetStop: self.stops.set,
+            wire.LiftStop: self.stops.lift,
+            wire.Promote: self.promote,
+            wire.Demote: self.demote,
+            wire.RequestUndo: self.undo,
+            wire.RequestPreview: self.preview,
+            wire.ClearTrouble: self.clear_trouble,
+            wire.Tell: self.tell,
+            wire.TakeSnapshot: self.save_snapshot,
+            wire.Drain: self.drain,
+            wire.GetStatus: self.status,
+        }
+
+    # ------------------------------------------------------------ facts in, news out
+
+    def subscribe(self, hear: Callable[[wire.Happened], None]) -> Callable[[], None]:
+        """Have every record told from now on; returns what ends it."""
+        self._subscribers.add(hear)
+        return lambda: self._subscribers.discard(hear)
+
+    def _taken(self, records: list[Record], decided: list[Decisions]) -> None:
+        effects = [effect for decisions in decided for effect in decisions.effects]
+        for effect in effects:
+            if isinstance(effect, AskPeople):
+                told = f"{effect.decision_id} waits: {effect.summary}"
+                self._parts.announcer.announce("waiting", told)
+        if effects:
+            self.leases.wake()
+        if self._subscribers:
+            for record in records:
+                happened = wire.Happened(seq=record.seq, fact=fact_of(record))
+                for hear in list(self._subscribers):
+                    hear(happened)
+
+    # ------------------------------------------------------------ requests
+
+    async def propose(self, request: wire.Propose) -> wire.Decided:
+        """Decide on a proposal; one that is known keeps the verdict it has."""
+        proposal = request.proposal
+        fact = f.ProposalReceived(at_us=self.clock.now_us(), proposal=proposal)
+        self._beats[proposal.agent] = fact.at_us
+        taken = await self.intake.take("", fact)
+        journal = self.intake.journal
+        verdicts = [each.verdict for each in taken.decisions.facts if isinstance(each, f.VerdictReached)]
+        if verdicts:
+            verdict, seq = verdicts[0], taken.seq
+        else:
+            own = decision_id(proposal.proposal_id)
+            verdict, record = verdict_of(journal, own), journal.find(f"verdict:{own}")
+            seq = record.seq if record is not None else 0
+        return wire.Decided(verdict=verdict, status=status_of(journal, verdict), seq=seq)
+
+    async def report(self, request: wire.ReportOutcome) -> wire.Done:
+        """Take what an agent says came of its proposal.
+
+        Raises `Forbidden` for the proposal of another agent, and `InputError` where the engine itself
+        performs the action, and so knows better.
+        """
+        journal = self.intake.journal
+        verdict = verdict_of(journal, decision_id(request.proposal_id))
+        if verdict.agent != request.agent:
+            raise Forbidden("the proposal is another agent's", place=request.proposal_id)
+        status = status_of(journal, verdict)
+        if status not in {"granted", "shadowed", "held", "denied"}:
+            raise InputError(
+                f"the engine performs it, and it is {status}",
+                place=verdict.decision_id,
+                cure="leave it to the engine to report",
+            )
+        fact = f.OutcomeReported(
+            at_us=self.clock.now_us(),
+            proposal_id=verdict.proposal_id,
+            agent=verdict.agent,
+            capability=verdict.capability,
+            action=verdict.action,
+            ok=request.ok,
+            by="executor" if status == "granted" else "incumbent",
+            detail=request.detail,
+        )
+        await self.intake.take(f"outcome:{request.proposal_id}", fact)
+        return wire.Done()
+
+    async def beat(self, request: wire.Beat) -> wire.Done:
+        """Note that an agent is alive."""
+        self._beats[request.agent] = self.clock.now_us()
+        return wire.Done()
+
+    async def see(self, request: wire.SeePerson) -> wire.Done:
+        """Note that a person is at the controls, once a minute at most."""
+        now_us = self.clock.now_us()
+        fact = f.PersonSeen(at_us=now_us, person=request.person, role=request.role)
+        key = f"seen:{request.person}:{now_us // MINUTE_US}"
+        if self.intake.journal.find(key) is None:
+            await self.intake.take(key, fact, durability=Durability.RELAXED)
+        return wire.Done()
+
+    async def promote(self, request: wire.Promote) -> wire.Done:
+        """Let a capability's allowed actions be executed."""
+        now_us = self.clock.now_us()
+        fact = f.CapabilityPromoted(
+            at_us=now_us, capability=request.capability, by=request.by, reason=request.reason
+        )
+        await self.intake.take(f"promoted:{request.capability}:{now_us}", fact)
+        return wire.Done()
+
+    async def demote(self, request: wire.Demote) -> wire.Done:
+        """Put a capability back into shadow."""
+        now_us = self.clock.now_us()
+        fact = f.CapabilityDemoted(
+            at_us=now_us, capability=request.capability, by=request.by, reason=request.reason
+        )
+        await self.intake.take(f"demoted:{request.capability}:{now_us}", fact)
+        return wire.Done()
+
+    async def undo(self, request: wire.RequestUndo) -> wire.Queued:
+        """Have an effect taken back. One whose undo is under way already gets that one's id.
+
+        Raises `InputError` when there is nothing to take back, or it was taken back already.
+        """
+        journal, of = self.intake.journal, request.of
+        verdict = verdict_of(journal, decision_behind(journal, of))
+        status = effect_status(journal, of)
+        if status not in {"done", "failed", "unknown", "stopped"}:
+            where = status_of(journal, verdict) if status is None else status
+            raise InputError(f"there is nothing to undo: it is {where}", place=of)
+        nth = 1
+        while (record := journal.find(f"undo:{undo_id(of, nth)}")) is not None:
+            earlier = undo_id(of, nth)
+            found = effect_status(journal, earlier)
+            if found in {"queued", "running"}:
+                return wire.Queued(effect_id=earlier)
+            if found == "done":
+                raise InputError(
+                    f"it was undone already, in record {record.seq}",
+                    place=of,
+                    cure=f"to bring it back, undo the undo: watchkeeper undo {earlier}",
+                )
+            nth += 1
+        fact = f.UndoRequested(
+            at_us=self.clock.now_us(),
+            effect_id=undo_id(of, nth),
+            of=of,
+            decision_id=verdict.decision_id,
+            proposal_id=verdict.proposal_id,
+            agent=verdict.agent,
+            capability=verdict.capability,
+            action=verdict.action,
+            by=request.by,
+            reason=request.reason,
+            force=request.force,
+        )
+        await self.intake.take("", fact)
+        return wire.Queued(effect_id=fact.effect_id)
+
+    async def preview(self, request: wire.RequestPreview) -> wire.Previewed:
+        """Have a worker say what a decided proposal would do."""
+        verdict = verdict_of(self.intake.journal, request.decision_id)
+        action = self._parts.policy.actions.get(verdict.action)
+        if action is None or action.run is None:
+            raise InputError(
+                "the agent performs this action itself, so nobody here can say", place=verdict.decision_id
+            )
+        task = preview_of(verdict, self.clock.now_us())
+        result = await self.leases.preview(task, request.wait_s)
+        return wire.Previewed(result=result)
+
+    async def clear_trouble(self, request: wire.ClearTrouble) -> wire.Done:
+        """Have a captain say that a trouble does not matter. Raises `InputError` when there is none."""
+        open_now = self.intake.state.troubles.by_name
+        if request.trouble not in open_now:
+            known = ", ".join(open_now) or "none"
+            raise InputError(f"no trouble {request.trouble!r} is open", cure=f"open troubles: {known}")
+        if request.trouble == CLOCK_TROUBLE:
+            self.clock.follow()
+        now_us = self.clock.now_us()
+        fact = f.TroubleGone(at_us=now_us, trouble=request.trouble, by=request.by, detail=request.reason)
+        await self.intake.take(f"trouble:{request.trouble}:{now_us}:cleared", fact)
+        self.leases.wake()
+        return wire.Done()
+
+    async def tell(self, request: wire.Tell) -> wire.Done:
+        """Journal what happened elsewhere in the product. Raises `InputError` for any other fact."""
+        if not isinstance(request.fact, _TOLD):
+            raise InputError(f"{type(request.fact).__name__} is not for others to tell")
+        await self.intake.take(request.key, request.fact)
+        return wire.Done()
+
+    async def save_snapshot(self, _request: wire.TakeSnapshot | None = None) -> wire.Saved:
+        """Copy journal, configuration and workspace, beside the work that goes on."""
+        saved = await asyncio.to_thread(self._parts.save_snapshot)
+        fact = f.SnapshotSaved(
+            at_us=self.clock.now_us(),
+            snapshot_id=saved.snapshot_id,
+            journal_seq=saved.journal_seq,
+            files=saved.files,
+            size_bytes=saved.size_bytes,
+        )
+        await self.intake.take(f"saved:{saved.snapshot_id}", fact)
+        return wire.Saved(snapshot_id=saved.snapshot_id, files=saved.files, size_bytes=saved.size_bytes)
+
+    async def status(self, _request: wire.GetStatus | None = None) -> wire.EngineStatus:
+        """Say how the engine is."""
+        state, policy = self.intake.state, self._parts.policy
+        troubles = {name: fact.detail for name, fact in state.troubles.by_name.items()}
+        queued = running = seq = 0
+        if self.intake.failure is not None:
+            troubles["journal"] = str(self.intake.failure)
+        else:
+            tasks = self.intake.journal.tasks.all()
+            running = sum(bool(task.worker) for task in tasks)
+            queued, seq = len(tasks) - running, self.intake.journal.head().seq
+        return wire.EngineStatus(
+            pid=os.getpid(),
+            version=self._parts.version,
+            policy_hash=policy.policy_hash,
+            started_us=self._started_us,
+            now_us=self.clock.now_us(),
+            journal_seq=seq,
+            stops=self._parts.fence.stops(),
+            troubles=troubles,
+            draining=self.leases.draining,
+            queued=queued,
+            running=running,
+            holds=len(state.holds.by_id),
+            live={str(name): str(version) for name, version in state.rollouts.live.items()},
+            agents=tuple(
+                wire.AgentSeen(agent=agent, last_us=last) for agent, last in sorted(self._beats.items())
+            ),
+            actions=tuple(sorted(policy.actions)),
+            unsandboxed=tuple(sorted(name for name, action in policy.actions.items() if action.unsandboxed)),
+        )
+
+    async def drain(self, _request: wire.Drain) -> wire.Done:
+        """Hand out no more effects."""
+        self.leases.draining = True
+        return wire.Done()
+
+    async def answer(self, request: wire.AnyRequest) -> wire.AnyAnswer:
+        """Do what a request asks. Raises any error of ours."""
+        return await self._answers[type(request)](request)
+
+
+_TOLD: Final = (
+    f.ProcessEnded, f.SnapshotSaved, f.SnapshotRestored, f.EpisodeClosed, f.MessageObserved, f.MetricObserved
+)  # fmt: skip

@@ -1,0 +1,158 @@
+"""The outbox: which effects wait for a worker, and where a decision stands.
+
+Effects are not sent anywhere. They become tasks in the transaction that journals the fact they follow from,
+and workers come and lease them.
+"""
+
+from collections.abc import Sequence
+from typing import Final, assert_never
+
+from engine.core.vocabulary.effects import AskPeople, Effect, PerformAction, TakeBack
+from engine.core.vocabulary.facts import (
+    EffectEnded,
+    Fact,
+    ProposalReceived,
+    UndoRequested,
+    VerdictReached,
+    decode,
+)
+from engine.core.vocabulary.ids import AgentId, CapabilityId, DecisionId, EffectId
+from engine.core.vocabulary.proposals import Proposal
+from engine.core.vocabulary.verdicts import Verdict
+from engine.core.work.endings import ENGINE
+from engine.errors import InputError
+from engine.ports import JournalReader, Task
+from engine.runtime.wire import DecisionStatus
+
+
+def tasks_of(effects: Sequence[Effect], now_us: int) -> list[Task]:
+    """Turn effects into tasks for the table. Questions to people are not tasks: somebody else asks them."""
+    tasks = []
+    for effect in effects:
+        match effect:
+            case PerformAction():
+                tasks.append(_perform(effect, now_us))
+            case TakeBack():
+                tasks.append(_take_back(effect, now_us))
+            case AskPeople():
+                pass
+            case _:
+                assert_never(effect)
+    return tasks
+
+
+def _perform(effect: PerformAction, now_us: int) -> Task:
+    effect_id = EffectId(effect.decision_id)
+    return Task(
+        effect_id=effect_id,
+        kind="perform",
+        of=effect_id,
+        decision_id=effect.decision_id,
+        proposal_id=effect.proposal_id,
+        agent=effect.agent,
+        capability=effect.capability,
+        action=effect.action,
+        priority=effect.priority,
+        queued_us=now_us,
+        idempotent=effect.run.idempotent,
+    )
+
+
+# People wait for these, and they make nothing worse: before everything agents may ask for.
+_FOR_PEOPLE: Final = -40
+UNDO: Final = CapabilityId("undo")
+"""What a person's undo runs as. To stop an agent and then take back what it did is one thought: the undo must
+not be held by the stop of that agent. A stop of everything holds it all the same."""
+
+
+def _take_back(effect: TakeBack, now_us: int) -> Task:
+    """Make the task of an undo. Nobody tries one twice by itself: a person asked, and is told."""
+    automatic = effect.by == ENGINE
+    return Task(
+        effect_id=effect.effect_id,
+        kind="undo",
+        of=effect.of,
+        decision_id=effect.decision_id,
+        proposal_id=effect.proposal_id,
+        agent=effect.agent if automatic else AgentId(effect.by),
+        capability=effect.capability if automatic else UNDO,
+        action=effect.action,
+        priority=_FOR_PEOPLE,
+        queued_us=now_us,
+        idempotent=False,
+        force=effect.force,
+    )
+
+
+def preview_of(verdict: Verdict, now_us: int) -> Task:
+    """Make the task of saying what a decided proposal would do. It changes nothing: it may be tried again."""
+    effect_id = EffectId(f"p_{verdict.decision_id[2:]}_{now_us}")
+    return Task(
+        effect_id=effect_id,
+        kind="preview",
+        of=EffectId(verdict.decision_id),
+        decision_id=verdict.decision_id,
+        proposal_id=verdict.proposal_id,
+        agent=verdict.agent,
+        capability=verdict.capability,
+        action=verdict.action,
+        priority=_FOR_PEOPLE,
+        queued_us=now_us,
+        idempotent=True,
+    )
+
+
+def verdict_of(journal: JournalReader, decision_id: DecisionId | EffectId) -> Verdict:
+    """Find the verdict behind a decision. Raises `InputError` when there is no such decision."""
+    fact = _fact(journal, f"verdict:{decision_id}")
+    if not isinstance(fact, VerdictReached):
+        raise InputError("no such decision", place=decision_id, cure="see `watchkeeper journal tail`")
+    return fact.verdict
+
+
+def proposal_of(journal: JournalReader, verdict: Verdict) -> Proposal:
+    """Find the proposal a verdict is about. Raises `InputError` when the journal lacks it."""
+    fact = _fact(journal, f"proposal:{verdict.proposal_id}")
+    if not isinstance(fact, ProposalReceived):
+        raise InputError(
+            "its proposal is missing", place=verdict.decision_id, cure="watchkeeper journal verify"
+        )
+    return fact.proposal
+
+
+def decision_behind(journal: JournalReader, effect_id: EffectId) -> DecisionId:
+    """Say which decision an effect began with: its own id, or for an undo that of what it takes back."""
+    fact = _fact(journal, f"undo:{effect_id}")
+    return fact.decision_id if isinstance(fact, UndoRequested) else DecisionId(effect_id)
+
+
+def ended(journal: JournalReader, effect_id: EffectId) -> EffectEnded | None:
+    """Return how an effect ended; `None` while it has not."""
+    fact = _fact(journal, f"ended:{effect_id}")
+    return fact if isinstance(fact, EffectEnded) else None
+
+
+def status_of(journal: JournalReader, verdict: Verdict) -> DecisionStatus:
+    """Say where a decision stands, from the journal and the task table alone."""
+    if verdict.word == "deny":
+        return "denied"
+    if verdict.word == "hold":
+        return "held"
+    if verdict.shadowed:
+        return "shadowed"
+    return effect_status(journal, EffectId(verdict.decision_id)) or "granted"
+
+
+def effect_status(journal: JournalReader, effect_id: EffectId) -> DecisionStatus | None:
+    """Say where an effect stands; `None` when there never was one of this id."""
+    # The task first: it leaves the table in the transaction that journals its end, never before.
+    task = journal.tasks.find(effect_id)
+    if task is not None:
+        return "running" if task.started else "queued"
+    end = ended(journal, effect_id)
+    return end.status if end is not None else None
+
+
+def _fact(journal: JournalReader, key: str) -> Fact | None:
+    record = journal.find(key)
+    return decode(record.body) if record is not None else None

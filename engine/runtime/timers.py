@@ -1,0 +1,82 @@
+"""Timers: APScheduler as the clock, and nothing but the clock.
+
+Every firing is a fact keyed by its schedule and the time it was due, so a second scheduler would change
+nothing. What must survive a restart lies in the journal.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Final
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+
+from engine.core.vocabulary.facts import TimePassed
+from engine.core.vocabulary.units import MINUTE_US
+from engine.errors import WatchkeeperError
+from engine.ports import Announcer, Durability
+from engine.runtime.live import Live
+
+_log = logging.getLogger(__name__)
+MINUTE: Final = "minute"
+
+
+class Timers:
+    """The schedules of one engine."""
+
+    def __init__(
+        self,
+        live: Live,
+        announcer: Announcer,
+        *,
+        snapshot_every_s: float,
+        tidy: Callable[[], Awaitable[None]],
+    ) -> None:
+        """`snapshot_every_s` of 0 means only by hand. `tidy` lets go of what is kept long enough."""
+        self._live, self._announcer, self._tidy = live, announcer, tidy
+        self._scheduler = AsyncIOScheduler(timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1})
+        add = self._scheduler.add_job
+        add(self.minute, CronTrigger(second=0, timezone=UTC), misfire_grace_time=None)
+        add(self.hour, CronTrigger(minute=0, timezone=UTC), misfire_grace_time=None)
+        if snapshot_every_s:
+            add(self.snapshot, IntervalTrigger(seconds=round(snapshot_every_s)), misfire_grace_time=None)
+
+    def start(self) -> None:
+        """Begin; needs a running event loop."""
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        """End at once; what is under way comes to its end by itself."""
+        self._scheduler.shutdown(wait=False)
+
+    async def minute(self) -> None:
+        """Tell the core that time passed."""
+        due_us = self._live.clock.now_us() // MINUTE_US * MINUTE_US
+        fact = TimePassed(at_us=due_us, schedule=MINUTE)
+        await self._quietly(
+            self._live.intake.take(f"time:{MINUTE}:{due_us}", fact, durability=Durability.RELAXED)
+        )
+
+    async def hour(self) -> None:
+        """Write state down, so that a start is quick, and let go of what was kept long enough."""
+        self._live.intake.snapshot()
+        await self._quietly(self._tidy())
+
+    async def snapshot(self) -> None:
+        """Copy journal, configuration and workspace."""
+        try:
+            saved = await self._live.save_snapshot()
+        except WatchkeeperError as failure:
+            self._announcer.announce("trouble", f"the snapshot failed: {failure}", urgent=True)
+            return
+        _log.info("snapshot %s at %s", saved.snapshot_id, datetime.now(UTC).isoformat(timespec="seconds"))
+
+    @staticmethod
+    async def _quietly(work: Awaitable[object]) -> None:
+        """What fails here was announced where it failed, and the next firing tries again."""
+        try:
+            await work
+        except WatchkeeperError as failure:
+            _log.warning("a timer could not do its work: %s", failure)
