@@ -46,7 +46,7 @@ def token() -> None:
     help="Let it work for so many days. [default: until it is revoked]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def create(
+def create(  # noqa: PLR0917 - click passes every option by name
     agent: str | None,
     capabilities: tuple[str, ...],
     person: str | None,

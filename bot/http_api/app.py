@@ -15,7 +15,6 @@ from bot.http_api.front import Front
 from bot.http_api.hearing import Engine
 from bot.http_api.outside import Outside
 from bot.http_api.problems import of_error, of_framework, of_validation, request_id
-from bot.http_api.standing import TaskOf
 from engine.errors import WatchkeeperError
 from engine.ports import DecisionsReader, Fence, Tokens
 
@@ -25,7 +24,6 @@ def make_app(
     engine: Engine,
     journal: Callable[[], DecisionsReader],
     looking: Callable[[], DecisionsReader],
-    task_of: TaskOf,
     tokens: Tokens,
     fence: Fence,
     sweep: Callable[[], object],
@@ -39,15 +37,14 @@ def make_app(
     """Make the application. It listens to the engine while its lifespan lasts.
 
     `journal` gives a reader for quick look-ups on the event loop, `looking` one of its own for long walks in
-    threads; both are asked for it every time. `task_of` says what the task table holds for an effect. `sweep`
-    ends what is under way behind the fence, and is called in a thread. `names` are the hosts it answers to
+    threads; both are asked for it every time. `sweep` ends what is under way behind the fence, and is called
+    in a thread. `names` are the hosts it answers to
     besides the loopback ones. `app.state.front` is what the routes work with.
     """
     front = Front(
         engine=engine,
         journal=journal,
         looking=looking,
-        task_of=task_of,
         tokens=tokens,
         fence=fence,
         sweep=sweep,

@@ -34,8 +34,8 @@ def routes(front: Front) -> APIRouter:
         "",
         operation_id="list_decisions",
         summary="Look through decisions, the newest first",
-        description="An agent sees its own, people see all. One page looks back over 100,000 records at most: "
-        "go on with `next` until it is null.",
+        description="An agent sees its own, people see all. One page looks back over 100,000 records at "
+        "most: go on with `next` until it is null.",
         response_class=Response,
         responses={**shown(answers.DecisionList, "A page of decisions"), **problems()},
     )
@@ -56,7 +56,7 @@ def routes(front: Front) -> APIRouter:
 
         def page_of(journal: DecisionsReader) -> tuple[Page, list[Standing]]:
             page = journal.decisions(wanted, before=query.cursor, most=query.limit)
-            found = [standing_from(journal, front.task_of, record) for record in page.records]
+            found = [standing_from(journal, record) for record in page.records]
             return page, [standing for standing in found if standing is not None]
 
         page, found = await front.look(page_of)
@@ -83,7 +83,7 @@ def routes(front: Front) -> APIRouter:
         summary="Have a decision explained, gate by gate",
         response_class=Response,
         responses={
-            **shown(Explanation, "Every gate's answer, as JSON or as text", text__plain="text"),
+            **shown(Explanation, "Every gate's answer, as JSON or as text", "text/plain"),
             **problems(404),
         },
     )

@@ -37,11 +37,10 @@ _WITH_BODY: Final = (408, 413, 415)
 Responses = dict[int | str, dict[str, Any]]
 
 
-def shown(kind: type[Struct], description: str, *, status: int = 200, **more: str) -> Responses:
-    """Describe what a route answers. `more` adds media types, slashes written as two underscores."""
+def shown(kind: type[Struct], description: str, *text: str, status: int = 200) -> Responses:
+    """Describe what a route answers; `text` names the media types it can also be had in, as plain text."""
     content: dict[str, Any] = {answers.JSON: {"schema": {"$ref": _REF.format(name=kind.__name__)}}}
-    for media_type, _ in more.items():
-        content[media_type.replace("__", "/")] = {"schema": {"type": "string"}}
+    content |= {media_type: {"schema": {"type": "string"}} for media_type in text}
     return {status: {"description": description, "content": content}}
 
 

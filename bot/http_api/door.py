@@ -41,7 +41,12 @@ class SteadyWindow(MemoryStorage):
         taken.extend([now_s] * amount)
         return True
 
-    def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:  # noqa: ARG002 - the library's signature
+    def get_moving_window(
+        self,
+        key: str,
+        limit: int,  # noqa: ARG002 - the library's signature
+        expiry: int,
+    ) -> tuple[float, int]:
         """Return when the window began, and how much of it is taken."""
         now_s = time.monotonic()
         inside = [at_s for at_s in self._taken[key] if at_s > now_s - expiry]
@@ -70,7 +75,7 @@ class Door:
             raise of_error(error) from error
         if holder is None:
             raise _unauthorised("no such token, or it was revoked, or its time is over", "invalid_token")
-        # The kill switch has a count of its own: whatever else a token was used for, it can still stop things.
+        # The kill switch has a count of its own: whatever else a token was used for, it can still stop.
         count = "kill" if scope["path"] == KILL else "other"
         if not self._limiter.hit(self._most, holder.token_id, count):
             raise Problem(

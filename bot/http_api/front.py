@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Annotated, Any, Final, TypeVar, cast
 
 from fastapi import Depends
@@ -12,9 +12,9 @@ from starlette.requests import Request
 
 from bot.http_api.hearing import Engine, Hearing
 from bot.http_api.problems import Problem
-from bot.http_api.standing import Standing, TaskOf, standing_of
+from bot.http_api.standing import Standing, standing_of
 from engine.core.vocabulary.ids import AgentId, DecisionId, PersonId
-from engine.errors import InputError, Unreachable
+from engine.errors import InputError, Unreachable, WatchkeeperError
 from engine.ports import DecisionsReader, Fence, Holder, Tokens
 from engine.runtime import wire
 
@@ -35,7 +35,6 @@ class Front:
         engine: Engine,
         journal: Callable[[], DecisionsReader],
         looking: Callable[[], DecisionsReader],
-        task_of: TaskOf,
         tokens: Tokens,
         fence: Fence,
         sweep: Callable[[], object],
@@ -44,7 +43,7 @@ class Front:
     ) -> None:
         """Take what `make_app` was given."""
         self.engine, self.tokens, self.fence, self.sweep = engine, tokens, fence, sweep
-        self.task_of, self.version, self.keep_alive_s = task_of, version, keep_alive_s
+        self.version, self.keep_alive_s = version, keep_alive_s
         self._journal, self._looking = journal, looking
         self.hearing = Hearing(engine)
         self.stoppers = ThreadPoolExecutor(_STOPPERS, thread_name_prefix="stop")
@@ -65,10 +64,23 @@ class Front:
             self.stoppers.shutdown(wait=False, cancel_futures=True)
 
     async def ask(
-        self, request: wire.AnyRequest, kind: type[_Answer], *, timeout_s: float | None = None
+        self,
+        request: wire.AnyRequest,
+        kind: type[_Answer],
+        *,
+        timeout_s: float | None = None,
+        wrong: str = "conflict",
     ) -> _Answer:
-        """Ask the engine, and return an answer of this kind. Raises as the engine refuses, or `Unreachable`."""
-        answer = await self.engine.ask(request, timeout_s=timeout_s)
+        """Ask the engine, and return an answer of this kind.
+
+        Raises as the engine refuses, and `Unreachable`. What it finds wrong with a request whose form was
+        checked here is, as a rule, that things stand otherwise; `wrong` names another problem.
+        """
+        try:
+            answer = await self.engine.ask(request, timeout_s=timeout_s)
+        except InputError as error:
+            cure = error.cure or "see where it stands: GET /v1/decisions, /v1/stops, /v1/status"
+            raise Problem(wrong, error.message, cure=cure, place=error.place or "") from error
         if not isinstance(answer, kind):
             raise Unreachable(
                 f"the engine answered {type(answer).__name__} where {kind.__name__} was due",
@@ -86,7 +98,7 @@ class Front:
 
     def standing(self, decision: DecisionId, holder: Holder) -> Standing:
         """Return where a decision stands. An agent's token finds its own only: others do not exist for it."""
-        found = standing_of(self.journal(), self.task_of, decision)
+        found = standing_of(self.journal(), decision)
         if found is None or not may_see(holder, found.verdict.agent):
             raise Problem("not-found", f"no decision {decision}", cure="copy the whole id")
         return found
@@ -99,7 +111,7 @@ class Front:
         end = loop.time() + wait_s
         with self.hearing.about(decision) as flag:
             while True:
-                standing = standing_of(self.journal(), self.task_of, decision)
+                standing = standing_of(self.journal(), decision)
                 left_s = end - loop.time()
                 if (standing is not None and until(standing)) or left_s <= 0 or self.hearing.closing:
                     return standing
@@ -206,8 +218,6 @@ class Presence:
         seen = wire.SeePerson(person=PersonId(holder.name), role=holder.role or "viewer")
         try:
             await self._front.engine.ask(seen)
-        except BaseException:
+        except WatchkeeperError:
             # The next call says it again.
-            with suppress(KeyError):
-                del self._last_s[key]
-            raise
+            self._last_s.pop(key, None)

@@ -4,6 +4,7 @@ from datetime import datetime
 from decimal import ROUND_CEILING, Decimal
 from typing import Annotated, Any, Final, Literal
 
+from msgspec import UNSET
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from engine.core.vocabulary.facts import Scope
@@ -111,6 +112,10 @@ class ProposalBody(Body):
     ] = None
     rationale: Text = ""
     options: Annotated[list[OptionBody], Field(max_length=50)] = []
+    priority: Annotated[
+        int | None,
+        Field(ge=-20, le=20, description="The smaller goes first; null: as the registry says"),
+    ] = None
 
     def proposal(self, *, agent: AgentId, proposal_id: ProposalId) -> Proposal:
         """Return it in the words of the core."""
@@ -128,6 +133,7 @@ class ProposalBody(Body):
             confidence=self.confidence,
             rationale=self.rationale,
             options=tuple(Option(name=option.name, why_not=option.why_not) for option in self.options),
+            priority=UNSET if self.priority is None else self.priority,
         )
 
 

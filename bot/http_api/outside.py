@@ -1,4 +1,4 @@
-"""The outermost layer: which host was asked, how much may come in and how slowly, and what goes into the log."""
+"""The outermost layer: which host was asked, how much comes in and how slowly, and what goes into the log."""
 
 import asyncio
 import contextlib
@@ -63,7 +63,7 @@ class Outside:
         given = headers.get(b"x-request-id", b"")
         request_id = given.decode() if _OURS.fullmatch(given) else secrets.token_hex(8)
         scope.setdefault("state", {})["request_id"] = request_id
-        current_request.set(request_id)
+        before = current_request.set(request_id)
         answer = _Answer(send, request_id)
         body = _Body(receive, self._most, self._within_s)
         started_s = asyncio.get_running_loop().time()
@@ -81,6 +81,7 @@ class Outside:
                 took_ms,
                 f"{holder.kind} {holder.name} ({holder.token_id})" if holder else "nobody",
             )
+            current_request.reset(before)
 
     async def _inside(
         self, scope: Scope, headers: dict[bytes, bytes], body: "_Body", answer: "_Answer"

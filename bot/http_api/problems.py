@@ -18,8 +18,9 @@ from engine.errors import (
     JournalBusy,
     JournalError,
     LeaseLost,
-    StorageError,
+    OutcomeUnknown,
     Stopped,
+    StorageError,
     Unreachable,
     WatchkeeperError,
     WorldMovedOn,
@@ -60,6 +61,7 @@ _BY_ERROR: Final[tuple[tuple[type[WatchkeeperError], str], ...]] = (
     (WorldMovedOn, "world-moved-on"),
     (EffectRefused, "refused"),
     (LeaseLost, "conflict"),
+    (OutcomeUnknown, "conflict"),
     (ChainBroken, "journal"),
     (JournalBusy, "journal"),
     (JournalError, "conflict"),
@@ -131,7 +133,8 @@ def of_error(error: WatchkeeperError) -> Problem:
     """Turn one of our errors into a problem, with its place and cure."""
     kind = next((kind for raised, kind in _BY_ERROR if isinstance(error, raised)), "bug")
     retry = {"Retry-After": str(RETRY_S)} if TITLES[kind][0] == 503 else {}
-    return Problem(kind, error.message, cure=error.cure or "", place=error.place or "", headers=retry)
+    cure = error.cure or "see watchkeeper status"
+    return Problem(kind, error.message, cure=cure, place=error.place or "", headers=retry)
 
 
 def of_framework(error: HTTPException) -> Problem:

@@ -4,7 +4,6 @@ import secrets
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Header, Path, Query
-from msgspec import structs
 from starlette.responses import Response
 
 from bot.http_api import answers
@@ -13,7 +12,7 @@ from bot.http_api.front import Agent, Front
 from bot.http_api.models import KEY, OutcomeBody, ProposalBody
 from bot.http_api.problems import Problem
 from bot.http_api.routing import StrictRoute
-from bot.http_api.standing import Standing, proposal_of, standing_of
+from bot.http_api.standing import Standing, proposal_of
 from engine.adapters.token_file import may_propose
 from engine.core.vocabulary.ids import AgentId, CapabilityId, ProposalId, decision_id
 from engine.errors import ChainBroken, JournalBusy, JournalError
@@ -81,7 +80,7 @@ def routes(front: Front) -> APIRouter:
         except ValueError as wrong:
             raise Problem("invalid", str(wrong), cure="mend that part of the proposal") from wrong
         try:
-            decided = await front.ask(request, wire.Decided)
+            decided = await front.ask(request, wire.Decided, wrong="invalid")
         except JournalError as taken:
             if isinstance(taken, ChainBroken | JournalBusy):
                 raise
@@ -93,26 +92,13 @@ def routes(front: Front) -> APIRouter:
             ) from taken
         standing = Standing(verdict=decided.verdict, seq=decided.seq, status=decided.status)
         if decided.status not in _AT_ONCE:
-            standing = await _followed(standing, wait_s)
+            decision = decided.verdict.decision_id
+            standing = await front.settle(decision, wait_s, lambda now: now.final) or standing
         return answers.answer(
             answers.decision_of(standing),
             200 if standing.final else 202,
             location=f"/v1/decisions/{standing.verdict.decision_id}",
         )
-
-    async def _followed(standing: Standing, wait_s: float) -> Standing:
-        """Wait for the end of what was allowed, if that was asked for, and add what is known of it."""
-        if standing.status == "granted":
-            return standing
-        decision = standing.verdict.decision_id
-        if standing.final or wait_s == 0:
-            found = standing_of(front.journal(), front.task_of, decision) if standing.final else None
-        else:
-            found = await front.settle(decision, wait_s, lambda now: now.final)
-        if found is None:
-            return standing
-        # The engine knows an action by its registry, and may know it as queued before the reader sees the task.
-        return found if found.status != "granted" else structs.replace(found, status=standing.status)
 
     @router.post(
         "/proposals/{proposal_id}/outcome",

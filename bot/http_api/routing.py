@@ -15,7 +15,7 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class StrictRequest(Request):
-    """A request whose JSON is read strictly: no NaN, no infinity, no half characters, no bottomless nesting."""
+    """A request whose JSON is read strictly: no NaN, no half characters, no bottomless nesting."""
 
     async def json(self) -> Any:
         """Return the body. Raises a problem, which the framework lets through as it is."""

@@ -104,7 +104,7 @@ async def serve(
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, except that we listen to signals ourselves and wake those who wait before it waits for them."""
+    """uvicorn, but we listen to signals ourselves, and wake those who wait before it waits for them."""
 
     def __init__(self, config: uvicorn.Config, front: Front) -> None:
         super().__init__(config)

@@ -1,6 +1,6 @@
-"""Where a decision stands: pieced together from the journal and the task table, with the engine or without."""
+"""Where a decision stands: pieced together from journal and task table, with the engine or without."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 from msgspec import Struct
@@ -8,7 +8,6 @@ from msgspec import Struct
 from engine.core.vocabulary.chain import Record
 from engine.core.vocabulary.effects import Result
 from engine.core.vocabulary.facts import (
-    EffectEnded,
     Fact,
     OutcomeReported,
     ProposalReceived,
@@ -19,14 +18,13 @@ from engine.core.vocabulary.facts import (
 from engine.core.vocabulary.ids import DecisionId, EffectId, ProposalId, undo_id
 from engine.core.vocabulary.proposals import Proposal
 from engine.core.vocabulary.verdicts import Verdict
-from engine.ports import DecisionsReader, Task
+from engine.ports import DecisionsReader
+from engine.runtime.outbox import effect_status, ended, status_of
 from engine.runtime.wire import DecisionStatus
 
 OPEN: Final = frozenset({"queued", "running"})
 """Statuses that change without anybody doing more about it. Every other one stands."""
-
-TaskOf = Callable[[EffectId], Task | None]
-"""Returns the task of an effect as the table has it now, or `None` when there is none."""
+_NOT_OURS: Final = frozenset({"denied", "held", "shadowed", "granted"})
 
 
 class UndoStanding(Struct, frozen=True, kw_only=True):
@@ -75,53 +73,38 @@ class Step(Struct, frozen=True, kw_only=True):
     result: Result | None
 
 
-def standing_of(journal: DecisionsReader, task_of: TaskOf, decision: DecisionId) -> Standing | None:
+def standing_of(journal: DecisionsReader, decision: DecisionId) -> Standing | None:
     """Return where a decision stands, or `None` when there is no such decision."""
     record = journal.find(f"verdict:{decision}")
-    return None if record is None else standing_from(journal, task_of, record)
+    return None if record is None else standing_from(journal, record)
 
 
-def standing_from(journal: DecisionsReader, task_of: TaskOf, record: Record) -> Standing | None:
+def standing_from(journal: DecisionsReader, record: Record) -> Standing | None:
     """Return where the decision stands that a record holds, or `None` when it holds none."""
     fact = decode(record.body)
     if not isinstance(fact, VerdictReached):
         return None
     verdict = fact.verdict
-    if (status := at_once(verdict)) is not None:
-        return Standing(verdict=verdict, seq=record.seq, status=status)
+    status = status_of(journal, verdict)
+    if status in _NOT_OURS:
+        said = _fact(journal, f"outcome:{verdict.proposal_id}")
+        outcome = said if isinstance(said, OutcomeReported) else None
+        return Standing(verdict=verdict, seq=record.seq, status=status, outcome=outcome)
     effect = EffectId(verdict.decision_id)
-    found = _effect(journal, task_of, effect)
-    if found is not None:
-        return Standing(
-            verdict=verdict,
-            seq=record.seq,
-            status=found[0],
-            result=found[1],
-            undos=tuple(_undos(journal, task_of, effect)),
-        )
-    said = _fact(journal, f"outcome:{verdict.proposal_id}")
     return Standing(
         verdict=verdict,
         seq=record.seq,
-        status="granted",
-        outcome=said if isinstance(said, OutcomeReported) else None,
+        status=status,
+        result=_result(journal, effect),
+        undos=tuple(_undos(journal, effect)),
     )
 
 
-def at_once(verdict: Verdict) -> DecisionStatus | None:
-    """Return the status of a verdict that nothing is performed on, or `None` when something may be."""
-    if verdict.word == "deny":
-        return "denied"
-    if verdict.word == "hold":
-        return "held"
-    return "shadowed" if verdict.shadowed else None
-
-
-def history_of(journal: DecisionsReader, task_of: TaskOf, standing: Standing) -> list[Step]:
+def history_of(journal: DecisionsReader, standing: Standing) -> list[Step]:
     """Return everything that happened to a decision, in the order of the journal."""
     verdict = standing.verdict
     effect = EffectId(verdict.decision_id)
-    performed = standing.status not in {"denied", "held", "shadowed", "granted"}
+    performed = standing.status not in _NOT_OURS
     steps = [
         Step(
             seq=standing.seq,
@@ -149,24 +132,12 @@ def proposal_of(journal: DecisionsReader, proposal: ProposalId) -> Proposal | No
     return fact.proposal if isinstance(fact, ProposalReceived) else None
 
 
-def _effect(
-    journal: DecisionsReader, task_of: TaskOf, effect: EffectId
-) -> tuple[DecisionStatus, Result | None] | None:
-    """Return how far an effect is, or `None` when there is none.
-
-    The task is looked for first: it leaves the table in the very commit that says how it ended, so an effect
-    that has neither, looked for in this order, was never ours to perform.
-    """
-    task = task_of(effect)
-    ended = _fact(journal, f"ended:{effect}")
-    if isinstance(ended, EffectEnded):
-        return ended.status, ended.result
-    if task is None:
-        return None
-    return ("running" if task.started and task.worker else "queued"), None
+def _result(journal: DecisionsReader, effect: EffectId) -> Result | None:
+    end = ended(journal, effect)
+    return end.result if end is not None else None
 
 
-def _undos(journal: DecisionsReader, task_of: TaskOf, of: EffectId) -> Iterator[UndoStanding]:
+def _undos(journal: DecisionsReader, of: EffectId) -> Iterator[UndoStanding]:
     """Walk every taking back of an effect, each followed by the taking back of that."""
     nth = 1
     while True:
@@ -174,11 +145,15 @@ def _undos(journal: DecisionsReader, task_of: TaskOf, of: EffectId) -> Iterator[
         asked = _fact(journal, f"undo:{effect}")
         if not isinstance(asked, UndoRequested):
             return
-        status, result = _effect(journal, task_of, effect) or ("queued", None)
         yield UndoStanding(
-            effect_id=effect, of=of, by=asked.by, reason=asked.reason, status=status, result=result
+            effect_id=effect,
+            of=of,
+            by=asked.by,
+            reason=asked.reason,
+            status=effect_status(journal, effect) or "queued",
+            result=_result(journal, effect),
         )
-        yield from _undos(journal, task_of, effect)
+        yield from _undos(journal, effect)
         nth += 1
 
 
@@ -187,14 +162,12 @@ def _steps(journal: DecisionsReader, effect: EffectId, *, undo: bool) -> list[St
         Step(seq=record.seq, effect_id=effect, undo=undo, status="running", result=None)
         for record in journal.with_prefix(f"started:{effect}:")
     ]
+    end = ended(journal, effect)
     record = journal.find(f"ended:{effect}")
-    ended = decode(record.body) if record is not None else None
-    if record is None or not isinstance(ended, EffectEnded):
+    if record is None or end is None:
         return began
-    return [
-        *began,
-        Step(seq=record.seq, effect_id=effect, undo=undo, status=ended.status, result=ended.result),
-    ]
+    over = Step(seq=record.seq, effect_id=effect, undo=undo, status=end.status, result=end.result)
+    return [*began, over]
 
 
 def _fact(journal: DecisionsReader, key: str) -> Fact | None:

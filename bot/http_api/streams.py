@@ -1,7 +1,7 @@
 """Server-sent events: one decision until nothing of it is under way, or everything that happens.
 
-What is sent is read from the journal and numbered by its records, so whoever lost the connection says where it
-was (`Last-Event-ID`) and misses nothing.
+What is sent is read from the journal and numbered by its records, so whoever lost the connection says where
+it was (`Last-Event-ID`) and misses nothing.
 """
 
 import asyncio
@@ -56,8 +56,8 @@ def routes(front: Front) -> APIRouter:
         "/decisions/{decision_id}/stream",
         operation_id="stream_decision",
         summary="Follow one decision until nothing of it is under way",
-        description="Events are `status` and, for what is taken back, `undo`. Asked again after the last one, "
-        "the answer is 204, at which browsers stop asking.",
+        description="Events are `status` and, for what is taken back, `undo`. Asked again after the last "
+        "one, the answer is 204, at which browsers stop asking.",
         response_class=Response,
         responses={
             **streamed("Changes as they come"),
@@ -69,7 +69,7 @@ def routes(front: Front) -> APIRouter:
         request: Request, holder: Anybody, decision_id: DecisionKey, last: LastSeen = None
     ) -> Response:
         standing = front.standing(DecisionId(decision_id), holder)
-        steps = history_of(front.journal(), front.task_of, standing)
+        steps = history_of(front.journal(), standing)
         if standing.settled and last is not None and steps[-1].seq <= last:
             return Response(status_code=204)
         return opened(holder, _decision(front, standing, last or 0, request.state.still_in))
@@ -78,8 +78,8 @@ def routes(front: Front) -> APIRouter:
         "/stream",
         operation_id="stream",
         summary="Follow everything that happens",
-        description="Each event is a fact, named by its kind. People see all facts; an agent sees those about "
-        "its own proposals, and stops. Begins now, or after `after` or Last-Event-ID.",
+        description="Each event is a fact, named by its kind. People see all facts; an agent sees those "
+        "about its own proposals, and stops. Begins now, or after `after` or Last-Event-ID.",
         response_class=Response,
         responses={**streamed("Facts as they come"), **problems()},
     )
@@ -127,8 +127,8 @@ async def _decision(
     with front.hearing.about(decision) as flag:
         while True:
             journal = front.journal()
-            now = standing_of(journal, front.task_of, decision) or standing
-            for step in history_of(journal, front.task_of, now):
+            now = standing_of(journal, decision) or standing
+            for step in history_of(journal, now):
                 if step.seq > last:
                     last = step.seq
                     yield _event(last, "undo" if step.undo else "status", answers.encoded(step))

@@ -1,6 +1,5 @@
 """Looking through a journal for its decisions, the newest first, on a read-only connection of its own."""
 
-import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -43,7 +42,7 @@ class DecisionsView(SqliteReader):
                 conditions.append(f"json_extract(body, '$.verdict.{field}') = ?")
                 values.append(value)
         if (capability := wanted.capability) is not None:
-            if capability_name(capability) != capability:
+            if str(capability_name(capability)) != capability:
                 conditions.append("json_extract(body, '$.verdict.capability') = ?")
                 values.append(capability)
             else:
@@ -120,7 +119,7 @@ class Current(Generic[_Reader]):
         """Return the reader of the file as it is now. Raises as opening it does, `InputError` for none."""
         with self._opening:
             try:
-                found = os.stat(self._path)
+                found = self._path.stat()
                 file = (found.st_dev, found.st_ino)
             except OSError:
                 file = None

@@ -29,8 +29,8 @@ _SECRET_BYTES: Final = 32
 _ID_BYTES: Final = 5
 _TOKEN: Final = re.compile(r"wk_([a-z2-7]{8})_([a-z2-7]{52})")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-"""Without a colon: a proposal's id is the agent's name, a colon and the agent's own key, and no agent may make
-one that reads like another's."""
+"""Without a colon: a proposal's id is the agent's name, a colon and the agent's own key, and no agent may
+make one that reads like another's."""
 _NOBODY: Final = "0" * 64
 
 Kind = Literal["agent", "person"]
@@ -150,15 +150,13 @@ class TokenFile:
         """Return the tokens by id, read again when another file took the place of the last one."""
         with self._reading:
             try:
-                found = self._path.stat()
-            except FileNotFoundError:
-                self._seen, self._by_id = None, {}
-                return self._by_id
-            except OSError as error:
                 # Whoever cannot read the list lets nobody in.
                 with storage_errors(self._path):
-                    raise error
-            # Each change makes a new file, so its number alone would nearly do; numbers are used again, though.
+                    found = self._path.stat()
+            except InputError:
+                self._seen, self._by_id = None, {}
+                return self._by_id
+            # Each change makes a new file, so its number would nearly do; numbers are used again, though.
             seen = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_mode)
             if seen != self._seen:
                 self._by_id = self._read(found)
@@ -225,7 +223,7 @@ def _check(kind: Kind, name: str, role: Role | None, capabilities: tuple[str, ..
     if not _NAME.fullmatch(name):
         raise InputError(
             f"{name!r} is not a name",
-            cure="use up to 64 letters, digits, dots, dashes and underscores, beginning with a letter or digit",
+            cure="use up to 64 letters, digits, dots, dashes and underscores, not beginning with a sign",
         )
     if kind == "agent" and role is not None:
         raise InputError("an agent has no role", cure="leave --role out, or make the token for a person")
