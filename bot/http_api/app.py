@@ -8,6 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 
 from bot.http_api import decisions, document, override, proposals, service, streams
 from bot.http_api.door import Door
@@ -79,6 +80,19 @@ def make_app(
     return app
 
 
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+
+def _methods(request: Request) -> list[str]:
+    """Say which methods an address takes. The framework names those of the first of its routes only."""
+    routes = request.app.router.routes
+    return [
+        method
+        for method in _METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    ]
+
+
 async def _refused(request: Request, error: Exception) -> Response:
     if isinstance(error, WatchkeeperError):
         problem = of_error(error)
@@ -86,6 +100,8 @@ async def _refused(request: Request, error: Exception) -> Response:
         problem = of_validation(error)
     elif isinstance(error, HTTPException):
         problem = of_framework(error)
+        if problem.status_code == 405:
+            problem.headers = {"Allow": ", ".join(_methods(request))}
     else:
         raise error
     return problem.response(request_id(request))

@@ -14,7 +14,8 @@ from bot.http_api.problems import Problem
 from bot.http_api.routing import StrictRoute, check_accept
 from bot.http_api.standing import Standing, proposal_of, standing_from
 from engine.core.explain import Explanation, explain, text
-from engine.core.vocabulary.ids import ActionName, AgentId, CapabilityId, DecisionId, EffectId
+from engine.core.vocabulary.ids import ActionName, AgentId, CapabilityId, DecisionId, EffectId, ProposalId
+from engine.core.vocabulary.ids import decision_id as decision_id_of
 from engine.core.vocabulary.units import parse_time
 from engine.ports import DecisionFilter, DecisionsReader, Page
 from engine.runtime import wire
@@ -23,7 +24,9 @@ _EXPLAINED = (answers.JSON, "text/plain")
 _PREVIEW_S = 30.0
 _PLAIN_UNDO = UndoBody()
 
-DecisionKey = Annotated[str, Path(pattern=r"^d_[0-9a-f]{15}$", examples=["d_7e566b8fac673f6"])]
+# The decision on the proposal that the document's other examples are about.
+EXAMPLE = decision_id_of(ProposalId("coder-1:ticket-17.step-3"))
+DecisionKey = Annotated[str, Path(pattern=r"^d_[0-9a-f]{15}$", examples=[EXAMPLE])]
 
 
 def routes(front: Front) -> APIRouter:

@@ -34,6 +34,16 @@ _ANSWERS: Final[tuple[type[Struct], ...]] = (
 _EVERYWHERE: Final = (401, 403, 406, 421, 422, 429, 500, 503, 507)
 _WITH_BODY: Final = (408, 413, 415)
 
+# One event of a stream, as those who write about streams in OpenAPI agree to describe it.
+_EVENT: Final = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string", "description": "The record of the journal; send it as Last-Event-ID"},
+        "event": {"type": "string"},
+        "data": {"type": "string", "contentMediaType": answers.JSON},
+    },
+}
+
 Responses = dict[int | str, dict[str, Any]]
 
 
@@ -46,9 +56,7 @@ def shown(kind: type[Struct], description: str, *text: str, status: int = 200) -
 
 def streamed(description: str) -> Responses:
     """Describe a route that answers with server-sent events."""
-    return {
-        200: {"description": description, "content": {"text/event-stream": {"schema": {"type": "string"}}}}
-    }
+    return {200: {"description": description, "content": {"text/event-stream": {"schema": _EVENT}}}}
 
 
 def problems(*statuses: int, body: bool = False, open_to_all: bool = False) -> Responses:
@@ -74,6 +82,14 @@ def install(app: FastAPI, *, version: str) -> None:
     app.openapi = made  # type: ignore[method-assign]  # the framework's documented way to extend it
 
 
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """Leave null out of what a query or header may be: there it would be the word null. Absent is enough."""
+    kinds = [kind for kind in schema.get("anyOf", ()) if kind != {"type": "null"}]
+    if len(kinds) != 1:
+        return schema
+    return {name: value for name, value in schema.items() if name != "anyOf"} | kinds[0]
+
+
 def _document(app: FastAPI, version: str) -> dict[str, Any]:
     document = get_openapi(
         title="Watchkeeper",
@@ -93,4 +109,6 @@ def _document(app: FastAPI, version: str) -> dict[str, Any]:
     for path, methods in document["paths"].items():
         for operation in methods.values():
             operation["security"] = [] if path in OPEN else [{"token": []}]
+            for parameter in operation.get("parameters", ()):
+                parameter["schema"] = _without_null(parameter["schema"])
     return document

@@ -1,5 +1,6 @@
 """What comes in: bodies and queries, checked strictly; a key that is not known is refused."""
 
+import re
 from datetime import datetime
 from decimal import ROUND_CEILING, Decimal
 from typing import Annotated, Any, Final, Literal
@@ -23,6 +24,8 @@ KEY: Final = r"^[A-Za-z0-9._~:+=-]{1,100}$"
 _SCOPE: Final = r"^(all|(agent|capability|action):[A-Za-z0-9][A-Za-z0-9_.:/@-]{0,127})$"
 _MOST_USD: Final = 10**12
 _FINEST: Final = Decimal(1).scaleb(-12)
+_DIGITS: Final = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?")
+_ISO: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9:.]{5,15}([Zz]|[+-][0-9]{2}:?[0-9]{2})?")
 
 Name = Annotated[str, Field(pattern=_NAME)]
 Text = Annotated[str, Field(max_length=10_000)]
@@ -34,8 +37,11 @@ def _amount(given: object) -> object:
     if isinstance(given, bool) or not isinstance(given, int | float | str):
         # pydantic makes a complaint of a ValueError only.
         raise ValueError("give an amount in US dollars, as a number or as text")  # noqa: TRY004 - see above
-    amount = Decimal(repr(given) if isinstance(given, float) else given)
-    return amount.quantize(_FINEST, ROUND_CEILING) if isinstance(given, float) else amount
+    if isinstance(given, float):
+        return Decimal(repr(given)).quantize(_FINEST, ROUND_CEILING)
+    if isinstance(given, str) and not _DIGITS.fullmatch(given):
+        raise ValueError("give an amount in US dollars, such as 12 or 0.02")
+    return Decimal(given)
 
 
 Usd = Annotated[
@@ -46,12 +52,30 @@ Usd = Annotated[
         {
             "anyOf": [
                 {"type": "number", "minimum": 0, "maximum": _MOST_USD},
-                {"type": "string", "pattern": r"^\d{1,12}(\.\d{1,12})?$"},
+                {"type": "string", "pattern": f"^{_DIGITS.pattern}$"},
             ],
             "description": "US dollars; as text when every digit counts",
         }
     ),
 ]
+
+
+def _time(given: object) -> object:
+    """Refuse numbers, which pydantic would take for seconds since 1970."""
+    if isinstance(given, str) and not _ISO.fullmatch(given):
+        raise ValueError("give a time such as 2026-11-25T08:00:00Z")
+    return given
+
+
+Time = Annotated[datetime, BeforeValidator(_time)]
+
+
+def _whole(given: object) -> object:
+    """Take 3.0 for 3, as JSON Schema does: to JSON they are one number."""
+    return int(given) if isinstance(given, float) and given.is_integer() else given
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
 
 
 class Body(BaseModel):
@@ -64,8 +88,8 @@ class ImpactBody(Body):
     """What an action is expected to touch."""
 
     cost_usd: Usd = Decimal(0)
-    files: Annotated[int, Field(ge=0, le=10**9)] = 0
-    api_calls: Annotated[int, Field(ge=0, le=10**9)] = 0
+    files: Annotated[Whole, Field(ge=0, le=10**9)] = 0
+    api_calls: Annotated[Whole, Field(ge=0, le=10**9)] = 0
 
 
 class OptionBody(Body):
@@ -113,7 +137,7 @@ class ProposalBody(Body):
     rationale: Text = ""
     options: Annotated[list[OptionBody], Field(max_length=50)] = []
     priority: Annotated[
-        int | None,
+        Whole | None,
         Field(ge=-20, le=20, description="The smaller goes first; null: as the registry says"),
     ] = None
 
@@ -233,7 +257,7 @@ class DecisionsQuery(BaseModel):
     )
     action: Name | None = None
     word: Literal["allow", "hold", "deny"] | None = None
-    since: Annotated[datetime | None, Field(description="Decided then or later; UTC without a zone")] = None
-    until: Annotated[datetime | None, Field(description="Decided before; UTC without a zone")] = None
+    since: Annotated[Time | None, Field(description="Decided then or later; UTC without a zone")] = None
+    until: Annotated[Time | None, Field(description="Decided before; UTC without a zone")] = None
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     cursor: Annotated[int | None, Field(ge=1, le=2**62, description="`next` of the page before")] = None

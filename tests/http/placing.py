@@ -9,7 +9,7 @@ import socket
 import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 from fastapi import FastAPI
@@ -167,7 +167,7 @@ class Place:
         def main() -> None:
             try:
                 asyncio.run(run())
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 - handed to the thread that asks
                 failed.append(error)
 
         thread = threading.Thread(target=main)
@@ -230,7 +230,7 @@ class Silent:
         self._listener.bind(str(path))
         self._listener.listen(64)
 
-    def __enter__(self) -> Silent:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_raised: object) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import os
 import signal
 import socket
 import stat
@@ -20,8 +19,8 @@ from bot.http_api.serving import read_address, serve
 from engine.errors import InputError, StorageError
 from engine.runtime import wire
 from engine.runtime.client import EngineClient
-from tests.http.placing import ALLOWED, GRANTED, waited
 from tests.house.tree import ROOT
+from tests.http.placing import ALLOWED, GRANTED, waited
 
 
 class Frames:
@@ -134,24 +133,28 @@ def test_everything_is_streamed_to_people_and_its_own_to_an_agent(place):
 
 
 def test_a_silent_stream_says_that_it_is_there_and_ends_with_its_token(place):
-    with place.served(keep_alive_s=0.2) as url, httpx.Client(base_url=url, timeout=20) as client:
-        with client.stream("GET", "/v1/stream", headers=place.bearer("coder-2")) as response:
-            frames = iter(Frames(response))
-            assert next(frames) == {"comment": "begins"}
-            assert next(frames) == {"comment": "still here"}
-            entry = next(one for one in place.tokens.entries() if one.name == "coder-2")
-            place.tokens.revoke(entry.id)
-            rest = list(frames)
+    with (
+        place.served(keep_alive_s=0.2) as url,
+        httpx.stream("GET", f"{url}/v1/stream", headers=place.bearer("coder-2"), timeout=20) as response,
+    ):
+        frames = iter(Frames(response))
+        assert next(frames) == {"comment": "begins"}
+        assert next(frames) == {"comment": "still here"}
+        entry = next(one for one in place.tokens.entries() if one.name == "coder-2")
+        place.tokens.revoke(entry.id)
+        rest = list(frames)
     assert all("comment" in frame for frame in rest)
 
 
 def test_one_token_opens_only_so_many_streams(place):
     with place.served() as url, httpx.Client(base_url=url, headers=place.bearer("vic"), timeout=20) as client:
+        reading = []  # kept, for a reader that is let go closes its connection
         with contextlib.ExitStack() as stack:
             for _ in range(16):
                 response = stack.enter_context(client.stream("GET", "/v1/stream"))
                 assert response.status_code == 200
-                next(iter(response.iter_lines()))
+                reading.append(response.iter_lines())
+                next(reading[-1])
             assert client.get("/v1/stream").status_code == 429
         for _ in range(100):
             with client.stream("GET", "/v1/stream") as response:
@@ -302,4 +305,4 @@ async def test_a_host_that_is_not_this_machines_is_said(place):
 
 
 def test_the_list_of_tokens_is_its_owners_alone(place):
-    assert stat.S_IMODE(os.stat(place.layout.tokens).st_mode) == 0o600
+    assert stat.S_IMODE(place.layout.tokens.stat().st_mode) == 0o600
