@@ -84,7 +84,7 @@ def install(app: FastAPI, *, version: str) -> None:
 
 def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
     """Leave null out of what a query or header may be: there it would be the word null. Absent is enough."""
-    kinds = [kind for kind in schema.get("anyOf", ()) if kind != {"type": "null"}]
+    kinds: list[dict[str, Any]] = [kind for kind in schema.get("anyOf", ()) if kind != {"type": "null"}]
     if len(kinds) != 1:
         return schema
     return {name: value for name, value in schema.items() if name != "anyOf"} | kinds[0]

@@ -75,7 +75,9 @@ def _whole(given: object) -> object:
     return int(given) if isinstance(given, float) and given.is_integer() else given
 
 
-Whole = Annotated[int, BeforeValidator(_whole)]
+# The bounds stand inside, where the document can see them.
+Count = Annotated[int, Field(ge=0, le=10**9), BeforeValidator(_whole)]
+Step = Annotated[int, Field(ge=-20, le=20), BeforeValidator(_whole)]
 
 
 class Body(BaseModel):
@@ -88,8 +90,8 @@ class ImpactBody(Body):
     """What an action is expected to touch."""
 
     cost_usd: Usd = Decimal(0)
-    files: Annotated[Whole, Field(ge=0, le=10**9)] = 0
-    api_calls: Annotated[Whole, Field(ge=0, le=10**9)] = 0
+    files: Count = 0
+    api_calls: Count = 0
 
 
 class OptionBody(Body):
@@ -137,8 +139,7 @@ class ProposalBody(Body):
     rationale: Text = ""
     options: Annotated[list[OptionBody], Field(max_length=50)] = []
     priority: Annotated[
-        Whole | None,
-        Field(ge=-20, le=20, description="The smaller goes first; null: as the registry says"),
+        Step | None, Field(description="The smaller goes first; null: as the registry says")
     ] = None
 
     def proposal(self, *, agent: AgentId, proposal_id: ProposalId) -> Proposal:
