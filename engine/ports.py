@@ -13,6 +13,7 @@ from engine.core.vocabulary.chain import Head, Record
 from engine.core.vocabulary.effects import EffectKind, Result
 from engine.core.vocabulary.facts import Scope
 from engine.core.vocabulary.ids import ActionName, AgentId, CapabilityId, DecisionId, EffectId, ProposalId
+from engine.core.vocabulary.verdicts import Word
 
 
 class Durability(Enum):
@@ -388,3 +389,69 @@ class Sandbox(Protocol):
 
     def close(self) -> None:
         """Let go of what the sandbox itself holds. Closing twice is harmless."""
+
+
+# ---------------------------------------------------------------- tokens
+
+
+class Holder(Struct, frozen=True, kw_only=True):
+    """Whom a token speaks for."""
+
+    token_id: str
+    """Names the token without giving it away; safe to show and to log."""
+    kind: Literal["agent", "person"]
+    name: str
+    role: Literal["viewer", "responder", "captain"] | None = None
+    """What a person may do; `None` for an agent."""
+    capabilities: tuple[str, ...] = ()
+    """For an agent: patterns of the capabilities it may propose under, such as `heal@*`."""
+
+
+class Tokens(Protocol):
+    """Who may come in."""
+
+    def holder_of(self, token: str) -> Holder | None:
+        """Return whom a token speaks for, or `None` when it is wrong, revoked or past its time.
+
+        Takes as long for an id that exists as for one that does not. Raises `StorageError` or `InputError`
+        when nobody can say: then nobody comes in.
+        """
+
+
+# ---------------------------------------------------------------- decisions to look through
+
+
+class DecisionFilter(Struct, frozen=True, kw_only=True):
+    """Which decisions are wanted; `None` takes all."""
+
+    agent: AgentId | None = None
+    capability: CapabilityId | None = None
+    """With its version, or the name alone for every version."""
+    action: ActionName | None = None
+    word: Word | None = None
+    since_us: int | None = None
+    """Decided at this time or later."""
+    until_us: int | None = None
+    """Decided before this time."""
+
+
+class Page(Struct, frozen=True, kw_only=True):
+    """Some records, the newest first."""
+
+    records: tuple[Record, ...]
+    before: int | None
+    """Where the next page begins; `None` when there is none. A page may be empty and still have a next one:
+    how far back one question looks is bounded."""
+
+
+class DecisionsReader(JournalReader, Protocol):
+    """A journal that can be looked through, the newest first. A question may take long: ask in a thread."""
+
+    def decisions(self, wanted: DecisionFilter, *, before: int | None = None, most: int = 50) -> Page:
+        """Return records of verdicts; `before` is where the page before ended."""
+
+    def facts(self, tag: str, *, before: int | None = None, most: int = 50) -> Page:
+        """Return records of one kind of fact, such as `snapshot_saved`."""
+
+    def with_prefix(self, prefix: str) -> list[Record]:
+        """Return the records whose key begins so, in the order of the journal. Quick."""

@@ -55,7 +55,9 @@ def kill(scope: str, reason: str) -> None:
     stop = Stop(scope=stopped, by=by, reason=reason, at_us=time.time_ns() // 1000)
     fence.set(stop)
     durable_s = time.perf_counter() - began
-    click.echo(f"stopped {stopped}: durable after {durable_s * 1000:.0f} ms; nothing it covers begins any more")
+    click.echo(
+        f"stopped {stopped}: durable after {durable_s * 1000:.0f} ms; nothing it covers begins any more"
+    )
     swept = end_all(layout.home, [stop])
     click.echo(f"{swept}, after {(time.perf_counter() - began) * 1000:.0f} ms")
     request = wire.SetStop(scope=stopped, by=by, reason=reason)
@@ -151,3 +153,11 @@ def demote(capability: str, reason: str) -> None:
     click.echo(f"{name} is in shadow: decided and logged, not executed")
 
 
+@click.command("clear-trouble")
+@click.argument("trouble")
+@click.option("--reason", required=True, help="Why it does not matter.")
+def clear_trouble(trouble: str, reason: str) -> None:
+    """Say that a trouble, such as clock, does not matter, so that effects start again. Takes a captain."""
+    layout = _layout()
+    _ask(layout, wire.ClearTrouble(trouble=trouble, by=_captain(layout), reason=reason))
+    click.echo(f"{trouble}: cleared")

@@ -101,7 +101,9 @@ def _send(body: dict[str, Any], key: str | None, wait_s: float) -> dict[str, Any
             trust_env=False,
         )
     except httpx.HTTPError as error:
-        raise Unreachable(f"no answer: {error}", place=address.url, cure="see `watchkeeper status`") from error
+        raise Unreachable(
+            f"no answer: {error}", place=address.url, cure="see `watchkeeper status`"
+        ) from error
     said: dict[str, Any] = answer.json()
     if answer.is_error:
         raise InputError(str(said.get("detail", said)), place=str(answer.status_code), cure=said.get("cure"))

@@ -56,7 +56,8 @@ def _lines(seen: Any) -> list[str]:
             lines.append("draining  no more effects are handed out")
     lines.append(f"http      {seen.url or 'does not listen'}")
     lines += [
-        f"STOPPED   {stop.scope} by {stop.by} at {time_text(stop.at_us)}" + (f": {stop.reason}" * bool(stop.reason))
+        f"STOPPED   {stop.scope} by {stop.by} at {time_text(stop.at_us)}"
+        + (f": {stop.reason}" * bool(stop.reason))
         for stop in seen.stops
     ]
     for said in seen.told[-_RECENT:]:

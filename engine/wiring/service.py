@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,6 +16,7 @@ from engine.adapters.fence_files import FileFence
 from engine.adapters.files import storage_errors
 from engine.adapters.inflight import InFlight
 from engine.adapters.journal_sqlite import SqliteJournal
+from engine.adapters.restore_notes import clear_notes, read_notes
 from engine.adapters.runner_docker import DockerRunner
 from engine.adapters.runner_file import FileRunner
 from engine.adapters.runner_git import GitRunner
@@ -63,7 +65,7 @@ class Service(Struct, frozen=True, kw_only=True):
     @property
     def announcements(self) -> Announcements:
         """Where people are told, until there are channels that wake them."""
-        return Announcements(self.layout.announcements)
+        return Announcements(self.layout.announcements, screen=sys.stderr)
 
     def policy(self) -> Policy:
         """Read and compile what it decides by. Raises `InputError` and `PolicyError`."""
@@ -107,8 +109,8 @@ def make_runners(service: Service, sandboxes: Sandboxes) -> dict[RunnerKind, Run
         wall_us=0,
     )
     return {
-        "shell": ShellRunner(sandboxes.choose, limits),
-        "python": PythonRunner(sandboxes.choose, limits),
+        "shell": ShellRunner(choose=sandboxes.choose, limits=limits),
+        "python": PythonRunner(choose=sandboxes.choose, limits=limits),
         "file": FileRunner(closed=[service.layout.home]),
         "git": GitRunner(protected=service.settings.workspace.protected_branches),
         "http": HttpRunner(secrets=service.layout.secrets),
@@ -186,13 +188,15 @@ async def _engine(service: Service, policy: Policy, version: str) -> None:
     async def tidy() -> None:
         in_use = {task.effect_id for task in live.intake.journal.tasks.all()}
         section = settings.undo
-        await asyncio.to_thread(undo.trim, section.keep, section.most_mib * _MIB, in_use)
+        most_bytes = section.most_mib * _MIB
+        await asyncio.to_thread(undo.trim, keep=section.keep, most_bytes=most_bytes, in_use=in_use)
 
     server = EngineServer(live, layout.socket)
     timers = Timers(live, announcer, snapshot_every_s=settings.snapshots.every_s, tidy=tidy)
     end = asyncio.Event()
     try:
         with told_to_end(end):
+            await _journal_restores(live, layout)
             await server.open()
             timers.start()
             watching = asyncio.create_task(
@@ -213,6 +217,15 @@ async def _engine(service: Service, policy: Policy, version: str) -> None:
         live.intake.close()
 
 
+async def _journal_restores(live: Live, layout: Layout) -> None:
+    """Journal what was restored while no engine was there to do so."""
+    notes = read_notes(layout.home)
+    for note in notes:
+        await live.intake.take(note.key, note.fact)
+    if notes:
+        clear_notes(layout.home, frozenset(note.key for note in notes))
+
+
 def save_snapshot(service: Service) -> SavedSnapshot:
     """Copy journal, configuration and workspace, and let the oldest copies go. Raises `StorageError`."""
     layout, section = service.layout, service.settings.snapshots
@@ -226,7 +239,7 @@ def save_snapshot(service: Service) -> SavedSnapshot:
     store.trim(section.keep, section.most_mib * _MIB)
     return SavedSnapshot(
         snapshot_id=info.snapshot_id,
-        journal_seq=info.journal_seq or 0,
+        journal_seq=info.journal_seq,
         files=info.files,
         size_bytes=info.size_bytes,
     )

@@ -45,7 +45,7 @@ class NotedWatch:
     async def begun(self) -> None:
         """Wait until the block has been left."""
         async with asyncio.timeout(60):
-            while "started" not in self.notes:  # noqa: ASYNC110 - Docker's block is left in a thread
+            while "started" not in self.notes:
                 await asyncio.sleep(0.01)
 
     def process(self, pid: int) -> None:
