@@ -18,6 +18,7 @@ _LOCAL: Final = {"unix", "http+unix"}
 # Docker answers in a few milliseconds and kills in some hundred; one that takes longer is asked again.
 _ANSWER_S: Final = 2.0
 _POLL_S: Final = 0.03
+_NOBODY_LISTENS: Final = (FileNotFoundError, ConnectionRefusedError, PermissionError)
 _ENDED: Final = {"exited", "dead", "removing"}
 
 
@@ -48,12 +49,14 @@ class ContainerSweep:
         self._alive: set[str] = set()
         self._trouble = ""
         self._bug = ""
+        self._is_known = False
 
     def start(self, *, deadline: float) -> None:
         """Begin, until `deadline` by the steady clock at the latest. Costs nothing where no Docker is."""
         if self._wanted().named or _is_there(self._docker):
             threading.Thread(target=self._run, args=(deadline,), daemon=True).start()
         else:
+            self._is_known = True
             self._is_over.set()
 
     def nothing_begins(self) -> None:
@@ -76,12 +79,15 @@ class ContainerSweep:
         alive = {f"container {one[:12]}" for one in self._alive}
         if self._trouble:
             alive |= {f"container {one[:12]}: {self._trouble}" for one in self._wanted().named}
+        if not self._is_known and not alive:
+            alive.add(f"containers: {self._trouble or 'Docker has not answered'}")
         return sorted(alive | ({self._bug} if self._bug else set()))
 
     def _run(self, deadline: float) -> None:
         try:
-            while not self._pass(deadline) and time.monotonic() < deadline:
+            while not (known := self._pass(deadline)) and time.monotonic() < deadline:
                 time.sleep(_POLL_S)
+            self._is_known = known
         except Exception as bug:  # noqa: BLE001 - said in `alive`: a sweep that broke must not look quiet
             self._bug = f"containers: {type(bug).__name__}: {bug}"
         finally:
@@ -95,8 +101,9 @@ class ContainerSweep:
             running = self._look_and_end(deadline)
         except OSError as error:
             self._trouble = f"Docker does not answer ({type(error).__name__})"
-            # Without a container to look for, an engine that is not there has nothing of ours.
-            return last and not self._wanted().named
+            # Where no engine listens to this account, its effects have none, unless one is written down. One
+            # that listens and fails may have some.
+            return last and isinstance(error, _NOBODY_LISTENS) and not self._wanted().named
         self._trouble = ""
         return last and not running
 
