@@ -61,7 +61,7 @@ def _lines(seen: Any) -> list[str]:
         for stop in seen.stops
     ]
     for said in seen.told[-_RECENT:]:
-        lines.append(f"told      {said.at} {said.kind}: {said.text}")
+        lines.append(f"told      {time_text(said.at_us)} {said.kind}: {said.text}")
     return lines
 
 
