@@ -6,6 +6,7 @@ shadowed proposals: it was never used, yet the question in shadow is what would 
 
 from collections import deque
 from decimal import Decimal
+from functools import lru_cache
 
 from msgspec import Struct, field
 
@@ -18,7 +19,6 @@ from engine.core.vocabulary.verdicts import Answer, Check, Verdict
 GATE = "limits"
 _UNUSED = Answer(gate=GATE, ruling="allow", rule="limits.windows", owner="captain")
 _ZERO = Decimal(0)
-_ONE = Decimal(1)
 
 
 class Window(Struct):
@@ -26,6 +26,15 @@ class Window(Struct):
 
     entries: deque[tuple[int, Decimal]] = field(default_factory=deque)
     total: Decimal = _ZERO
+
+    def since(self, since_us: int) -> Decimal:
+        """Sum up what was used after `since_us`: what is older stays in `total` until the next charge."""
+        used = self.total
+        for at_us, past in self.entries:
+            if at_us > since_us:
+                return used
+            used -= past
+        return _ZERO
 
     def forget(self, until_us: int) -> None:
         """Drop what was used at or before `until_us`."""
@@ -51,28 +60,25 @@ def fold_verdict(usage: Usage, verdict: Verdict) -> None:
     """Charge an allowed proposal's estimate; let what has left those windows go."""
     if verdict.word != "allow":
         return
-    _charge(usage.shadow, usage.limits, verdict)
-    if not verdict.shadowed:
-        _charge(usage.live, usage.limits, verdict)
-
-
-def _charge(lane: dict[str, dict[AgentId, Window]], limits: tuple[Limit, ...], verdict: Verdict) -> None:
     now_us, agent, amounts = verdict.at_us, verdict.agent, _amounts(verdict.impact)
-    for limit in limits:
+    lanes = (usage.shadow,) if verdict.shadowed else (usage.shadow, usage.live)
+    for limit in usage.limits:
         amount = amounts[limit.measure]
         if not amount:
             continue
-        by_agent = lane.get(limit.id)
-        if by_agent is None:
-            by_agent = lane[limit.id] = {}
         who = agent if limit.per == "agent" else _EVERYBODY
-        window = by_agent.get(who)
-        if window is None:
-            window = by_agent[who] = Window()
-        elif window.entries[0][0] <= now_us - limit.window_us:
-            window.forget(now_us - limit.window_us)
-        window.entries.append((now_us, amount))
-        window.total += amount
+        since_us, entry = now_us - limit.window_us, (now_us, amount)
+        for lane in lanes:
+            by_agent = lane.get(limit.id)
+            if by_agent is None:
+                by_agent = lane[limit.id] = {}
+            window = by_agent.get(who)
+            if window is None:
+                window = by_agent[who] = Window()
+            elif window.entries[0][0] <= since_us:
+                window.forget(since_us)
+            window.entries.append(entry)
+            window.total += amount
 
 
 def trim(usage: Usage, now_us: int) -> None:
@@ -95,30 +101,21 @@ def judge(usage: Usage, agent: AgentId, impact: Impact, now_us: int, *, shadowed
     lane = usage.shadow if shadowed else usage.live
     amounts = _amounts(impact)
     for limit in usage.limits:
-        amount = amounts[limit.measure]
-        if not amount:
+        measure, most = limit.measure, limit.most
+        used = amounts[measure]
+        if not used:
             continue
-        # What left the window stays in the sum until the next charge: it is taken off here.
-        used = amount
-        by_agent = lane.get(limit.id)
-        if by_agent is not None:
-            window = by_agent.get(agent if limit.per == "agent" else _EVERYBODY)
-            if window is not None:
-                since_us, used = now_us - limit.window_us, amount + window.total
-                for at_us, past in window.entries:
-                    if at_us > since_us:
-                        break
-                    used -= past
-                else:
-                    used = amount
-        if limit.measure == "cost_usd":
+        window = lane.get(limit.id, _NOBODY).get(agent if limit.per == "agent" else _EVERYBODY)
+        if window is not None:
+            used += window.since(now_us - limit.window_us)
+        if measure == "cost_usd":
             # Added to a plain zero, 1E+1 reads 10, as it does beside an emptied window: replays compare
             # bytes.
-            checks.append(Check(limit.id, str(used + _ZERO), str(limit.most)))
+            checks.append(Check(limit.id, str(used + _ZERO), str(most)))
         else:
-            checks.append(Check(limit.id, int(used), int(limit.most)))
-        if used > limit.most:
-            over.append((limit, used - limit.most))
+            checks.append(Check(limit.id, _count(used), _count(most)))
+        if used > most:
+            over.append((limit, used - most))
     if not over:
         if not checks:
             return _UNUSED
@@ -140,14 +137,20 @@ def judge(usage: Usage, agent: AgentId, impact: Impact, now_us: int, *, shadowed
 
 
 _EVERYBODY = AgentId("")
+_NOBODY: dict[AgentId, Window] = {}
 
 
 def _amounts(impact: Impact) -> dict[Measured, Decimal]:
     return {
         "cost_usd": impact.cost_usd,
-        "files": Decimal(impact.files) if impact.files else _ZERO,
-        "api_calls": _ONE if impact.api_calls == 1 else Decimal(impact.api_calls),
+        "files": _whole(impact.files),
+        "api_calls": _whole(impact.api_calls),
     }
+
+
+# Counts are small numbers that come again and again, and turning one into the other costs more than asking.
+_whole = lru_cache(maxsize=1024)(Decimal)
+_count = lru_cache(maxsize=1024)(int)
 
 
 def _room_again(

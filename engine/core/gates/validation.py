@@ -28,6 +28,8 @@ _PYTHON_TYPES: dict[ParameterType, tuple[type, ...]] = {
     "list": (list,),
     "object": (dict,),
 }
+_SIMPLE = {name: types for name, types in _PYTHON_TYPES.items() if name not in ("email", "url")}
+"""Those of which any value fits that has the right Python type."""
 _NAMES = {str: "string", int: "integer", float: "number", bool: "boolean", list: "list", dict: "object"}
 
 
@@ -42,7 +44,13 @@ def judge(actions: Mapping[ActionName, Action], proposal: Proposal) -> Answer:
     wrong = [
         f"{name}: {complaint}"
         for name, parameter in parameters.items()
-        if (complaint := _complaint(parameter, args, name))
+        # Most arguments fit at first sight, which spares them the call.
+        if (
+            type(args.get(name)) not in _SIMPLE.get(parameter.type, ())
+            or parameter.items is not None
+            or parameter.choices is not None
+        )
+        and (complaint := _complaint(parameter, args, name))
     ]
     if len(args) > len(parameters) or not args.keys() <= parameters.keys():
         wrong += [

@@ -1,6 +1,7 @@
 """Typed ids. An id is derived from what it names, never drawn by chance, so a replay gives the same ones."""
 
 import hashlib
+from functools import lru_cache
 from typing import NewType
 
 AgentId = NewType("AgentId", str)
@@ -29,6 +30,8 @@ def decision_id(proposal_id: ProposalId) -> DecisionId:
     return DecisionId("d_" + hashlib.blake2b(proposal_id.encode(), digest_size=8).hexdigest()[:15])
 
 
+# The same few capabilities are asked for their names with every proposal.
+@lru_cache(maxsize=1024)
 def capability_name(capability: CapabilityId | CapabilityName) -> CapabilityName:
     """Drop the version of a capability.
 
