@@ -41,6 +41,7 @@ from engine.core.vocabulary.ids import (
     RuleId,
     decision_id,
 )
+from engine.core.vocabulary.memory import Memory
 from engine.core.vocabulary.proposals import Impact, Proposal
 from engine.core.vocabulary.verdicts import (
     RULING_RANK,
@@ -70,6 +71,7 @@ GATES = (
 )
 """All gates, in the order people read them."""
 
+_FAILED = ".failed"
 _WORDS: dict[Ruling, Word] = {"allow": "allow", "escalate": "hold", "consensus": "hold", "deny": "deny"}
 
 
@@ -100,34 +102,94 @@ class Decisions(Struct, frozen=True):
     effects: tuple[Effect, ...] = ()
 
 
-def decide(policy: Policy, state: State, fact: Fact) -> Decisions:
+class Remembered:
+    """What `assess` worked out before under one policy.
+
+    Agents repeat themselves, gates are pure and answers frozen: what was said once may be said again. Whoever
+    decides owns one and passes it in, with facts as canonical JSON has them; without it every gate is asked.
+    """
+
+    def __init__(
+        self, most: int = 4096, form: Callable[[Assessment], Assessment] = lambda assessment: assessment
+    ) -> None:
+        """Remember so many of each at most, about a kilobyte apiece; `form` gives assessments their form."""
+        self.arguments, self.weighed, self.form = Memory[_Arguments](most), Memory[_Weighed](most), form
+
+
+_Arguments = tuple[list[str], Digest, Answer]
+"""The texts among a proposal's arguments, their digest, and whether they are what the registry says."""
+_Weighed = tuple[Assessment, Ruling, tuple[Wait, ...], tuple[Objection, ...]]
+_NOTHING = Remembered(0)
+_SHORT = 512
+"""Longer arguments, in bytes, seldom come twice, and would only fill the memory."""
+
+
+def decide(policy: Policy, state: State, fact: Fact, known: Remembered = _NOTHING) -> Decisions:
     """Say what follows from a fact that `state` has already folded. Only proposals ask for anything."""
     if not isinstance(fact, ProposalReceived):
         return Decisions()
     proposal = fact.proposal
-    verdict, _ = settle(policy, state, *assess(policy, state.episodes, proposal, fact.at_us))
+    verdict, _ = settle(policy, state, *assess(policy, state.episodes, proposal, fact.at_us, known))
     return Decisions(
         (VerdictReached(at_us=verdict.at_us, verdict=verdict),), effects_of(policy, proposal, verdict)
     )
 
 
-def assess(policy: Policy, episodes: Episodes, proposal: Proposal, at_us: int) -> tuple[Claim, Assessment]:
+def assess(
+    policy: Policy, episodes: Episodes, proposal: Proposal, at_us: int, known: Remembered = _NOTHING
+) -> tuple[Claim, Assessment]:
     """Ask the gates that look at the proposal and its episode."""
-    action = policy.actions.get(proposal.action)
-    impact = proposal.impact
-    texts = texts_of(proposal.args)
+    texts, digest, valid = _arguments(policy, proposal, known)
     found, risked = _ask_risk(policy, proposal, texts)
-    level = found.risk.level
     ruled, shadow_rules = _ask_rules(policy, episodes, proposal, texts, found, at_us)
-    answers = (
-        _ask(validation.GATE, validation.judge, policy.actions, proposal),
-        _ask(blast_radius.GATE, blast_radius.judge, policy.blast, action, impact),
+    impact, risk_found = proposal.impact, found.risk
+    # All that is weighed follows from these. Equal numbers may be written differently (1.0 and 1.00, 0.0 and
+    # -0.0), and verdicts are compared by their bytes, so numbers count as written.
+    sources = (
+        proposal.action,
+        proposal.environment,
+        str(impact.cost_usd),
+        impact.files,
+        impact.api_calls,
+        repr(proposal.confidence),
+        valid,
+        found,
         risked,
         ruled,
-        _ask(consensus.GATE, consensus.judge, policy.consensus, impact),
-        _ask(escalation.GATE, escalation.judge, policy.escalation, proposal.confidence, impact, level),
+        shadow_rules,
     )
-    ruling, waits, against = weigh(answers)
+    # Options are prose, seldom the same twice, and what a gate failed at may work the next time.
+    weighed = known.weighed.find(sources) if not proposal.options else None
+    if weighed is None:
+        action = policy.actions.get(proposal.action)
+        answers = (
+            valid,
+            _ask(blast_radius.GATE, blast_radius.judge, policy.blast, action, impact),
+            risked,
+            ruled,
+            _ask(consensus.GATE, consensus.judge, policy.consensus, impact),
+            _ask(
+                escalation.GATE,
+                escalation.judge,
+                policy.escalation,
+                proposal.confidence,
+                impact,
+                risk_found.level,
+            ),
+        )
+        assessment = Assessment(
+            kind=action.kind if action is not None else None,
+            risk=risk_found,
+            shadow_rules=shadow_rules,
+            options=proposal.options,
+            confidence=proposal.confidence,
+            environment=proposal.environment,
+            answers=answers,
+        )
+        weighed = known.form(assessment), *weigh(answers)
+        if not proposal.options and not any(answer.rule.endswith(_FAILED) for answer in answers):
+            known.weighed.keep(sources, weighed)
+    assessment, ruling, waits, against = weighed
     claim = Claim(
         proposal.proposal_id,
         at_us,
@@ -136,21 +198,12 @@ def assess(policy: Policy, episodes: Episodes, proposal: Proposal, at_us: int) -
         proposal.action,
         proposal.episode,
         impact,
-        digest_of(proposal.action, encode(proposal.args)),
+        digest,
         ruling,
         waits,
-        level,
-        found.risk.score,
+        risk_found.level,
+        risk_found.score,
         against,
-    )
-    assessment = Assessment(
-        kind=action.kind if action is not None else None,
-        risk=found.risk,
-        shadow_rules=shadow_rules,
-        options=proposal.options,
-        confidence=proposal.confidence,
-        environment=proposal.environment,
-        answers=answers,
     )
     return claim, assessment
 
@@ -244,6 +297,17 @@ def _ask(
         return _broken(gate, failure)
 
 
+def _arguments(policy: Policy, proposal: Proposal, known: Remembered) -> _Arguments:
+    args = encode(proposal.args)
+    said = known.arguments.find((proposal.action, args))
+    if said is None:
+        valid = _ask(validation.GATE, validation.judge, policy.actions, proposal)
+        said = texts_of(proposal.args), digest_of(proposal.action, args), valid
+        if len(args) <= _SHORT and not valid.rule.endswith(_FAILED):
+            known.arguments.keep((proposal.action, args), said)
+    return said
+
+
 def _ask_rules(  # noqa: PLR0917 - bundling the inputs would cost every proposal an object
     policy: Policy, episodes: Episodes, proposal: Proposal, texts: list[str], found: RiskFound, at_us: int
 ) -> tuple[Answer, tuple[RuleId, ...]]:
@@ -296,7 +360,7 @@ def _broken(gate: str, failure: Exception) -> Answer:
         gate=gate,
         ruling="escalate",
         reason=f"the gate itself failed with {type(failure).__name__}; a person must look",
-        rule=f"{gate}.failed",
+        rule=gate + _FAILED,
         owner="captain",
         waits=(Wait(kind="person", role="captain"),),
     )

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from msgspec import ValidationError, structs
 
-from engine.core.decide import Decisions, decide
+from engine.core.decide import Decisions, Remembered, decide
 from engine.core.evolve import evolve
 from engine.core.policy import Policy
 from engine.core.state import State, decode_state, encode_state
@@ -41,7 +41,7 @@ class Loop:
 
     def __init__(self, policy: Policy, journal: Journal) -> None:
         """Restore state. Raises `JournalError` when the journal holds what this version cannot read."""
-        self._policy, self._journal = policy, journal
+        self._policy, self._journal, self._remembered = policy, journal, Remembered()
         self.state, self.restored_from = restore(journal)
 
     def adopt(self, at_us: int) -> None:
@@ -83,7 +83,7 @@ class Loop:
             # Decided on is what was written, where the keys of maps are sorted: a replay reads nothing else.
             fact = decode(body)
             evolve(self.state, fact)
-            decisions = decide(self._policy, self.state, fact)
+            decisions = decide(self._policy, self.state, fact, self._remembered)
             for consequence in decisions.facts:
                 entries.append(Entry(key_of(consequence, f"{key}:then"), encode(consequence)))
                 evolve(self.state, consequence)

@@ -92,6 +92,8 @@ class Work(Struct, frozen=True):
     span: Span
     keyed: list[bytes] | None
     """The states to go on from, one for each policy; `None` at the beginning."""
+    with_lines: bool
+    """Whether somebody keeps the proposals as they were recorded."""
 
 
 @contextmanager
@@ -137,7 +139,7 @@ def _worker(work: Work, shard: int, shards: int) -> LaneWorker:
         [build_policy(source) for source in work.sources],
         work.span,
         keyed=work.keyed,
-        apart=shards > 1,
+        with_lines=work.with_lines,
     )
 
 

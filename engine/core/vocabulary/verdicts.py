@@ -46,7 +46,9 @@ class Wait(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
     """Out of how many; `None` where the number of askable people does not matter."""
 
 
-class Answer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class Answer(
+    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, cache_hash=True
+):
     """One gate's answer."""
 
     gate: str
@@ -79,7 +81,7 @@ class RiskPart(Struct, frozen=True, array_like=True, gc=False):
     why: str
 
 
-class Risk(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Risk(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, cache_hash=True):
     """How bad a mistake would be: a level, its score from 0 to 100, and the parts that sum to it."""
 
     level: RiskLevel
@@ -87,7 +89,7 @@ class Risk(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     parts: tuple[RiskPart, ...]
 
 
-class RiskFound(Struct, frozen=True, array_like=True):
+class RiskFound(Struct, frozen=True, array_like=True, cache_hash=True):
     """`[risk, destructive, protected, in_production]`: a risk, and what rules may ask about it."""
 
     risk: Risk
