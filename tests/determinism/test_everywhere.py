@@ -71,7 +71,17 @@ def _python_with_us(version: str, cache: Path) -> Path:
         shutil.rmtree(folder, ignore_errors=True)
         for command in (
             [candidate, "-m", "venv", folder],
-            [python, "-m", "pip", "install", "--quiet", "--require-hashes", "--no-deps", "--requirement", lock],
+            [
+                python,
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--require-hashes",
+                "--no-deps",
+                "--requirement",
+                lock,
+            ],
         ):
             done = _run(*command)
             if done is None or done.returncode != 0:
