@@ -23,7 +23,7 @@ from engine.core.gates import (
     rules,
     validation,
 )
-from engine.core.policy import Policy
+from engine.core.policy import Arguments, Policy, Remembered
 from engine.core.provenance import Episodes
 from engine.core.state import State
 from engine.core.vocabulary.actions import RiskLevel
@@ -35,13 +35,13 @@ from engine.core.vocabulary.ids import (
     ActionName,
     AgentId,
     CapabilityId,
+    DecisionId,
     Digest,
     EpisodeId,
     ProposalId,
     RuleId,
     decision_id,
 )
-from engine.core.vocabulary.memory import Memory
 from engine.core.vocabulary.proposals import Impact, Proposal
 from engine.core.vocabulary.verdicts import (
     RULING_RANK,
@@ -75,9 +75,10 @@ _FAILED = ".failed"
 _WORDS: dict[Ruling, Word] = {"allow": "allow", "escalate": "hold", "consensus": "hold", "deny": "deny"}
 
 
-class Claim(Struct, frozen=True, array_like=True):
+class Claim(Struct, frozen=True, array_like=True, gc=False):
     """What `settle` must know of an assessed proposal."""
 
+    decision_id: DecisionId
     proposal_id: ProposalId
     at_us: int
     agent: AgentId
@@ -102,23 +103,6 @@ class Decisions(Struct, frozen=True):
     effects: tuple[Effect, ...] = ()
 
 
-class Remembered:
-    """What `assess` worked out before under one policy.
-
-    Agents repeat themselves, gates are pure and answers frozen: what was said once may be said again. Whoever
-    decides owns one and passes it in, with facts as canonical JSON has them; without it every gate is asked.
-    """
-
-    def __init__(
-        self, most: int = 4096, form: Callable[[Assessment], Assessment] = lambda assessment: assessment
-    ) -> None:
-        """Remember so many of each at most, about a kilobyte apiece; `form` gives assessments their form."""
-        self.arguments, self.weighed, self.form = Memory[_Arguments](most), Memory[_Weighed](most), form
-
-
-_Arguments = tuple[list[str], Digest, Answer]
-"""The texts among a proposal's arguments, their digest, and whether they are what the registry says."""
-_Weighed = tuple[Assessment, Ruling, tuple[Wait, ...], tuple[Objection, ...]]
 _NOTHING = Remembered(0)
 _SHORT = 512
 """Longer arguments, in bytes, seldom come twice, and would only fill the memory."""
@@ -139,10 +123,10 @@ def assess(
     policy: Policy, episodes: Episodes, proposal: Proposal, at_us: int, known: Remembered = _NOTHING
 ) -> tuple[Claim, Assessment]:
     """Ask the gates that look at the proposal and its episode."""
-    texts, digest, valid = _arguments(policy, proposal, known)
-    found, risked = _ask_risk(policy, proposal, texts)
-    ruled, shadow_rules = _ask_rules(policy, episodes, proposal, texts, found, at_us)
-    impact, risk_found = proposal.impact, found.risk
+    said = _arguments(policy, proposal, known)
+    found, risked = _ask_risk(policy, proposal, said)
+    ruled, shadow_rules = _ask_rules(policy, episodes, proposal, said.texts, found, at_us)
+    impact, valid, risk_found = proposal.impact, said.valid, found.risk
     # All that is weighed follows from these. Equal numbers may be written differently (1.0 and 1.00, 0.0 and
     # -0.0), and verdicts are compared by their bytes, so numbers count as written.
     sources = (
@@ -191,6 +175,7 @@ def assess(
             known.weighed.keep(sources, weighed)
     assessment, ruling, waits, against = weighed
     claim = Claim(
+        decision_id(proposal.proposal_id),
         proposal.proposal_id,
         at_us,
         proposal.agent,
@@ -198,7 +183,7 @@ def assess(
         proposal.action,
         proposal.episode,
         impact,
-        digest,
+        said.digest,
         ruling,
         waits,
         risk_found.level,
@@ -231,7 +216,7 @@ def settle(
         ruling = claim.ruling
     word = _WORDS[ruling]
     verdict = Verdict(
-        decision_id=decision_id(claim.proposal_id),
+        decision_id=claim.decision_id,
         proposal_id=claim.proposal_id,
         at_us=now_us,
         word=word,
@@ -270,9 +255,12 @@ def effects_of(policy: Policy, proposal: Proposal, verdict: Verdict) -> tuple[Ef
 
 def weigh(answers: tuple[Answer, ...]) -> tuple[Ruling, tuple[Wait, ...], tuple[Objection, ...]]:
     """Return the strictest ruling among answers, what they wait for, and which gates do not simply allow."""
-    against = [answer for answer in answers if answer.ruling != "allow"]
-    if not against:
+    for answer in answers:
+        if answer.ruling != "allow":
+            break
+    else:
         return "allow", (), ()
+    against = [answer for answer in answers if answer.ruling != "allow"]
     strictest = max([answer.ruling for answer in against], key=RULING_RANK.__getitem__)
     waits = tuple([wait for answer in against for wait in answer.waits])
     return strictest, waits, tuple([Objection(a.gate, a.rule, a.ruling) for a in against])
@@ -297,12 +285,12 @@ def _ask(
         return _broken(gate, failure)
 
 
-def _arguments(policy: Policy, proposal: Proposal, known: Remembered) -> _Arguments:
+def _arguments(policy: Policy, proposal: Proposal, known: Remembered) -> Arguments:
     args = encode(proposal.args)
     said = known.arguments.find((proposal.action, args))
     if said is None:
         valid = _ask(validation.GATE, validation.judge, policy.actions, proposal)
-        said = texts_of(proposal.args), digest_of(proposal.action, args), valid
+        said = Arguments(texts_of(proposal.args), digest_of(proposal.action, args), valid)
         if len(args) <= _SHORT and not valid.rule.endswith(_FAILED):
             known.arguments.keep((proposal.action, args), said)
     return said
@@ -319,9 +307,12 @@ def _ask_rules(  # noqa: PLR0917 - bundling the inputs would cost every proposal
         return _broken(rules.GATE, failure), ()
 
 
-def _ask_risk(policy: Policy, proposal: Proposal, texts: list[str]) -> tuple[RiskFound, Answer]:
+def _ask_risk(policy: Policy, proposal: Proposal, said: Arguments) -> tuple[RiskFound, Answer]:
     try:
-        found = risk.assess(policy.risk, policy.actions.get(proposal.action), proposal, texts)
+        action = policy.actions.get(proposal.action)
+        if said.traces is None:
+            said.traces = risk.traces(policy.risk, action, proposal.args, said.texts)
+        found = risk.assess(policy.risk, action, proposal, said.texts, said.traces)
         return found, risk.judge(policy.risk, found.risk)
     except Exception as failure:  # noqa: BLE001 - as in `_ask`: a risk nobody could measure is taken as critical
         part = RiskPart("unmeasured", risk.TOP_SCORE, f"measuring it failed with {type(failure).__name__}")

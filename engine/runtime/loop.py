@@ -5,9 +5,9 @@ from contextlib import suppress
 
 from msgspec import ValidationError, structs
 
-from engine.core.decide import Decisions, Remembered, decide
+from engine.core.decide import Decisions, decide
 from engine.core.evolve import evolve
-from engine.core.policy import Policy
+from engine.core.policy import Policy, Remembered
 from engine.core.state import State, decode_state, encode_state
 from engine.core.vocabulary.chain import Head, Record, link
 from engine.core.vocabulary.facts import (

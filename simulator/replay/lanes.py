@@ -11,9 +11,9 @@ from typing import cast
 
 from msgspec import Struct
 
-from engine.core.decide import Claim, Remembered, assess
+from engine.core.decide import Claim, assess
 from engine.core.evolve import KEYED, evolve
-from engine.core.policy import Policy
+from engine.core.policy import Policy, Remembered
 from engine.core.signals import fold_metric
 from engine.core.state import State, decode_state, encode_state
 from engine.core.vocabulary.facts import OWN_FACTS, AnyFact, MetricObserved, ProposalReceived, encode
@@ -45,7 +45,7 @@ class Assessed(Struct, array_like=True, gc=False):
     confidence: float | None
     claims: list[Claim]
     assessments: list[bytes]
-    """What those gates said, in canonical JSON: a verdict embeds the bytes."""
+    """What those gates said, in canonical JSON: a verdict embeds the bytes. Many proposals share the same."""
     took_ns: int
 
 

@@ -107,7 +107,8 @@ def judge(usage: Usage, agent: AgentId, impact: Impact, now_us: int, *, shadowed
             continue
         window = lane.get(limit.id, _NOBODY).get(agent if limit.per == "agent" else _EVERYBODY)
         if window is not None:
-            used += window.since(now_us - limit.window_us)
+            since_us = now_us - limit.window_us
+            used += window.total if window.entries[0][0] > since_us else window.since(since_us)
         if measure == "cost_usd":
             # Added to a plain zero, 1E+1 reads 10, as it does beside an emptied window: replays compare
             # bytes.

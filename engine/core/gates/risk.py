@@ -58,18 +58,33 @@ class RiskSettings(Struct, frozen=True, kw_only=True, eq=False):
     owner: str
 
 
-def assess(settings: RiskSettings, action: Action | None, proposal: Proposal, texts: list[str]) -> RiskFound:
-    """Score one proposal; `texts` are those among its arguments.
+Traces = tuple[tuple[int, ...], tuple[int, ...]]
+"""What was found in a proposal's arguments: positions of destructive patterns, and of protected paths."""
+
+
+def traces(settings: RiskSettings, action: Action | None, args: dict[str, Any], texts: list[str]) -> Traces:
+    """Search arguments; `texts` are those among them."""
+    hits = settings.destructive_text.found_in("\n".join(texts)) if texts else ()
+    touched: set[int] = set()
+    for path in paths_in(action, args, texts) if settings.protected else ():
+        touched.update(settings.protected_paths.found_in(path))
+    return hits, tuple(sorted(touched)) if touched else ()
+
+
+def assess(
+    settings: RiskSettings,
+    action: Action | None,
+    proposal: Proposal,
+    texts: list[str],
+    found: Traces | None = None,
+) -> RiskFound:
+    """Score one proposal; `texts` are those among its arguments, `found` their traces if they are known.
 
     A MEDIUM write (35 points) without an undo (5) in production (10), using half of its blast radius
     (10 of 20), scores 60: HIGH with the shipped thresholds.
     """
     writes = action is None or action.kind == "write"
-    hits = settings.destructive_text.found_in("\n".join(texts)) if texts else ()
-    paths = paths_in(action, proposal.args, texts) if settings.protected else ()
-    touched: set[int] = set()
-    for path in paths:
-        touched.update(settings.protected_paths.found_in(path))
+    hits, touched = found or traces(settings, action, proposal.args, texts)
     return _found(
         settings,
         "" if action is None else action.name,
@@ -78,7 +93,7 @@ def assess(settings: RiskSettings, action: Action | None, proposal: Proposal, te
         writes and action is not None and action.undo is None,
         in_production(settings, proposal.environment),
         hits,
-        tuple(sorted(touched)) if touched else (),
+        touched,
         _impact_points(settings, action, proposal.impact) if writes else 0,
     )
 

@@ -73,11 +73,11 @@ def _complaint(parameter: Parameter, args: Mapping[str, Any], name: str) -> str:
         return "" if fits else f"expected {_expected(parameter)}, got null"
     if not _fits(parameter.type, value):
         return f"expected {_expected(parameter)}, got {_NAMES[type(value)]} {_shown(value)}"
-    if parameter.items is not None:
+    if (items := parameter.items) is not None:
         for position, item in enumerate(value):
-            if not _fits(parameter.items, item):
+            if type(item) not in _SIMPLE.get(items, ()) and not _fits(items, item):
                 kind = "null" if item is None else _NAMES[type(item)]
-                return f"expected {parameter.items} at position {position}, got {kind} {_shown(item)}"
+                return f"expected {items} at position {position}, got {kind} {_shown(item)}"
     # A boolean equals a number to Python, so a choice must match in type as well.
     if parameter.choices is not None and (value, type(value)) not in [
         (c, type(c)) for c in parameter.choices
