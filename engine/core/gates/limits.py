@@ -60,25 +60,28 @@ def fold_verdict(usage: Usage, verdict: Verdict) -> None:
     """Charge an allowed proposal's estimate; let what has left those windows go."""
     if verdict.word != "allow":
         return
+    _charge(usage.shadow, usage.limits, verdict)
+    if not verdict.shadowed:
+        _charge(usage.live, usage.limits, verdict)
+
+
+def _charge(lane: dict[str, dict[AgentId, Window]], limits: tuple[Limit, ...], verdict: Verdict) -> None:
     now_us, agent, amounts = verdict.at_us, verdict.agent, _amounts(verdict.impact)
-    lanes = (usage.shadow,) if verdict.shadowed else (usage.shadow, usage.live)
-    for limit in usage.limits:
+    for limit in limits:
         amount = amounts[limit.measure]
         if not amount:
             continue
+        by_agent = lane.get(limit.id)
+        if by_agent is None:
+            by_agent = lane[limit.id] = {}
         who = agent if limit.per == "agent" else _EVERYBODY
-        since_us, entry = now_us - limit.window_us, (now_us, amount)
-        for lane in lanes:
-            by_agent = lane.get(limit.id)
-            if by_agent is None:
-                by_agent = lane[limit.id] = {}
-            window = by_agent.get(who)
-            if window is None:
-                window = by_agent[who] = Window()
-            elif window.entries[0][0] <= since_us:
-                window.forget(since_us)
-            window.entries.append(entry)
-            window.total += amount
+        window = by_agent.get(who)
+        if window is None:
+            window = by_agent[who] = Window()
+        elif window.entries[0][0] <= now_us - limit.window_us:
+            window.forget(now_us - limit.window_us)
+        window.entries.append((now_us, amount))
+        window.total += amount
 
 
 def trim(usage: Usage, now_us: int) -> None:
