@@ -51,6 +51,10 @@ class NotSent(Exception):
     """The request never left this machine."""
 
 
+class LedAstray(Exception):
+    """The answer leads on to where we do not go."""
+
+
 class Sent:
     """Whether a request has begun to leave, and the fence held open for that moment."""
 
@@ -132,7 +136,10 @@ async def _send_to(
     address: str, origin: Origin, request: Request, sent: Sent, *, most_bytes: int, connect_s: float
 ) -> Answer:
     # The address is the one that was looked at: a second look-up could lead elsewhere.
-    url = httpx.URL(request.url)
+    try:
+        url = httpx.URL(request.url).copy_with(host=address)
+    except httpx.InvalidURL as error:
+        raise NotSent(f"it is no URL: {error}") from error
     default = {"http": 80, "https": 443}[origin.scheme] == origin.port
     headers = {
         # No compression: a small answer must not become a large one here.
@@ -148,7 +155,7 @@ async def _send_to(
         httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=timeout, verify=context) as client,
         client.stream(
             request.method,
-            url.copy_with(host=address),
+            url,
             headers=headers,
             content=request.body or None,
             extensions={"trace": sent.trace, "sni_hostname": origin.host},
@@ -181,14 +188,15 @@ async def _read(response: httpx.Response, most_bytes: int) -> tuple[bytes, bool,
 def redirect_of(answer: Answer, request: Request) -> Request | None:
     """Return where an answer sends a request on to, `None` when it does not.
 
-    Secrets go along only to the same host: another one has no business with them.
+    Secrets go along only to the same host: another one has no business with them. Raises `LedAstray` when it
+    leads to what is no URL, and `EffectRefused` when that is no plain one.
     """
     if answer.status not in {301, 302, 303, 307, 308} or "location" not in answer.headers:
         return None
     try:
         url = str(httpx.URL(request.url).join(answer.headers["location"]))
     except httpx.InvalidURL as error:
-        raise EffectRefused(f"the answer leads to something that is no URL: {error}") from error
+        raise LedAstray(f"the answer leads to something that is no URL: {error}") from error
     headers = request.headers
     if origin_of(url) != origin_of(request.url):
         headers = {

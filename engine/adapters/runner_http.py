@@ -24,7 +24,7 @@ from engine.adapters.http_requests import (
     filled,
     origin_of,
 )
-from engine.adapters.http_sending import Answer, NotSent, Sent, pieces_of, redirect_of, send
+from engine.adapters.http_sending import Answer, LedAstray, NotSent, Sent, pieces_of, redirect_of, send
 from engine.adapters.performing import (
     MOST_OUTPUT,
     Stopwatch,
@@ -234,6 +234,8 @@ class HttpRunner:
         try:
             async with asyncio.timeout(timeout_s(job)):
                 answer = await _ask(job, request, settings, sent)
+        except LedAstray as error:
+            return watch.failed(str(error), secrets=request.secrets)
         except NotSent as error:
             return watch.failed(f"{error}; nothing was sent", secrets=request.secrets)
         except TimeoutError:
@@ -241,7 +243,7 @@ class HttpRunner:
                 raise unknown(f"it was sent, and no answer came within {timeout_s(job):g} s", job) from None
             said = out_of_time(job) if not sent.begun else f"no answer came within {timeout_s(job):g} s"
             return watch.failed(said)
-        except (httpx.TransportError, httpx.InvalidURL) as error:
+        except httpx.TransportError as error:
             if sent.begun and not safe:
                 raise unknown(f"it was sent, and the answer broke off: {_said(error)}", job) from error
             return watch.failed(f"the answer broke off: {_said(error)}", secrets=request.secrets)
@@ -303,9 +305,9 @@ async def _ask(job: Job, request: Request, settings: HttpSettings, sent: Sent) -
         if onward is None:
             return answer
         if entry_for(origin_of(onward.url), network) is None:
-            raise NotSent(f"the answer leads on to {onward.url}, which is not in run.network")
+            raise LedAstray(f"the answer leads on to {onward.url}, which is not in run.network")
         request = onward
-    raise NotSent(f"the answers lead on more than {_MOST_REDIRECTS} times")
+    raise LedAstray(f"the answers lead on more than {_MOST_REDIRECTS} times")
 
 
 def _judged(
