@@ -41,27 +41,18 @@ def sample(folder: Path) -> Path:
     return folder
 
 
-def seen(folder: Path) -> dict[bytes, tuple[object, ...]]:
+def seen(folder: Path) -> dict[str, tuple[object, ...]]:
     """Describe every name below a folder, to the byte: two folders are alike when this is equal."""
-    root = os.fsencode(folder)
-    first: dict[tuple[int, int], bytes] = {}
-    found: dict[bytes, tuple[object, ...]] = {}
-    for place, folders, files in [*os.walk(root)]:
-        for name in [b".", *sorted(folders), *sorted(files)]:
-            path = os.path.join(place, name)
-            if name == b"." and place != root:
-                continue
-            known = os.lstat(path)
-            relative = os.path.relpath(path, root)
-            common = (stat.filemode(known.st_mode), known.st_mtime_ns, known.st_uid, known.st_gid)
-            if stat.S_ISREG(known.st_mode):
-                twin = first.setdefault((known.st_dev, known.st_ino), relative)
-                with open(path, "rb") as file:
-                    found[relative] = (*common, sha256(file.read()).hexdigest(), known.st_size, twin)
-            elif stat.S_ISLNK(known.st_mode):
-                found[relative] = (*common, os.readlink(path))
-            else:
-                found[relative] = common
+    first: dict[tuple[int, int], str] = {}
+    found: dict[str, tuple[object, ...]] = {}
+    for path in [folder, *sorted(folder.rglob("*"))]:
+        known, name = path.lstat(), str(path.relative_to(folder))
+        common = (stat.filemode(known.st_mode), known.st_mtime_ns, known.st_uid, known.st_gid)
+        if stat.S_ISREG(known.st_mode):
+            twin = first.setdefault((known.st_dev, known.st_ino), name)
+            found[name] = (*common, sha256(path.read_bytes()).hexdigest(), known.st_size, twin)
+        else:
+            found[name] = (*common, path.readlink() if path.is_symlink() else None)
     return found
 
 

@@ -149,7 +149,7 @@ def test_putting_an_older_one_back_keeps_the_newer_beside_it(tmp_path, journal, 
 
 def test_a_log_of_the_old_journal_is_never_read_into_the_new_one(tmp_path, journal, store):
     store.create({}, journal=journal, now_us=NOW_US)
-    script = "import os, sys; from tests.snapshots.test_journal_part import more_and_die; more_and_die(sys.argv[1])"
+    script = "import sys; from tests.snapshots.test_journal_part import more_and_die as it; it(sys.argv[1])"
     died = subprocess.run([sys.executable, "-c", script, journal], cwd=ROOT, check=False)
     assert died.returncode == -9
     assert (tmp_path / "journal.db-wal").stat().st_size > 0

@@ -1,4 +1,4 @@
-"""`kill -9` at seeded points of taking, restoring and deleting: what was there before or what was asked, whole.
+"""`kill -9` at seeded points of taking, restoring, deleting: what was there or what was asked for, whole.
 
 A run that lives counts what it asks of the system; other runs are killed just before one of those, chosen by
 a seed, first and last always among them.

@@ -13,7 +13,7 @@ from engine.adapters.snapshot_shelf import used_bytes
 from engine.adapters.snapshot_store import SnapshotStore
 from engine.errors import StorageError
 from tests.house.tree import ROOT
-from tests.snapshots.making import ALWAYS, NOW_US, SECOND_US, chunk_files, loose_chunks, sample, seen
+from tests.snapshots.making import ALWAYS, NOW_US, SECOND_US, chunk_files, loose_chunks, seen
 
 
 def series(store, work, count):
