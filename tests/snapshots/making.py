@@ -1,12 +1,18 @@
 """What the tests of snapshots are made of: folders with everything in them, and a way to compare them."""
 
+import contextlib
 import os
 import random
 import stat
+import subprocess
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
+import pytest
+
 from engine.adapters.snapshot_store import SnapshotStore
+from tests.house.tree import ROOT
 
 NOW_US = 1_795_000_000_000_000
 SECOND_US = 1_000_000
@@ -65,3 +71,27 @@ def loose_chunks(store: SnapshotStore) -> set[str]:
 def chunk_files(store: SnapshotStore) -> list[Path]:
     """Return every chunk's file."""
     return [store._shelf.chunks.path(name) for name in sorted(store._shelf.chunks.sizes())]
+
+
+def environment() -> dict[str, str]:
+    """The environment for a process that runs one of our scripts by its path."""
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+
+
+@contextlib.contextmanager
+def mounted(folder: Path, size: str) -> Iterator[Path]:
+    """Mount a file system of this size in memory, where this user may; skips the test where not."""
+    folder.mkdir(exist_ok=True)
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "watchkeeper-tests", str(folder)]
+    try:
+        done = subprocess.run(mount, capture_output=True, text=True, check=False)
+    except OSError as missing:
+        pytest.skip(f"nothing to mount with: {missing}")
+    if done.returncode != 0:
+        pytest.skip("this user may not mount")
+    try:
+        yield folder
+    finally:
+        # Lazily: a test that fails keeps its files open, and should not fail twice.
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)

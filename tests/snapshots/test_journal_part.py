@@ -18,7 +18,7 @@ from engine.errors import ChainBroken, InputError, JournalBusy, JournalError
 from engine.ports import Entry
 from tests.house.tree import ROOT
 from tests.journal.making import entries, fill, plain, unguarded
-from tests.snapshots.making import NOW_US, SECOND_US, chunk_files
+from tests.snapshots.making import NOW_US, SECOND_US, chunk_files, environment
 
 LATER_US = NOW_US + 60 * SECOND_US
 
@@ -52,7 +52,7 @@ def engine(journal):
     process = subprocess.Popen(
         [sys.executable, script, journal, "2"],
         stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env=environment(),
     )
     with process:
         try:
