@@ -35,20 +35,12 @@ class MemoryTasks:
         """Lease up to `most` waiting tasks to a worker, the first in line first."""
         with self._turn:
             waiting = [task for task in self.all() if not task.worker and not _covered(task, passed_over)]
-            if not waiting or most < 1:
-                return []
-            self._token += 1
-            return [
-                self._put(
-                    task,
-                    worker=worker,
-                    lease_until_us=now_us + lease_us,
-                    token=self._token,
-                    attempts=task.attempts + 1,
-                    started=False,
-                )
-                for task in waiting[:most]
-            ]
+            leased = []
+            for task in waiting[:most]:
+                self._token += 1
+                changes = {"worker": worker, "lease_until_us": now_us + lease_us, "token": self._token}
+                leased.append(self._put(task, **changes, attempts=task.attempts + 1, started=False))
+            return leased
 
     def renew(self, worker: str, tokens: Mapping[EffectId, int], *, until_us: int) -> list[EffectId]:
         """Keep leases alive; returns those that the worker has lost."""
