@@ -72,7 +72,7 @@ class BubblewrapSandbox:
         return str(Path(sys.base_prefix, "bin", f"python3.{sys.version_info.minor}"))
 
     def describe(self) -> SandboxState:
-        """Run `true` once, with everything a program gets, and say how that went. What works is not tried again."""
+        """Run `true` once, with everything a program gets, and say how that went. What works is kept."""
         if self._state is None or not self._state.working:
             self._state = self._probe()
         return self._state
