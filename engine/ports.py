@@ -413,16 +413,12 @@ class Tokens(Protocol):
     def holder_of(self, token: str) -> Holder | None:
         """Return whom a token speaks for, or `None` when it is wrong, revoked or past its time.
 
-        Takes as long for an id that exists as for one that does not. Raises `StorageError` or `InputError`
-        when nobody can say: then nobody comes in.
+        Raises `StorageError` or `InputError` when nobody can say: then nobody comes in.
         """
 
 
-# ---------------------------------------------------------------- decisions to look through
-
-
 class DecisionFilter(Struct, frozen=True, kw_only=True):
-    """Which decisions are wanted; `None` takes all."""
+    """Which decisions are wanted, from one time to before another; `None` takes all."""
 
     agent: AgentId | None = None
     capability: CapabilityId | None = None
@@ -430,18 +426,15 @@ class DecisionFilter(Struct, frozen=True, kw_only=True):
     action: ActionName | None = None
     word: Word | None = None
     since_us: int | None = None
-    """Decided at this time or later."""
     until_us: int | None = None
-    """Decided before this time."""
 
 
 class Page(Struct, frozen=True, kw_only=True):
-    """Some records, the newest first."""
+    """Some records, the newest first. How far back one question looks is bounded."""
 
     records: tuple[Record, ...]
     before: int | None
-    """Where the next page begins; `None` when there is none. A page may be empty and still have a next one:
-    how far back one question looks is bounded."""
+    """Where the next page begins; `None` when there is none. An empty page may have a next one."""
 
 
 class DecisionsReader(JournalReader, Protocol):
