@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from enum import Enum
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from msgspec import Struct
 
@@ -13,6 +13,7 @@ from engine.core.vocabulary.chain import Head, Record
 from engine.core.vocabulary.effects import EffectKind, Result
 from engine.core.vocabulary.facts import Scope
 from engine.core.vocabulary.ids import ActionName, AgentId, CapabilityId, DecisionId, EffectId, ProposalId
+from engine.core.vocabulary.verdicts import Word
 
 
 class Durability(Enum):
@@ -298,3 +299,159 @@ class Runner(Protocol):
         Raises `WorldMovedOn` with the difference when something has changed since, unless forced, and
         `EffectRefused` when there is nothing left to undo it with.
         """
+
+
+# ---------------------------------------------------------------- programs
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """The most that one program may use, together with everything it starts."""
+
+    memory_mib: int
+    pids: int
+    """Processes and threads."""
+    cpus: float
+    """Cores, over time."""
+    output_kib: int
+    """Of what it prints is kept, and as much again of what it prints as errors."""
+    disk_mib: int
+    """The largest file it may write, and the room in its temporary folder."""
+    wall_us: int
+    """When it is ended by force."""
+
+
+class Program(Struct, frozen=True, kw_only=True):
+    """One program to run within a sandbox."""
+
+    effect_id: EffectId
+    argv: tuple[str, ...]
+    environment: dict[str, str] = {}
+    """On top of the few variables every program gets. Nothing of our own environment is passed on."""
+    stdin: bytes = b""
+    workspace: Path
+    """The folder it works in and may change, seen as `/workspace` from within."""
+    read_only_workspace: bool = False
+    """Whether it may only look at that, for a dry run."""
+    read_only: tuple[Path, ...] = ()
+    """Further files and folders it may read, seen under their own paths."""
+    network: tuple[str, ...] = ()
+    """The hosts it may reach, `name:port`; none when empty."""
+    limits: Limits
+
+
+class Ended(Struct, frozen=True, kw_only=True):
+    """How a program ended. Nothing that it started is left."""
+
+    why: Literal["exited", "timed out", "out of memory", "too much output", "killed"]
+    """`killed`: ended by a signal that was not ours to send."""
+    status: int | None
+    """Its exit status; a signal's number below zero; `None` when we ended it."""
+    output: str
+    errors: str
+    cut_bytes: int = 0
+    """How much of both was not kept; a note stands where it was."""
+    execution_time_s: float
+
+
+class SandboxState(Struct, frozen=True, kw_only=True):
+    """How a sandbox is doing, for `watchkeeper doctor`."""
+
+    backend: str
+    """`docker`, `bubblewrap`, `none`; `refusing` when there is no way to run programs."""
+    working: bool
+    why: str
+    """What it is, or why it does not work."""
+    cure: str = ""
+    not_limited: tuple[str, ...] = ()
+    """What this backend does not limit on this machine, a sentence each."""
+
+
+class Sandbox(Protocol):
+    """Something that runs programs and keeps them from everything that is not theirs."""
+
+    @property
+    def workspace(self) -> str:
+        """Where a program finds its workspace; empty when it is where it is."""
+
+    @property
+    def python(self) -> str:
+        """The Python 3 that a program finds within."""
+
+    def describe(self) -> SandboxState:
+        """Try it and say how it is doing. Takes up to a few seconds the first time."""
+
+    async def run(self, program: Program, watch: Watch) -> Ended:
+        """Run a program to its end. Cancelling this ends everything it started before it returns.
+
+        Raises `Stopped` behind a stop, and `EffectRefused` when it cannot be run as asked; nothing ran then.
+        Raises `StorageError` when something it started would not end.
+        """
+
+    def close(self) -> None:
+        """Let go of what the sandbox itself holds. Closing twice is harmless."""
+
+
+# ---------------------------------------------------------------- tokens
+
+
+class Holder(Struct, frozen=True, kw_only=True):
+    """Whom a token speaks for."""
+
+    token_id: str
+    """Names the token without giving it away; safe to show and to log."""
+    kind: Literal["agent", "person"]
+    name: str
+    role: Literal["viewer", "responder", "captain"] | None = None
+    """What a person may do; `None` for an agent."""
+    capabilities: tuple[str, ...] = ()
+    """For an agent: patterns of the capabilities it may propose under, such as `heal@*`."""
+
+
+class Tokens(Protocol):
+    """Who may come in."""
+
+    def holder_of(self, token: str) -> Holder | None:
+        """Return whom a token speaks for, or `None` when it is wrong, revoked or past its time.
+
+        Takes as long for an id that exists as for one that does not. Raises `StorageError` or `InputError`
+        when nobody can say: then nobody comes in.
+        """
+
+
+# ---------------------------------------------------------------- decisions to look through
+
+
+class DecisionFilter(Struct, frozen=True, kw_only=True):
+    """Which decisions are wanted; `None` takes all."""
+
+    agent: AgentId | None = None
+    capability: CapabilityId | None = None
+    """With its version, or the name alone for every version."""
+    action: ActionName | None = None
+    word: Word | None = None
+    since_us: int | None = None
+    """Decided at this time or later."""
+    until_us: int | None = None
+    """Decided before this time."""
+
+
+class Page(Struct, frozen=True, kw_only=True):
+    """Some records, the newest first."""
+
+    records: tuple[Record, ...]
+    before: int | None
+    """Where the next page begins; `None` when there is none. A page may be empty and still have a next one:
+    how far back one question looks is bounded."""
+
+
+class DecisionsReader(JournalReader, Protocol):
+    """A journal that can be looked through, the newest first. A question may take long: ask in a thread."""
+
+    def decisions(self, wanted: DecisionFilter, *, before: int | None = None, most: int = 50) -> Page:
+        """Return records of verdicts; `before` is where the page before ended."""
+
+    def facts(self, tag: str, *, before: int | None = None, most: int = 50) -> Page:
+        """Return records of one kind of fact, such as `snapshot_saved`."""
+
+    def with_prefix(self, prefix: str) -> list[Record]:
+        """Return the records whose key begins so, in the order of the journal. Quick."""

@@ -2,6 +2,7 @@
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # No deadline: two workers under coverage on a small machine make single examples slow, not wrong. The blob
@@ -15,3 +16,12 @@ settings.register_profile(
 )
 settings.register_profile("thorough", settings.get_profile("quick"), max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+
+
+@pytest.fixture(scope="session")
+def docker_engine():
+    """A Docker engine of this test process's own, started when the first test wants it."""
+    from tests.docker_engine import docker_engine as started
+
+    with started() as engine:
+        yield engine

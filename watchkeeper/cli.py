@@ -16,12 +16,28 @@ from watchkeeper import __version__
 # name → module and attribute. Listed in the order in which a newcomer needs them.
 _COMMANDS: Final = {
     "demo": "watchkeeper.commands_demo:demo",
+    "up": "watchkeeper.commands_service:up",
+    "status": "watchkeeper.commands_status:status",
+    "doctor": "watchkeeper.commands_status:doctor",
+    "propose": "watchkeeper.commands_propose:propose",
+    "kill": "watchkeeper.commands_override:kill",
+    "resume": "watchkeeper.commands_override:resume",
+    "undo": "watchkeeper.commands_override:undo",
+    "preview": "watchkeeper.commands_override:preview",
+    "promote": "watchkeeper.commands_override:promote",
+    "demote": "watchkeeper.commands_override:demote",
+    "clear-trouble": "watchkeeper.commands_override:clear_trouble",
     "replay": "watchkeeper.commands_replay:replay",
     "explain": "watchkeeper.commands_explain:explain",
     "import": "watchkeeper.commands_import:import_",
     "recording": "watchkeeper.commands_import:recording",
+    "token": "watchkeeper.commands_token:token",
     "policy": "watchkeeper.commands_policy:policy",
     "journal": "watchkeeper.commands_journal:journal",
+    "engine": "watchkeeper.commands_service:engine",
+    "front": "watchkeeper.commands_service:front",
+    "worker": "watchkeeper.commands_service:worker",
+    "snapshot": "watchkeeper.commands_snapshot:snapshot",
 }
 
 

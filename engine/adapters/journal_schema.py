@@ -67,7 +67,8 @@ CREATE TABLE snapshot(
 
 
 # Effects that wait or are under way. `target` is what an undo takes back; `due_us` orders those that wait.
-# `fencing` hands out tokens: it outlives the rows, so a token is never given twice.
+# `fencing` remembers the last token: it outlives the rows, so a token is never given twice. By a trigger, so
+# that a lease is one statement, which needs no transaction around it.
 _TASKS: Final = """
 CREATE TABLE task(
   effect_id TEXT PRIMARY KEY,
@@ -94,6 +95,8 @@ CREATE INDEX task_waiting ON task(due_us, effect_id) WHERE worker = '';
 
 CREATE TABLE fencing(token INTEGER NOT NULL) STRICT;
 INSERT INTO fencing(token) VALUES (0);
+CREATE TRIGGER fencing_token AFTER UPDATE OF token ON task
+BEGIN UPDATE fencing SET token = NEW.token; END;
 """
 
 
@@ -259,7 +262,11 @@ _READING: Final = {
 _CHANGING: Final = {apsw.SQLITE_INSERT, apsw.SQLITE_UPDATE, apsw.SQLITE_DELETE}
 
 
-def _authorize(action: int, name: str | None, detail: str | None, schema: str | None, _by: str | None) -> int:
+# The token rises with a lease and in no other way.
+_TOKEN: Final = ("fencing", "token", "main", "fencing_token")
+
+
+def _authorize(action: int, name: str | None, detail: str | None, schema: str | None, by: str | None) -> int:
     """Let the write connection do what a journal does, and nothing else.
 
     Triggers do not see DROP, ALTER, ATTACH or PRAGMA; SQLite asks here while it compiles a statement.
@@ -269,7 +276,7 @@ def _authorize(action: int, name: str | None, detail: str | None, schema: str | 
         or (action == apsw.SQLITE_INSERT and name in {"journal", "snapshot"} and schema == "main")
         or (action == apsw.SQLITE_DELETE and name == "snapshot" and schema == "main")
         or (action in _CHANGING and name == "task" and schema == "main")
-        or (action == apsw.SQLITE_UPDATE and (name, detail, schema) == ("fencing", "token", "main"))
+        or (action == apsw.SQLITE_UPDATE and (name, detail, schema, by) == _TOKEN)
         or (action == apsw.SQLITE_PRAGMA and name == "synchronous" and detail in {"FULL", "NORMAL"})
     )
     return apsw.SQLITE_OK if allowed else apsw.SQLITE_DENY

@@ -30,9 +30,6 @@ ON CONFLICT(effect_id) DO NOTHING
 """
 _FINISH: Final = "DELETE FROM task WHERE effect_id = ?"
 _FREE: Final = "UPDATE task SET worker = '', lease_until_us = 0"
-# Asking whether anything waits costs a tenth of taking a token for nothing.
-_WAITING: Final = "SELECT 1 FROM task WHERE worker = '' LIMIT 1"
-_TOKEN: Final = "UPDATE fencing SET token = token + 1 RETURNING token"  # noqa: S105 - a fencing token is no secret
 
 
 def task_of(row: Sequence[Any]) -> Task:
@@ -112,23 +109,23 @@ class SqliteTasks(SqliteTaskReader):
         self, worker: str, *, now_us: int, lease_us: int, most: int, passed_over: Sequence[Scope] = ()
     ) -> list[Task]:
         """Lease up to `most` waiting tasks to a worker, the first in line first."""
-        if most < 1 or any(scope.kind == "all" for scope in passed_over):
+        if any(scope.kind == "all" for scope in passed_over):
             return []
         where, values = _not_covered(passed_over)
-        chosen = f"SELECT effect_id FROM task WHERE worker = ''{where} ORDER BY due_us, effect_id LIMIT ?"
+        first = f"SELECT effect_id FROM task WHERE worker = ''{where} ORDER BY due_us, effect_id LIMIT 1"
+        lease = (
+            "UPDATE task SET worker = ?, lease_until_us = ?, token = (SELECT token + 1 FROM fencing), "
+            f"attempts = attempts + 1, started = 0 WHERE effect_id = ({first}) RETURNING {_COLUMNS}"
+        )
+        leased: list[Task] = []
         with self._changing():
-            if self._connection.execute(_WAITING).get is None:
-                return []
-            with transaction(self._connection):
-                token = self._connection.execute(_TOKEN).get
-                rows = self._connection.execute(
-                    f"UPDATE task SET worker = ?, lease_until_us = ?, token = ?, attempts = attempts + 1, "
-                    f"started = 0 WHERE effect_id IN ({chosen}) RETURNING {_COLUMNS}",
-                    (worker, now_us + lease_us, token, *values, most),
-                ).fetchall()
-        leased = [task_of(row) for row in rows]
-        # RETURNING promises no order.
-        return sorted(leased, key=lambda task: (task.queued_us + task.priority * AGEING_US, task.effect_id))
+            # One by one: a single statement commits by itself, and each lease gets a token of its own.
+            while len(leased) < most:
+                rows = self._connection.execute(lease, (worker, now_us + lease_us, *values)).fetchall()
+                if not rows:
+                    break
+                leased.append(task_of(rows[0]))
+        return leased
 
     def renew(self, worker: str, tokens: Mapping[EffectId, int], *, until_us: int) -> list[EffectId]:
         """Keep leases alive; returns those that the worker has lost."""

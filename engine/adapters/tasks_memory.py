@@ -7,7 +7,7 @@ from msgspec import structs
 
 from engine.adapters.journal_tasks import AGEING_US, lease_lost
 from engine.core.vocabulary.facts import Scope
-from engine.core.vocabulary.ids import EffectId, capability_name
+from engine.core.vocabulary.ids import EffectId
 from engine.ports import Finished, Task
 
 
@@ -35,20 +35,12 @@ class MemoryTasks:
         """Lease up to `most` waiting tasks to a worker, the first in line first."""
         with self._turn:
             waiting = [task for task in self.all() if not task.worker and not _covered(task, passed_over)]
-            if not waiting or most < 1:
-                return []
-            self._token += 1
-            return [
-                self._put(
-                    task,
-                    worker=worker,
-                    lease_until_us=now_us + lease_us,
-                    token=self._token,
-                    attempts=task.attempts + 1,
-                    started=False,
-                )
-                for task in waiting[:most]
-            ]
+            leased = []
+            for task in waiting[:most]:
+                self._token += 1
+                changes = {"worker": worker, "lease_until_us": now_us + lease_us, "token": self._token}
+                leased.append(self._put(task, **changes, attempts=task.attempts + 1, started=False))
+            return leased
 
     def renew(self, worker: str, tokens: Mapping[EffectId, int], *, until_us: int) -> list[EffectId]:
         """Keep leases alive; returns those that the worker has lost."""
@@ -110,10 +102,4 @@ def _line(task: Task) -> tuple[int, str]:
 
 
 def _covered(task: Task, scopes: Sequence[Scope]) -> bool:
-    named: dict[str, set[str]] = {
-        "all": {""},
-        "agent": {task.agent},
-        "capability": {task.capability, capability_name(task.capability)},
-        "action": {task.action},
-    }
-    return any(scope.name in named[scope.kind] for scope in scopes)
+    return any(scope.covers(task.agent, task.capability, task.action) for scope in scopes)

@@ -64,3 +64,13 @@ class Layout(Struct, frozen=True):
     def processes(self) -> Path:
         """What the supervisor knows of its processes; see `watchkeeper status`."""
         return self.home / "processes.json"
+
+    @property
+    def secrets(self) -> Path:
+        """Values that HTTP actions may name and never show, a file each."""
+        return self.home / "secrets"
+
+    @property
+    def address(self) -> Path:
+        """Where the HTTP API listens."""
+        return self.home / "http.json"

@@ -189,7 +189,7 @@ class Live:
         fact = f.CapabilityPromoted(
             at_us=now_us, capability=request.capability, by=request.by, reason=request.reason
         )
-        await self.intake.take(f"promoted:{request.capability}:{now_us}", fact)
+        await self.intake.take(f"promoted:{request.capability}:{self.intake.journal.head().seq}", fact)
         return wire.Done()
 
     async def demote(self, request: wire.Demote) -> wire.Done:
@@ -198,7 +198,7 @@ class Live:
         fact = f.CapabilityDemoted(
             at_us=now_us, capability=request.capability, by=request.by, reason=request.reason
         )
-        await self.intake.take(f"demoted:{request.capability}:{now_us}", fact)
+        await self.intake.take(f"demoted:{request.capability}:{self.intake.journal.head().seq}", fact)
         return wire.Done()
 
     async def undo(self, request: wire.RequestUndo) -> wire.Queued:
@@ -263,7 +263,7 @@ class Live:
             self.clock.follow()
         now_us = self.clock.now_us()
         fact = f.TroubleGone(at_us=now_us, trouble=request.trouble, by=request.by, detail=request.reason)
-        await self.intake.take(f"trouble:{request.trouble}:{now_us}:cleared", fact)
+        await self.intake.take(f"trouble:{request.trouble}:{self.intake.journal.head().seq}:cleared", fact)
         self.leases.wake()
         return wire.Done()
 

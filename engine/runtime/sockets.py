@@ -5,6 +5,7 @@ import os
 import socket
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 from engine.errors import Unreachable
 from engine.runtime.wire import MOST_BYTES
@@ -73,8 +74,8 @@ class Lines(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a stream socket has no other kind
-        self._transport = transport
+        # A stream socket has no other kind; uvloop's are not of asyncio's class.
+        self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         """Cut what came into lines."""

@@ -51,7 +51,7 @@ class StopKeeper:
                 raise InputError(f"no stop of {request.scope} stands", cure=f"those that stand: {known}")
             now_us = self._now_us()
             fact = KillSwitchCleared(at_us=now_us, scope=request.scope, by=request.by, reason=request.reason)
-            await self._intake.take(f"resume:{request.scope}:{now_us}", fact)
+            await self._intake.take(f"resume:{request.scope}:{self._intake.journal.head().seq}", fact)
             await asyncio.to_thread(self._fence.clear, request.scope)
         self._announcer.announce("resumed", f"{request.by} resumed {request.scope}: {request.reason}")
         self._lifted()

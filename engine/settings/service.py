@@ -17,6 +17,8 @@ class HttpSection(Settings):
 
     host: str
     port: Annotated[int, Field(strict=True, ge=0, le=65_535)]
+    names: tuple[str, ...]
+    """Hosts it answers to besides the loopback ones."""
     most_body_bytes: Annotated[int, Field(strict=True, ge=1024, le=64 << 20)]
     requests_per_s: Annotated[int, Field(strict=True, ge=1, le=100_000)]
 

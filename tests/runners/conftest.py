@@ -1,10 +1,32 @@
-"""A workspace and an undo log for each test, and what some need beside them."""
+"""The surroundings of runners: a workshop in each sandbox for programs, a bench for everything else."""
+
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.runners.effects import Bench
 from tests.runners.http_server import http_server
+from tests.runners.programs import Workshop, workshop
 from tests.runners.repositories import Repo
+
+DOCKER = pytest.param("docker", marks=[pytest.mark.slow, pytest.mark.xdist_group("docker")])
+
+
+@pytest.fixture(params=[DOCKER, "bubblewrap", "none"])
+def everywhere(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Workshop]:
+    """A workshop in each sandbox in turn, and in none."""
+    made = workshop(request.param, tmp_path, request)
+    yield made
+    made.sandboxes.close()
+
+
+@pytest.fixture
+def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Workshop]:
+    """A workshop in bubblewrap."""
+    made = workshop("bubblewrap", tmp_path, request)
+    yield made
+    made.sandboxes.close()
 
 
 @pytest.fixture

@@ -56,7 +56,7 @@ def started(container):
 
 async def begun(watch):
     """Wait until the fence was held open, and is no more."""
-    while not watch.begun or watch.inside:  # noqa: ASYNC110 - it is set in another thread
+    while not watch.begun or watch.inside:
         await asyncio.sleep(0.005)
 
 

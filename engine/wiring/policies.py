@@ -1,4 +1,4 @@
-"""The one place that joins ports to adapters, and policy files to the core."""
+"""Policy files, joined to the core: read, checked, compiled."""
 
 import hashlib
 from collections.abc import Iterable
@@ -33,7 +33,8 @@ from engine.settings.policy import (
     ThresholdsFile,
 )
 
-SHIPPED_POLICY = Path(__file__).resolve().parent.parent / "config" / "policies"
+SHIPPED_CONFIG = Path(__file__).resolve().parents[2] / "config"
+SHIPPED_POLICY = SHIPPED_CONFIG / "policies"
 
 
 class PolicySource(msgspec.Struct, frozen=True):

@@ -1,0 +1,276 @@
+"""What goes out: frozen structs, written as JSON, and described in the OpenAPI document from their types."""
+
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+from starlette.responses import Response
+
+from bot.http_api.standing import Standing, UndoStanding
+from engine.core.decide import in_order
+from engine.core.explain import summary
+from engine.core.vocabulary.effects import Result
+from engine.core.vocabulary.units import time_text
+from engine.core.vocabulary.verdicts import Answer, Measure, Verdict, Wait, Word
+from engine.ports import Stop
+from engine.runtime.wire import DecisionStatus, EngineStatus
+
+JSON: Final = "application/json"
+_ENCODER: Final = msgspec.json.Encoder()
+
+EngineWord = Literal["told", "not yet", "away"]
+
+
+class Compared(Struct, frozen=True, kw_only=True):
+    """One comparison a gate made."""
+
+    measure: str
+    measured: Measure
+    limit: Measure
+
+
+class Objection(Struct, frozen=True, kw_only=True):
+    """One gate that did not simply allow."""
+
+    gate: str
+    ruling: Literal["allow", "escalate", "consensus", "deny"]
+    reason: str
+    rule: str
+    owner: Annotated[str, Meta(description="The role that may change the rule")]
+    compared: tuple[Compared, ...]
+
+
+class Outcome(Struct, frozen=True, kw_only=True):
+    """What the agent said came of what it was granted."""
+
+    ok: bool
+    detail: str
+    at: str
+
+
+class Decision(Struct, frozen=True, kw_only=True):
+    """A decision: what was decided and why, how far it is, and what came of it."""
+
+    decision_id: str
+    proposal_id: str
+    at: Annotated[str, Meta(description="ISO 8601, UTC")]
+    agent: str
+    capability: str
+    action: str
+    episode: str
+    word: Word
+    status: DecisionStatus
+    final: Annotated[bool, Meta(description="Whether the status stands; false while queued or running")]
+    shadowed: Annotated[bool, Meta(description="Decided and logged, but not executed")]
+    summary: Annotated[str, Meta(description="One sentence for people")]
+    reasons: tuple[Objection, ...]
+    waits: Annotated[tuple[Wait, ...], Meta(description="What a held decision waits for")]
+    result: Annotated[Result | None, Meta(description="Null until it has ended")]
+    outcome: Annotated[Outcome | None, Meta(description="Null until the agent reports one")]
+    undos: tuple[UndoStanding, ...]
+    digest: Annotated[str, Meta(description="SHA-256 over the action and its exact arguments")]
+    policy_hash: str
+    seq: Annotated[int, Meta(description="The verdict's record in the journal")]
+    links: dict[str, str]
+
+
+class DecisionList(Struct, frozen=True, kw_only=True):
+    """Decisions, the newest first."""
+
+    decisions: tuple[Decision, ...]
+    next: Annotated[
+        int | None,
+        Meta(
+            description="The cursor of the next page; null: there is none. A page may be empty and have one"
+        ),
+    ]
+
+
+class UndoQueued(Struct, frozen=True, kw_only=True):
+    """A taking back that waits for a worker."""
+
+    decision_id: str
+    effect_id: Annotated[str, Meta(description="Of the taking back; it can be undone in turn")]
+    links: dict[str, str]
+
+
+class Preview(Struct, frozen=True, kw_only=True):
+    """What would happen. Nothing did."""
+
+    decision_id: str
+    result: Result
+
+
+class Reported(Struct, frozen=True, kw_only=True):
+    """An outcome that is in the journal."""
+
+    proposal_id: str
+    decision_id: str
+
+
+class Killed(Struct, frozen=True, kw_only=True):
+    """A stop that stands: nothing it covers begins any more."""
+
+    scope: str
+    by: str
+    fence: Annotated[Literal["set"], Meta(description="Durable: it stands after a restart too")]
+    swept: Annotated[
+        Literal["done", "not yet", "failed"],
+        Meta(description="Whether what was under way has been ended; `not yet`: it is being"),
+    ]
+    engine: Annotated[
+        EngineWord,
+        Meta(description="Whether the engine has journaled it; when away, it will when it is back"),
+    ]
+
+
+class Resumed(Struct, frozen=True, kw_only=True):
+    """A stop that no longer stands."""
+
+    scope: str
+    by: str
+    reason: str
+
+
+class StopShown(Struct, frozen=True, kw_only=True):
+    """A stop that stands."""
+
+    scope: str
+    by: str
+    reason: str
+    at: str
+
+
+class StopList(Struct, frozen=True, kw_only=True):
+    """The stops that stand, as the fence has them."""
+
+    stops: tuple[StopShown, ...]
+
+
+class RolledOut(Struct, frozen=True, kw_only=True):
+    """A capability that was promoted or demoted."""
+
+    capability: str
+    stage: Literal["live", "shadow"]
+    by: str
+    reason: str
+
+
+class FrontStatus(Struct, frozen=True, kw_only=True):
+    """How the front process is."""
+
+    version: str
+    started: str
+
+
+class Status(Struct, frozen=True, kw_only=True):
+    """How Watchkeeper is."""
+
+    front: FrontStatus
+    engine: Annotated[EngineStatus | None, Meta(description="Null when it does not answer")]
+    engine_away: Annotated[str, Meta(description="Why it is null; empty when it answers")]
+    stops: tuple[StopShown, ...]
+
+
+class Health(Struct, frozen=True, kw_only=True):
+    """Whether the front and the engine answer."""
+
+    front: Literal["ok"]
+    engine: Literal["ok", "away"]
+
+
+class Version(Struct, frozen=True, kw_only=True):
+    """Which Watchkeeper this is."""
+
+    version: str
+    api: Literal["v1"]
+
+
+class SnapshotShown(Struct, frozen=True, kw_only=True):
+    """A snapshot that was saved."""
+
+    snapshot_id: str
+    at: Annotated[str | None, Meta(description="Null in the answer to having it taken")]
+    journal_seq: Annotated[int | None, Meta(description="The last record in it")]
+    files: int
+    size_bytes: int
+
+
+class SnapshotList(Struct, frozen=True, kw_only=True):
+    """Snapshots, the newest first, as the journal has them: old ones may have been let go since."""
+
+    snapshots: tuple[SnapshotShown, ...]
+    next: Annotated[int | None, Meta(description="The cursor of the next page; null: there is none")]
+
+
+def answer(body: Struct, status: int = 200, **headers: str) -> Response:
+    """Write a struct as an answer. Underscores in the names of headers become dashes."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Response(_ENCODER.encode(body), status, named, JSON)
+
+
+def encoded(body: Any) -> bytes:
+    """Write anything of ours in JSON."""
+    return _ENCODER.encode(body)
+
+
+def decision_of(standing: Standing) -> Decision:
+    """Put a standing into the words of the API."""
+    verdict, said = standing.verdict, standing.outcome
+    return Decision(
+        decision_id=verdict.decision_id,
+        proposal_id=verdict.proposal_id,
+        at=time_text(verdict.at_us),
+        agent=verdict.agent,
+        capability=verdict.capability,
+        action=verdict.action,
+        episode=verdict.episode,
+        word=verdict.word,
+        status=standing.status,
+        final=standing.final,
+        shadowed=verdict.shadowed,
+        summary=summary(verdict),
+        reasons=_reasons(verdict),
+        waits=verdict.waits,
+        result=standing.result,
+        outcome=Outcome(ok=said.ok, detail=said.detail, at=time_text(said.at_us)) if said else None,
+        undos=standing.undos,
+        digest=verdict.digest,
+        policy_hash=verdict.policy_hash,
+        seq=standing.seq,
+        links=links_of(verdict),
+    )
+
+
+def links_of(verdict: Verdict) -> dict[str, str]:
+    """Say where to go on from a decision."""
+    here = f"/v1/decisions/{verdict.decision_id}"
+    links = {"self": here, "explain": f"{here}/explain", "stream": f"{here}/stream"}
+    if verdict.word == "allow" and not verdict.shadowed:
+        links["undo"] = f"{here}/undo"
+    return links
+
+
+def stop_shown(stop: Stop) -> StopShown:
+    """Put a stop into the words of the API."""
+    return StopShown(scope=str(stop.scope), by=stop.by, reason=stop.reason, at=time_text(stop.at_us))
+
+
+def _reasons(verdict: Verdict) -> tuple[Objection, ...]:
+    if verdict.word == "allow":
+        return ()
+    return tuple(_objection(said) for said in in_order(verdict) if said.ruling != "allow")
+
+
+def _objection(said: Answer) -> Objection:
+    return Objection(
+        gate=said.gate,
+        ruling=said.ruling,
+        reason=said.reason,
+        rule=said.rule,
+        owner=said.owner,
+        compared=tuple(
+            Compared(measure=check.measure, measured=check.measured, limit=check.limit)
+            for check in said.checks
+        ),
+    )

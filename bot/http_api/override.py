@@ -1,0 +1,152 @@
+"""Routes of the override: stop, resume, promote, demote. Stopping asks nobody who could be dead."""
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+from starlette.responses import Response
+
+from bot.http_api import answers
+from bot.http_api.document import problems, shown
+from bot.http_api.front import Anybody, Captain, Front, by, now_us, require
+from bot.http_api.models import KillBody, ReasonBody, ResumeBody
+from bot.http_api.problems import Problem
+from bot.http_api.routing import StrictRoute
+from engine.core.vocabulary.facts import Scope
+from engine.core.vocabulary.ids import CapabilityId, PersonId, capability_name
+from engine.errors import WatchkeeperError
+from engine.ports import Holder, Stop
+from engine.runtime import wire
+
+# The fence is what stops things; the rest is told, and waited for no longer than a blink.
+_BLINK_S = 0.03
+_TELL_S = 2.0
+# In an emergency nobody should have to remember how a body is written.
+_EVERYTHING = KillBody()
+
+Capability = Annotated[
+    str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}(@[A-Za-z0-9_.-]{1,27})?$", examples=["edit@1"])
+]
+
+
+def routes(front: Front) -> APIRouter:
+    """Make the routes."""
+    router = APIRouter(prefix="/v1", route_class=StrictRoute, tags=["override"])
+
+    @router.post(
+        "/kill",
+        operation_id="kill",
+        summary="Stop everything, an agent, a capability or an action",
+        description="For responders and captains; an agent may stop itself. The fence is durable before this "
+        "answers, also when the engine is dead. Counted apart from a token's other requests.",
+        response_class=Response,
+        responses={**shown(answers.Killed, "Nothing the stop covers begins any more"), **problems(body=True)},
+    )
+    async def kill(holder: Anybody, body: KillBody = _EVERYTHING) -> Response:
+        scope = body.parsed
+        _may_stop(holder, scope)
+        who = by(holder)
+        stop = Stop(scope=scope, by=who, reason=body.reason, at_us=now_us())
+        loop = asyncio.get_running_loop()
+        fenced = loop.run_in_executor(front.stoppers, front.fence.set, stop)
+        try:
+            # A client that hangs up must not take its stop back.
+            await asyncio.shield(fenced)
+        except WatchkeeperError:
+            # No fence is worse than none told: the engine may still be able to stop itself.
+            front.behind(_tell(stop))
+            raise
+        swept = front.behind(_sweep())
+        told = front.behind(_tell(stop))
+        await asyncio.wait({swept, told}, timeout=_BLINK_S)
+        return answers.answer(
+            answers.Killed(
+                scope=str(scope),
+                by=who,
+                fence="set",
+                swept=swept.result() if swept.done() else "not yet",
+                engine=told.result() if told.done() else "not yet",
+            )
+        )
+
+    async def _sweep() -> str:
+        try:
+            await asyncio.get_running_loop().run_in_executor(front.stoppers, front.sweep)
+        except WatchkeeperError:
+            return "failed"
+        return "done"
+
+    async def _tell(stop: Stop) -> answers.EngineWord:
+        request = wire.SetStop(scope=stop.scope, by=PersonId(stop.by), reason=stop.reason)
+        try:
+            await front.engine.ask(request, timeout_s=_TELL_S)
+        except WatchkeeperError:
+            return "away"
+        return "told"
+
+    @router.post(
+        "/resume",
+        operation_id="resume",
+        summary="Lift one stop",
+        description="For captains, with a reason.",
+        response_class=Response,
+        responses={**shown(answers.Resumed, "That stop no longer stands"), **problems(409, body=True)},
+    )
+    async def resume(holder: Captain, body: ResumeBody) -> Response:
+        scope = body.parsed
+        await front.ask(wire.LiftStop(scope=scope, by=by(holder), reason=body.reason), wire.Done)
+        return answers.answer(answers.Resumed(scope=str(scope), by=by(holder), reason=body.reason))
+
+    @router.get(
+        "/stops",
+        operation_id="list_stops",
+        summary="See what is stopped",
+        response_class=Response,
+        responses={**shown(answers.StopList, "The stops that stand"), **problems()},
+    )
+    async def stops(holder: Anybody) -> Response:  # noqa: ARG001 - asked for so that the door is passed
+        standing = await asyncio.to_thread(front.fence.stops)
+        return answers.answer(answers.StopList(stops=tuple(answers.stop_shown(stop) for stop in standing)))
+
+    @router.post(
+        "/capabilities/{capability}/promote",
+        operation_id="promote",
+        summary="Let a capability's allowed actions be executed",
+        description="For captains. Names one version: every other one is in shadow again.",
+        response_class=Response,
+        responses={**shown(answers.RolledOut, "It is live"), **problems(409, body=True)},
+    )
+    async def promote(holder: Captain, capability: Capability, body: ReasonBody) -> Response:
+        version = CapabilityId(capability)
+        await front.ask(wire.Promote(capability=version, by=by(holder), reason=body.reason), wire.Done)
+        return answers.answer(
+            answers.RolledOut(capability=version, stage="live", by=by(holder), reason=body.reason)
+        )
+
+    @router.post(
+        "/capabilities/{capability}/demote",
+        operation_id="demote",
+        summary="Put every version of a capability back into shadow",
+        description="For captains.",
+        response_class=Response,
+        responses={**shown(answers.RolledOut, "It is in shadow"), **problems(409, body=True)},
+    )
+    async def demote(holder: Captain, capability: Capability, body: ReasonBody) -> Response:
+        name = capability_name(CapabilityId(capability))
+        await front.ask(wire.Demote(capability=name, by=by(holder), reason=body.reason), wire.Done)
+        return answers.answer(
+            answers.RolledOut(capability=name, stage="shadow", by=by(holder), reason=body.reason)
+        )
+
+    return router
+
+
+def _may_stop(holder: Holder, scope: Scope) -> None:
+    if holder.kind == "person":
+        require(holder, "responder")
+    elif scope != Scope("agent", holder.name):
+        raise Problem(
+            "forbidden",
+            "an agent may stop itself only",
+            cure=f"give the scope agent:{holder.name}, or ask a responder",
+        )

@@ -1,0 +1,143 @@
+"""Routes of agents: propose, report an outcome, say that one is alive."""
+
+import secrets
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Header, Path, Query
+from starlette.responses import Response
+
+from bot.http_api import answers
+from bot.http_api.document import problems, shown
+from bot.http_api.front import Agent, Front
+from bot.http_api.models import KEY, OutcomeBody, ProposalBody
+from bot.http_api.problems import Problem
+from bot.http_api.routing import StrictRoute
+from bot.http_api.standing import Standing, proposal_of
+from engine.adapters.token_file import may_propose
+from engine.core.vocabulary.ids import AgentId, CapabilityId, ProposalId, decision_id
+from engine.errors import ChainBroken, JournalBusy, JournalError
+from engine.runtime import wire
+
+LONGEST_WAIT_S: Final = 60
+# What stands at once says all there is; of everything else the journal may know more.
+_AT_ONCE: Final = frozenset({"denied", "held", "shadowed"})
+
+Key = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        pattern=KEY,
+        description="Yours to choose, once for each proposal: sent again, it finds the same decision",
+        examples=["ticket-17.step-3"],
+    ),
+]
+Wait = Annotated[
+    float,
+    Query(
+        ge=0,
+        le=LONGEST_WAIT_S,
+        allow_inf_nan=False,
+        description="How long to wait for a final status, seconds",
+        examples=[0],
+    ),
+]
+ProposalKey = Annotated[
+    str,
+    Path(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}:[A-Za-z0-9._~:+=-]{1,100}$",
+        examples=["coder-1:ticket-17.step-3"],
+    ),
+]
+
+
+def routes(front: Front) -> APIRouter:
+    """Make the routes."""
+    router = APIRouter(prefix="/v1", route_class=StrictRoute, tags=["agents"])
+
+    @router.post(
+        "/proposals",
+        operation_id="propose",
+        summary="Propose an action, and learn what was decided",
+        response_class=Response,
+        responses={
+            **shown(answers.Decision, "The decision, final. A denial is an answer too: `word` says deny"),
+            **shown(answers.Decision, "The decision, and what it allows is still under way", status=202),
+            **problems(409, body=True),
+        },
+    )
+    async def propose(holder: Agent, body: ProposalBody, key: Key = None, wait_s: Wait = 0.0) -> Response:
+        agent, capability = AgentId(holder.name), CapabilityId(body.capability)
+        if not may_propose(holder, capability):
+            raise Problem(
+                "forbidden",
+                f"this token does not cover the capability {capability}",
+                cure=f"it covers {', '.join(holder.capabilities)}; make another for more",
+            )
+        # Chance is as good as a key of the agent's own for whoever never repeats a request.
+        proposal_id = ProposalId(f"{agent}:{key or secrets.token_hex(16)}")
+        try:
+            request = wire.Propose(proposal=body.proposal(agent=agent, proposal_id=proposal_id))
+        except ValueError as wrong:
+            raise Problem("invalid", str(wrong), cure="mend that part of the proposal") from wrong
+        try:
+            decided = await front.ask(request, wire.Decided, wrong="invalid")
+        except JournalError as taken:
+            if isinstance(taken, ChainBroken | JournalBusy):
+                raise
+            raise Problem(
+                "conflict",
+                "this Idempotency-Key was used for another proposal",
+                place=proposal_id,
+                cure="give every proposal a key of its own; send the same one again only word for word",
+            ) from taken
+        standing = Standing(verdict=decided.verdict, seq=decided.seq, status=decided.status)
+        if decided.status not in _AT_ONCE:
+            decision = decided.verdict.decision_id
+            standing = await front.settle(decision, wait_s, lambda now: now.final) or standing
+        return answers.answer(
+            answers.decision_of(standing),
+            200 if standing.final else 202,
+            location=f"/v1/decisions/{standing.verdict.decision_id}",
+        )
+
+    @router.post(
+        "/proposals/{proposal_id}/outcome",
+        operation_id="report_outcome",
+        summary="Report what came of a proposal that was granted",
+        response_class=Response,
+        responses={
+            **shown(answers.Reported, "It is in the journal. Reporting the same again changes nothing"),
+            **problems(404, 409, body=True),
+        },
+    )
+    async def report(holder: Agent, proposal_id: ProposalKey, body: OutcomeBody) -> Response:
+        found = proposal_of(front.journal(), ProposalId(proposal_id))
+        if found is None or found.agent != holder.name:
+            raise Problem(
+                "not-found",
+                f"{holder.name} made no proposal {proposal_id}",
+                cure="take proposal_id from the answer to the proposal",
+            )
+        await front.ask(
+            wire.ReportOutcome(
+                proposal_id=found.proposal_id, agent=found.agent, ok=body.ok, detail=body.detail
+            ),
+            wire.Done,
+        )
+        return answers.answer(
+            answers.Reported(proposal_id=found.proposal_id, decision_id=decision_id(found.proposal_id))
+        )
+
+    @router.post(
+        "/heartbeat",
+        operation_id="heartbeat",
+        summary="Say that the agent is alive",
+        response_class=Response,
+        status_code=204,
+        responses=problems(),
+    )
+    async def heartbeat(holder: Agent) -> Response:
+        await front.ask(wire.Beat(agent=AgentId(holder.name)), wire.Done)
+        return Response(status_code=204)
+
+    return router

@@ -1,0 +1,11 @@
+"""The one place that joins ports to adapters, and configuration to the core."""
+
+from engine.wiring.policies import (
+    SHIPPED_CONFIG,
+    SHIPPED_POLICY,
+    PolicySource,
+    build_policy,
+    read_policy,
+)
+
+__all__ = ["SHIPPED_CONFIG", "SHIPPED_POLICY", "PolicySource", "build_policy", "read_policy"]

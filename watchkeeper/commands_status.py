@@ -1,0 +1,94 @@
+"""`watchkeeper status` and `watchkeeper doctor`: how it is, and what to do about what is wrong."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from engine.core.vocabulary.units import duration_text, time_text
+from watchkeeper.home import home, shown
+
+_LOOK_S: Final = 2.0
+_RECENT: Final = 5
+_MARKS: Final = {"ok": "ok  ", "warn": "warn", "bad": "BAD "}
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def status(as_json: bool) -> None:
+    """Say what runs, what is stopped, and what people were told lately. Works whatever is dead."""
+    from watchkeeper.looking import look
+
+    seen = look(home().resolve(), patience_s=_LOOK_S)
+    if as_json:
+        click.echo(json.dumps(seen.plain(), indent=2))
+    else:
+        for line in _lines(seen):
+            click.echo(line)
+    raise SystemExit(0 if seen.is_well else 1)
+
+
+def _lines(seen: Any) -> list[str]:
+    lines = [f"state     {shown(seen.home)}"]
+    if seen.supervisor is None:
+        lines.append("runs      no supervisor; start it with `watchkeeper up`")
+    else:
+        lines.append(f"runs      supervisor {seen.supervisor}")
+    for process in seen.processes:
+        state = f"process {process.pid}" if process.pid is not None else "not running"
+        again = f", restarted {process.restarts} times" if process.restarts else ""
+        last = f", last ended with {process.last_exit}" if process.last_exit else ""
+        lines.append(f"          {process.name:<9} {state}{again}{last}")
+    engine = seen.engine
+    if engine is None:
+        lines.append(f"engine    does not answer: {seen.engine_said}")
+    else:
+        lines.append(
+            f"engine    journal at record {engine.journal_seq:,}; {engine.queued} queued, {engine.running} "
+            f"under way, {engine.holds} waiting for people; policy {engine.policy_hash[:12]}"
+        )
+        live = ", ".join(sorted(engine.live.values())) or "nothing yet"
+        lines.append(f"live      {live}")
+        lines += [f"TROUBLE   {name}: {detail}" for name, detail in sorted(engine.troubles.items())]
+        if engine.draining:
+            lines.append("draining  no more effects are handed out")
+    lines.append(f"http      {seen.url or 'does not listen'}")
+    lines += [
+        f"STOPPED   {stop.scope} by {stop.by} at {time_text(stop.at_us)}"
+        + (f": {stop.reason}" * bool(stop.reason))
+        for stop in seen.stops
+    ]
+    for said in seen.told[-_RECENT:]:
+        lines.append(f"told      {time_text(said.at_us)} {said.kind}: {said.text}")
+    return lines
+
+
+@click.command()
+@click.option(
+    "--config", type=click.Path(path_type=Path, file_okay=False), help="Folder with watchkeeper.yaml."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def doctor(config: Path | None, as_json: bool) -> None:
+    """Check everything a working installation needs, and say how to mend what is wrong.
+
+    Ends with status 1 when something is.
+    """
+    from watchkeeper.diagnosis import diagnose
+
+    found = diagnose(home().resolve(), config)
+    if as_json:
+        click.echo(json.dumps([check.plain() for check in found], indent=2))
+    else:
+        for check in found:
+            click.echo(f"{_MARKS[check.verdict]}  {check.what:<12} {check.said}")
+            if check.cure:
+                click.echo(f"                    → {check.cure}")
+    raise SystemExit(1 if any(check.verdict == "bad" for check in found) else 0)
+
+
+def ago(at_us: int) -> str:
+    """Say how long ago a time was."""
+    seconds = round(datetime.now(UTC).timestamp() - at_us / 1e6)
+    return f"{duration_text(max(seconds, 0))} ago"

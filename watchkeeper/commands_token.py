@@ -1,0 +1,129 @@
+"""`watchkeeper token`: who may use the HTTP API, and as what."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from bot.http_api.serving import read_address
+from engine.adapters.token_file import TokenEntry, TokenFile, now_us
+from engine.core.vocabulary.units import DAY_US, time_text
+from engine.errors import InputError
+from engine.runtime.layout import Layout
+from watchkeeper.home import home
+
+# A year of hundredfold length is a typing mistake, and would not fit a date.
+_MOST_DAYS = 36_500
+
+
+@click.group()
+def token() -> None:
+    """Make, list and revoke the tokens of agents and people. Changes count at once, without a restart."""
+
+
+@token.command()
+@click.option("--agent", help="For this agent: a name of letters, digits, dots, dashes and underscores.")
+@click.option(
+    "--capability",
+    "capabilities",
+    multiple=True,
+    metavar="GLOB",
+    help="What the agent may propose under, such as 'heal@*'; may be given again. [default: anything]",
+)
+@click.option("--person", help="For this person.")
+@click.option(
+    "--role",
+    type=click.Choice(["viewer", "responder", "captain"]),
+    help="What the person may do: look; also stop and undo; also resume and promote.",
+)
+@click.option(
+    "--expires",
+    "days",
+    type=click.IntRange(1, _MOST_DAYS),
+    metavar="DAYS",
+    help="Let it work for so many days. [default: until it is revoked]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def create(  # noqa: PLR0917 - click passes every option by name
+    agent: str | None,
+    capabilities: tuple[str, ...],
+    person: str | None,
+    role: Literal["viewer", "responder", "captain"] | None,
+    days: int | None,
+    as_json: bool,
+) -> None:
+    """Make a token and print it, once: only its hash is kept."""
+    if (agent is None) == (person is None):
+        raise InputError("a token is for an agent or for a person", cure="give --agent NAME or --person NAME")
+    entry, text = _tokens().create(
+        kind="agent" if agent is not None else "person",
+        name=agent if agent is not None else person or "",
+        role=role,
+        capabilities=capabilities,
+        expires_us=now_us() + days * DAY_US if days is not None else None,
+    )
+    if as_json:
+        click.echo(json.dumps(_shown(entry) | {"token": text}))
+        return
+    click.echo(text)
+    click.echo(f"\n{_who(entry)}; it is shown this once. To use it:\n", err=True)
+    click.echo(f"  curl -H 'Authorization: Bearer {text}' {_url()}/v1/decisions\n", err=True)
+    click.echo(f"To take it back: watchkeeper token revoke {entry.id}", err=True)
+
+
+@token.command(name="list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, a token a line.")
+def list_(as_json: bool) -> None:
+    """List the tokens. What they open cannot be found out from this, nor from the file."""
+    entries = _tokens().entries()
+    for entry in entries:
+        if as_json:
+            click.echo(json.dumps(_shown(entry)))
+            continue
+        until = "until revoked" if entry.expires_us is None else f"until {_day(entry.expires_us)}"
+        if entry.expires_us is not None and entry.expires_us <= now_us():
+            until = f"expired {_day(entry.expires_us)}"
+        click.echo(f"{entry.id}  {_who(entry)}, since {_day(entry.created_us)}, {until}")
+    if not entries and not as_json:
+        click.echo("no tokens yet: watchkeeper token create --agent NAME", err=True)
+
+
+@token.command()
+@click.argument("token_id", metavar="ID")
+def revoke(token_id: str) -> None:
+    """Take a token back. Whoever holds it is refused from now on, and open streams with it end."""
+    entry = _tokens().revoke(token_id)
+    click.echo(f"revoked {entry.id}: {_who(entry)}", err=True)
+
+
+def _tokens() -> TokenFile:
+    return TokenFile(Layout(home()).tokens)
+
+
+def _url() -> str:
+    address = read_address(Path(home()) / "http.json")
+    return address.url if address is not None else "http://127.0.0.1:8765"
+
+
+def _who(entry: TokenEntry) -> str:
+    if entry.kind == "person":
+        return f"person {entry.name}, {entry.role}"
+    return f"agent {entry.name}, proposes under {', '.join(entry.capabilities)}"
+
+
+def _shown(entry: TokenEntry) -> dict[str, object]:
+    return {
+        "id": entry.id,
+        "kind": entry.kind,
+        "name": entry.name,
+        "role": entry.role,
+        "capabilities": list(entry.capabilities),
+        "created": time_text(entry.created_us),
+        "expires": time_text(entry.expires_us) if entry.expires_us is not None else None,
+    }
+
+
+def _day(at_us: int) -> str:
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at_us)).date().isoformat()

@@ -1,0 +1,68 @@
+"""Who is at this terminal: the holder of a token, or for a stop anybody who can reach the state folder."""
+
+import getpass
+import os
+from pathlib import Path
+from typing import Final, Literal
+
+from engine.adapters.files import storage_errors
+from engine.adapters.token_file import TokenFile, private_write
+from engine.core.vocabulary.ids import PersonId
+from engine.errors import Forbidden
+from engine.ports import Holder
+from engine.runtime.layout import Layout
+
+VARIABLE: Final = "WATCHKEEPER_TOKEN"
+_RANKS: Final = ("viewer", "responder", "captain")
+_MAKE: Final = "watchkeeper token create --person NAME --role captain"
+
+
+def local_name() -> str:
+    """Return the name of whoever runs this program, as the machine knows it."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid-{os.getuid()}"
+
+
+def person(layout: Layout, role: Literal["viewer", "responder", "captain"]) -> PersonId:
+    """Return the person whose token is at hand, if the role is theirs or a lower one.
+
+    The token is the one in `$WATCHKEEPER_TOKEN`, else the state folder's own. Raises `Forbidden`.
+    """
+    token = os.environ.get(VARIABLE, "").strip() or _own(layout)
+    if not token:
+        raise Forbidden(f"this takes a {role}", cure=f"set {VARIABLE}; `{_MAKE}` makes a token")
+    holder = TokenFile(layout.tokens).holder_of(token)
+    if holder is None:
+        raise Forbidden("the token is wrong, revoked or past its time", cure=f"`{_MAKE}` makes another")
+    if holder.kind != "person" or _RANKS.index(holder.role or "viewer") < _RANKS.index(role):
+        raise Forbidden(f"{_shown(holder)} may not do this: it takes a {role}", cure=f"ask a {role}")
+    return PersonId(holder.name)
+
+
+def _shown(holder: Holder) -> str:
+    return f"{holder.role} {holder.name}" if holder.kind == "person" else f"agent {holder.name}"
+
+
+def _own(layout: Layout) -> str:
+    path = layout.own_token
+    if not path.exists():
+        return ""
+    with storage_errors(path):
+        return path.read_text().strip()
+
+
+def first_captain(layout: Layout) -> tuple[str, Path] | None:
+    """Make whoever starts on a fresh state folder its captain; `None` when there are tokens already.
+
+    The token lies in the state folder, readable by its owner alone, so that the command line on this machine
+    need not be told it. Whoever can read it could also write the journal.
+    """
+    tokens = TokenFile(layout.tokens)
+    if tokens.entries():
+        return None
+    name = local_name()
+    _, text = tokens.create(kind="person", name=name, role="captain")
+    private_write(layout.own_token, text.encode() + b"\n")
+    return name, layout.own_token
