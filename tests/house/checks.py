@@ -312,7 +312,7 @@ def _words(command: str) -> list[str]:
     try:
         return shlex.split(command, comments=True)
     except ValueError:
-        return command.split("#")[0].split()
+        return command.split("#", maxsplit=1)[0].split()
 
 
 def dead_links(page: str, exists: Callable[[str], bool]) -> list[str]:
