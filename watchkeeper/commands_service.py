@@ -11,13 +11,14 @@ import click
 from engine.errors import InputError
 from engine.runtime.tied import REFUSED
 from watchkeeper import __version__
-from watchkeeper.home import home
+from watchkeeper.home import CONFIG_VARIABLE, home
 
 _config = click.option(
     "--config",
+    envvar=CONFIG_VARIABLE,
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder with watchkeeper.yaml, actions.yaml and policies/. [default: config in the data folder, or "
-    "the shipped one]",
+    help="Folder with watchkeeper.yaml, actions.yaml and policies/. [default: $WATCHKEEPER_CONFIG, config in "
+    "the data folder, or the shipped one]",
 )
 
 
