@@ -31,6 +31,7 @@ def up(config: Path | None) -> None:
     """
     from engine.adapters.fence_files import FileFence
     from engine.adapters.sweep import end_all, end_left_behind
+    from engine.runtime.child import Pace
     from engine.runtime.pool import Supervisor
     from engine.wiring.service import check, make_folders, open_service
     from watchkeeper.home import shown
@@ -59,6 +60,8 @@ def up(config: Path | None) -> None:
         end_left_behind=lambda: end_left_behind(layout.home),
         announcer=service.announcements,
         check=lambda: check(open_service(layout.home, service.config)),
+        # A second more, so that a worker that gives up says so itself.
+        pace=Pace(drain_s=service.drain_s + 1),
     )
     raise SystemExit(supervisor.run())
 
