@@ -13,6 +13,9 @@ from engine.runtime.tied import REFUSED
 from watchkeeper import __version__
 from watchkeeper.home import CONFIG_VARIABLE, home
 
+# Longer than a worker waits, past its own time, for its last reports to be taken.
+_MARGIN_S = 10.0
+
 _config = click.option(
     "--config",
     envvar=CONFIG_VARIABLE,
@@ -59,6 +62,8 @@ def up(config: Path | None) -> None:
         sweep=lambda stops: end_all(layout.home, stops),
         end_left_behind=lambda: end_left_behind(layout.home),
         announcer=service.announcements,
+        # The workers keep their own time; ours only catches one that does not come to its end.
+        pace=Pace(drain_s=service.settings.workers.drain_s + _MARGIN_S),
         check=lambda: check(open_service(layout.home, service.config)),
         # A second more, so that a worker that gives up says so itself.
         pace=Pace(drain_s=service.drain_s + 1),

@@ -1,12 +1,10 @@
 """The door: nobody gets past it without a token, and nobody comes too often."""
 
+import math
 import time
 from collections import defaultdict, deque
 from typing import Final
 
-from limits import RateLimitItemPerSecond
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -20,37 +18,27 @@ KILL: Final = "/v1/kill"
 _PREFIX: Final = "/v1/"
 
 
-class SteadyWindow(MemoryStorage):
-    """The library's storage by the steady clock.
+class Rate:
+    """At most so many in any second, for each name, counted by a clock that nobody can set.
 
-    By the machine's clock, as it comes, an hour set back would keep every busy token out for an hour.
+    The libraries at hand count by the machine's clock: set back an hour, it would keep every busy token out
+    for that hour. A second of one token is a short queue of times, and needs no library.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
         """Begin empty."""
-        super().__init__()
-        self._taken: defaultdict[str, deque[float]] = defaultdict(deque)
+        self.most = most
+        self._taken: defaultdict[tuple[str, str], deque[float]] = defaultdict(deque)
 
-    def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
-        """Take `amount` of the `limit` within the last `expiry` seconds, or nothing."""
-        taken, now_s = self._taken[key], time.monotonic()
-        while taken and taken[0] <= now_s - expiry:
+    def take(self, name: tuple[str, str]) -> float:
+        """Take one and return 0, or return how many seconds it is until there is one again."""
+        taken, now_s = self._taken[name], time.monotonic()
+        while taken and taken[0] <= now_s - 1:
             taken.popleft()
-        if len(taken) + amount > limit:
-            return False
-        taken.extend([now_s] * amount)
-        return True
-
-    def get_moving_window(
-        self,
-        key: str,
-        limit: int,  # noqa: ARG002 - the library's signature
-        expiry: int,
-    ) -> tuple[float, int]:
-        """Return when the window began, and how much of it is taken."""
-        now_s = time.monotonic()
-        inside = [at_s for at_s in self._taken[key] if at_s > now_s - expiry]
-        return (inside[0] if inside else now_s), len(inside)
+        if len(taken) >= self.most:
+            return taken[0] + 1 - now_s
+        taken.append(now_s)
+        return 0.0
 
 
 class Door:
@@ -60,8 +48,7 @@ class Door:
         """Wrap an application; `requests_per_s` holds for each token."""
         self._app, self._front = app, front
         self._presence = Presence(front)
-        self._most = RateLimitItemPerSecond(requests_per_s)
-        self._limiter = MovingWindowRateLimiter(SteadyWindow())
+        self._rate = Rate(requests_per_s)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let one request in, or refuse it before anything of it is read."""
@@ -77,12 +64,12 @@ class Door:
             raise _unauthorised("no such token, or it was revoked, or its time is over", "invalid_token")
         # The kill switch has a count of its own: whatever else a token was used for, it can still stop.
         count = "kill" if scope["path"] == KILL else "other"
-        if not self._limiter.hit(self._most, holder.token_id, count):
+        if (wait_s := self._rate.take((holder.token_id, count))) > 0:
             raise Problem(
                 "too-many",
-                f"more than {self._most.amount} requests in a second with this token",
+                f"more than {self._rate.most} requests in a second with this token",
                 cure="wait as long as the header Retry-After says",
-                headers={"Retry-After": "1"},
+                headers={"Retry-After": str(math.ceil(wait_s))},
             )
         scope.setdefault("state", {})["holder"] = holder
         # An answer that goes on for hours ends when its token is revoked.

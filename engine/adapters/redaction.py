@@ -8,8 +8,7 @@ SECRET, TOKEN or API_KEY. It is a net, not a wall: a secret of unknown shape tha
 """
 
 import base64
-from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from collections.abc import Iterable
 from typing import Final
 from urllib.parse import quote
 
@@ -85,34 +84,3 @@ def _forms(secret: str) -> set[str]:
     data = secret.encode()
     encoded = {base64.b64encode(data).decode(), base64.urlsafe_b64encode(data).decode()}
     return {secret, quote(secret, safe=""), *encoded, *(form.rstrip("=") for form in encoded)}
-
-
-@lru_cache(maxsize=32)
-def _redactor(secrets: tuple[str, ...]) -> Redactor:
-    return Redactor(secrets)
-
-
-def redact(text: str, secrets: Sequence[str] = ()) -> str:
-    """Take out the given secrets, and whatever has the shape of one.
-
-    >>> redact("PASSWORD=hunter2 and the key is key-123", secrets=["key-123"])
-    'PASSWORD=[redacted: secret] and the key is [redacted: known secret]'
-    """
-    return _redactor(tuple(secrets))(text)
-
-
-def capped(data: bytes, most: int) -> str:
-    """Give bytes as text, at most `most` of them: the beginning and the end, and how much is left out.
-
-    What is not UTF-8 becomes `\N{REPLACEMENT CHARACTER}`. The note on what is missing comes on top of `most`.
-
-    >>> capped(b"abcdefgh", 4)
-    'ab\\n[4 bytes left out]\\ngh'
-    """
-    if len(data) <= most:
-        return data.decode(errors="replace")
-    head = most // 2
-    tail = most - head
-    left_out = f"\n[{len(data) - most} bytes left out]\n"
-    end = data[-tail:] if tail else b""
-    return data[:head].decode(errors="replace") + left_out + end.decode(errors="replace")
