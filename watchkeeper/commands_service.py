@@ -40,8 +40,9 @@ def up(config: Path | None) -> None:
     from watchkeeper.home import shown
     from watchkeeper.people import first_captain
 
-    service = open_service(home(), config)
-    policy = check(service)
+    with _refusing():
+        service = open_service(home(), config)
+        policy = check(service)
     make_folders(service)
     layout = service.layout
     if (made := first_captain(layout)) is not None:
@@ -65,8 +66,6 @@ def up(config: Path | None) -> None:
         # The workers keep their own time; ours only catches one that does not come to its end.
         pace=Pace(drain_s=service.settings.workers.drain_s + _MARGIN_S),
         check=lambda: check(open_service(layout.home, service.config)),
-        # A second more, so that a worker that gives up says so itself.
-        pace=Pace(drain_s=service.drain_s + 1),
     )
     raise SystemExit(supervisor.run())
 
@@ -83,7 +82,7 @@ def _command(name: str, config: Path) -> list[str]:
 
 @contextmanager
 def _refusing() -> Iterator[None]:
-    """Tell the supervisor which refusals starting again does not mend."""
+    """Tell the supervisor, and whoever starts that, which refusals starting again does not mend."""
     try:
         yield
     except InputError as refused:

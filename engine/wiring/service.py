@@ -67,11 +67,6 @@ class Service(Struct, frozen=True, kw_only=True):
         """Where people are told, until there are channels that wake them."""
         return Announcements(self.layout.announcements, screen=sys.stderr)
 
-    @property
-    def drain_s(self) -> float:
-        """How long a worker may take to leave: for what is under way, and to report how that ended."""
-        return self.settings.workers.drain_s + _LAST_REPORTS_S
-
     def policy(self) -> Policy:
         """Read and compile what it decides by. Raises `InputError` and `PolicyError`."""
         return build_policy(read_policy(self.config / "policies"))
@@ -288,5 +283,5 @@ async def _worker(service: Service, runners: dict[RunnerKind, Runner], name: str
         ending.cancel()
         executor.drain()
         with suppress(TimeoutError):
-            await asyncio.wait_for(work, service.drain_s)
+            await asyncio.wait_for(work, section.drain_s + _LAST_REPORTS_S)
     await client.close()
