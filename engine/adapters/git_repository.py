@@ -21,12 +21,11 @@ from typing import Final
 
 from msgspec import Struct
 
-from engine.adapters.redaction import Redactor
+from engine.adapters.redaction import redact
 from engine.errors import EffectRefused
 from engine.ports import Watch
 
 _MOST_BYTES: Final = 64 << 20
-_REDACT: Final = Redactor()
 # What of the repository's configuration says how file contents are read. None of it can name a program.
 _HARMLESS: Final = {
     "core.autocrlf", "core.eol", "core.filemode", "core.ignorecase", "core.precomposeunicode",
@@ -138,7 +137,7 @@ class Repository:
                 os.killpg(process.pid, signal.SIGKILL)
             await _reap(process)
             raise
-        said = Said(code=code, out=out, error=_REDACT(error.decode(errors="replace").strip()))
+        said = Said(code=code, out=out, error=redact(error.decode(errors="replace").strip()))
         if check and code != 0:
             raise EffectRefused(
                 f"git {arguments[0]}: {said.error or f'exit code {code}'}", place=str(self.root)

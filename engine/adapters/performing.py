@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 from msgspec import Struct
 
-from engine.adapters.redaction import Redactor
+from engine.adapters.redaction import redact
 from engine.core.vocabulary.actions import Action, Running
 from engine.core.vocabulary.effects import Result
 from engine.core.vocabulary.ids import EffectId
@@ -21,7 +21,6 @@ from engine.ports import Job
 MOST_OUTPUT: Final = 256 << 10
 """How much output a result carries, in signs. It goes into the journal."""
 _MARGIN: Final = 8 << 10
-_REDACT: Final = Redactor()
 _S = TypeVar("_S", bound=Struct)
 _T = TypeVar("_T")
 
@@ -57,12 +56,12 @@ def _fit(text: str, secrets: tuple[str, ...]) -> str:
     # Those that were used here go whatever their length; the longest first, as one may begin another.
     for secret in sorted(filter(None, secrets), key=len, reverse=True):
         text = text.replace(secret, "[redacted: known secret]")
-    redact, half = Redactor(secrets) if secrets else _REDACT, MOST_OUTPUT // 2
+    half = MOST_OUTPUT // 2
     if len(text) <= MOST_OUTPUT:
-        return redact(text)
+        return redact(text, secrets)
     # What is left out anyway is not searched; but a secret across the cut must be seen whole.
-    head = redact(text[: half + _MARGIN])[:half]
-    tail = redact(text[-half - _MARGIN :])[-half:]
+    head = redact(text[: half + _MARGIN], secrets)[:half]
+    tail = redact(text[-half - _MARGIN :], secrets)[-half:]
     return f"{head}\n[{len(text) - 2 * half} signs left out]\n{tail}"
 
 

@@ -8,7 +8,8 @@ SECRET, TOKEN or API_KEY. It is a net, not a wall: a secret of unknown shape tha
 """
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Final
 from urllib.parse import quote
 
@@ -84,3 +85,17 @@ def _forms(secret: str) -> set[str]:
     data = secret.encode()
     encoded = {base64.b64encode(data).decode(), base64.urlsafe_b64encode(data).decode()}
     return {secret, quote(secret, safe=""), *encoded, *(form.rstrip("=") for form in encoded)}
+
+
+@lru_cache(maxsize=32)
+def _redactor(secrets: tuple[str, ...]) -> Redactor:
+    return Redactor(secrets)
+
+
+def redact(text: str, secrets: Sequence[str] = ()) -> str:
+    """Take out the given secrets, and whatever has the shape of one.
+
+    >>> redact("PASSWORD=hunter2 and the key is key-123", secrets=["key-123"])
+    'PASSWORD=[redacted: secret] and the key is [redacted: known secret]'
+    """
+    return _redactor(tuple(secrets))(text)
