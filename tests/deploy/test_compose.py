@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from tests.deploy.images import DEPLOY, run
-from tests.deploy.within import ask, call, until_healthy
+from tests.deploy.within import ask, call, until_healthy, until_up
 from tests.needs import need
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("docker")]
@@ -35,11 +35,10 @@ def compose(docker_engine, image):
 def test_compose_starts_it_narrow_and_keeps_its_state(docker_engine, compose):
     def up():
         compose("up", "--detach", "--no-build")
-        found = docker_engine.client.containers.get(compose("ps", "-q").split()[-1])
-        until_healthy(found)
-        return found
+        return docker_engine.client.containers.get(compose("ps", "-q").split()[-1])
 
     container = up()
+    until_healthy(container)
     host = container.attrs["HostConfig"]
     assert host["ReadonlyRootfs"]
     assert host["CapDrop"] == ["ALL"]
@@ -56,5 +55,7 @@ def test_compose_starts_it_narrow_and_keeps_its_state(docker_engine, compose):
     assert container.attrs["State"]["ExitCode"] == 0
     compose("down")
 
-    seen = ask(up(), "watchkeeper", "status", "--json")
+    container = up()
+    until_up(container)
+    seen = ask(container, "watchkeeper", "status", "--json")
     assert [stop["reason"] for stop in seen["stops"]] == ["a drill"]

@@ -30,6 +30,11 @@ def until_healthy(container: Container) -> None:
     until(is_healthy, container)
 
 
+def until_up(container: Container, *product: str) -> None:
+    """Wait until `watchkeeper status` finds nothing wrong. `product` as for `run_in_sandbox`."""
+    until(lambda: call(container, *(product or ["watchkeeper"]), "status")[0] == 0, container)
+
+
 def call(container: Container, *words: str, **environment: str) -> tuple[int, str]:
     """Run a program in the container; its status, and what it said."""
     status, said = container.exec_run(list(words), environment=environment)
