@@ -26,7 +26,8 @@ demo: .venv/.ready ## replay a bundled history and open its report (HEADLESS=1: 
 
 test: .venv/.ready ## every test, with the coverage floors
 	@rm -f .coverage .coverage.*
-	@$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=
+	@# Tests that share a service, such as a Docker engine, run in one process, one after the other.
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --cov --cov-report=
 	@# A process may write its data after pytest gathered the others'; most often there is none.
 	@$(BIN)/python -m coverage combine --append --quiet >/dev/null 2>&1 || true
 	@$(BIN)/python -m coverage report --include='engine/core/*' --fail-under=$(CORE_FLOOR)
