@@ -1,0 +1,296 @@
+"""A campaign: agents at work on a whole service, and `kill -9` at seeded points on each of its processes in turn.
+
+    python -m tests.faults.campaign --kills 1000 [--seed 7] [--most-s 7200]
+
+Everything is drawn from the seed: what is proposed, whom each kill hits and how long after the one before. What
+the machine makes of it is not, so a seed brings back a campaign and not its every interleaving.
+"""
+
+import argparse
+import contextlib
+import os
+import random
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+
+from bot.http_api.serving import read_address
+from engine.adapters.journal_reader import SqliteReader
+from engine.core.vocabulary.facts import EffectEnded, EffectStarted, ProposalReceived, VerdictReached
+from tests.service.services import CAPABILITY, Service, eventually
+
+_ROUND: Final = ("engine", "front", "worker-1", "worker-2") * 2 + ("engine", "worker-1", "supervisor")
+"""Whom one round hits, in an order drawn anew each time. The supervisor costs a start of everything."""
+_AGENTS: Final = 4
+_MIXTURE: Final = {"write": 3, "append": 4, "fail": 1, "undo": 1}
+_FINAL: Final = {"done", "failed", "unknown", "refused", "stopped"}
+
+
+@dataclass
+class Acknowledged:
+    """One proposal that a service answered for: from then on it must never be lost."""
+
+    kind: str
+    decision: str
+    name: str
+    """The file or the line it is about."""
+
+
+@dataclass
+class Counts:
+    """What a campaign comes to."""
+
+    kills: Counter[str] = field(default_factory=Counter)
+    acknowledged: int = 0
+    undos: int = 0
+    lost: int = 0
+    doubled: int = 0
+    unknown: int = 0
+    again: int = 0
+    """Attempts beyond the first, all of them of effects that may be done twice."""
+    statuses: Counter[str] = field(default_factory=Counter)
+
+    def __str__(self) -> str:
+        kills = ", ".join(f"{name} {count}" for name, count in sorted(self.kills.items()))
+        ends = ", ".join(f"{count} {name}" for name, count in sorted(self.statuses.items()))
+        return (
+            f"{self.kills.total()} kills ({kills}); {self.acknowledged} acknowledged proposals and "
+            f"{self.undos} undos: lost {self.lost}, doubled {self.doubled}, unknown {self.unknown}, "
+            f"tried again {self.again}; ended {ends}"
+        )
+
+
+class Agent(threading.Thread):
+    """Proposes without pause, and sends again what was not answered, under the same key."""
+
+    def __init__(self, service: Service, name: str, seed: str) -> None:
+        """Nothing is proposed yet."""
+        super().__init__(name=name, daemon=True)
+        self._service, self._random = service, random.Random(seed)
+        self._token = service.token(name)
+        self.over = threading.Event()
+        self.acknowledged: list[Acknowledged] = []
+        self.undone: dict[str, str] = {}
+        """Decision → the undo asked for."""
+        self.wrong: list[str] = []
+        self._client = httpx.Client(trust_env=False, timeout=20)
+
+    def run(self) -> None:
+        """Propose until told that it is over."""
+        with self._client:
+            number = 0
+            while not self.over.is_set():
+                number += 1
+                kind = self._random.choices(list(_MIXTURE), list(_MIXTURE.values()))[0]
+                if kind == "undo":
+                    self._undo()
+                else:
+                    self._propose(kind, number)
+                time.sleep(self._random.uniform(0.0, 0.1))
+
+    def _propose(self, kind: str, number: int) -> None:
+        name = f"{self.name}-{number}"
+        action, args = {
+            "write": ("file.write", {"path": f"written/{name}", "content": f"{name}\n"}),
+            "append": ("note.append", {"line": name, "pause_s": round(self._random.uniform(0, 0.4), 3)}),
+            "fail": ("note.fail", {}),
+        }[kind]
+        body = {"action": action, "args": args, "capability": CAPABILITY, "confidence": 0.95, "episode": name}
+        answer = self._send("/v1/proposals", body, key=f"k-{number}")
+        if answer is not None:
+            self.acknowledged.append(Acknowledged(kind=kind, decision=answer["decision_id"], name=name))
+            if answer["word"] != "allow":
+                self.wrong.append(f"{name}: {answer}")
+
+    def _undo(self) -> None:
+        done = [one for one in self.acknowledged if one.kind == "write" and one.decision not in self.undone]
+        if done:
+            one = self._random.choice(done)
+            answer = self._send(f"/v1/decisions/{one.decision}/undo", {}, captain=True)
+            if answer is not None and "effect_id" in answer:
+                self.undone[one.decision] = answer["effect_id"]
+
+    def _send(
+        self, path: str, body: dict[str, Any], *, key: str = "", captain: bool = False
+    ) -> dict[str, Any] | None:
+        """Send until it is answered for; `None` when it was refused, or it is over."""
+        token = self._service.token("captain") if captain else self._token
+        headers = {"Authorization": f"Bearer {token}"} | ({"Idempotency-Key": key} if key else {})
+        while not self.over.is_set():
+            with contextlib.suppress(httpx.HTTPError):
+                address = read_address(self._service.layout.address)
+                if address is not None:
+                    answer = self._client.post(f"{address.url}{path}", json=body, headers=headers)
+                    if answer.status_code in {200, 202}:
+                        said: dict[str, Any] = answer.json()
+                        return said
+                    if captain and answer.status_code in {404, 409, 422}:
+                        return None
+                    if answer.status_code not in {429, 503, 507}:
+                        self.wrong.append(f"{path}: {answer.status_code} {answer.text}")
+                        return None
+            time.sleep(0.05)
+        return None
+
+
+class Campaign:
+    """One service, its agents, and who kills its processes."""
+
+    def __init__(self, folder: Path, seed: str) -> None:
+        """Nothing runs yet."""
+        self.service = Service(folder, workers__processes=2, workers__slots=2, workers__drain_s=2.0)
+        self.counts, self._random = Counts(), random.Random(f"{seed}:kills")
+        self._seed = seed
+        self.agents: list[Agent] = []
+
+    def run(self, kills: int, *, most_s: float = float("inf"), progress: int = 0) -> Counts:
+        """Kill so many times, or until the time is up; then see what came of everything."""
+        began, service = time.monotonic(), self.service
+        service.start()
+        service.promote()
+        self.agents = [
+            Agent(service, f"agent-{number}", f"{self._seed}:{number}") for number in range(_AGENTS)
+        ]
+        for agent in self.agents:
+            agent.start()
+        try:
+            for victim in self._victims(kills):
+                if time.monotonic() - began > most_s:
+                    break
+                time.sleep(self._random.uniform(0.02, 1.2))
+                self._kill(victim)
+                if progress and self.counts.kills.total() % progress == 0:
+                    proposals = sum(len(agent.acknowledged) for agent in self.agents)
+                    done = f"{self.counts.kills.total()} of {kills} kills, {proposals} proposals"
+                    print(f"{done}, {time.monotonic() - began:.0f} s", flush=True)
+        finally:
+            for agent in self.agents:
+                agent.over.set()
+            for agent in self.agents:
+                agent.join()
+        self._check()
+        return self.counts
+
+    def _victims(self, kills: int) -> Iterator[str]:
+        for _ in range(0, kills, len(_ROUND)):
+            yield from self._random.sample(_ROUND, len(_ROUND))[: kills]
+            kills -= len(_ROUND)
+
+    def _kill(self, victim: str) -> None:
+        service = self.service
+        pid = service.pid(victim)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        self.counts.kills[victim.partition("-")[0]] += 1
+        if victim == "supervisor":
+            assert service.process is not None
+            service.process.wait()
+            # Whoever looks after us starts it again at once, with the children of the last one still leaving.
+            # Half of the time the next kill comes before that is over.
+            service.start(wait=self._random.random() < 0.5)
+
+    # ------------------------------------------------------------ what came of it
+
+    def _check(self) -> None:
+        service, counts = self.service, self.counts
+        eventually(service.is_healthy, service.output.read_text)
+        eventually(self._is_quiet, service.statuses)
+        assert service.stop() == 0, service.output.read_text()[-5000:]
+        assert service.left() == {}
+        wrong = [text for agent in self.agents for text in agent.wrong]
+        assert not wrong, wrong
+        with SqliteReader(service.layout.journal) as journal:
+            journal.verify()
+        acknowledged = [one for agent in self.agents for one in agent.acknowledged]
+        undone = {decision: undo for agent in self.agents for decision, undo in agent.undone.items()}
+        counts.acknowledged, counts.undos = len(acknowledged), len(undone)
+        received = Counter(fact.proposal.proposal_id for fact in service.facts(ProposalReceived))
+        verdicts = Counter(fact.verdict.decision_id for fact in service.facts(VerdictReached))
+        ends = {fact.effect_id: fact for fact in service.facts(EffectEnded)}
+        begun = Counter(fact.effect_id for fact in service.facts(EffectStarted))
+        counts.lost = sum(verdicts[one.decision] != 1 for one in acknowledged)
+        counts.lost += sum(undo not in ends for undo in undone.values())
+        assert set(received.values()) <= {1}
+        for one in acknowledged:
+            assert one.decision in ends, f"{one} never ended"
+            status = ends[one.decision].status
+            counts.statuses[status] += 1
+            assert status in _FINAL
+            self._check_one(one, status, begun[one.decision], undone.get(one.decision))
+        counts.unknown = sum(end.status == "unknown" for end in ends.values())
+        counts.again = sum(attempts - 1 for attempts in begun.values() if attempts > 1)
+        lines = Counter((service.workspace / "appended").read_text().splitlines())
+        counts.doubled += sum(count - 1 for count in lines.values())
+        for end in ends.values():
+            if end.status == "unknown":
+                asked = [text for text in service.told("waiting") if text.startswith(end.decision_id)]
+                assert asked, f"nobody was asked about {end}"
+
+    def _check_one(self, one: Acknowledged, status: str, attempts: int, undo: str | None) -> None:
+        """See that the world is as the journal says."""
+        service = self.service
+        if one.kind == "write":
+            path = service.workspace / "written" / one.name
+            ended = {fact.effect_id: fact.status for fact in service.facts(EffectEnded)} if undo else {}
+            if undo is None:
+                assert status == "done", f"{one} ended as {status}"
+                assert path.read_text() == f"{one.name}\n"
+            elif ended.get(undo) == "done":
+                assert not path.exists(), f"{one} was taken back, and is there"
+        elif one.kind == "append":
+            lines = (service.workspace / "appended").read_text().splitlines().count(one.name)
+            self.counts.doubled += max(0, attempts - 1)
+            assert status in {"done", "unknown"}, f"{one} ended as {status}"
+            assert lines == 1 or (status == "unknown" and lines == 0), f"{one}: {status}, {lines} lines"
+        else:
+            assert status in {"failed", "unknown"}, f"{one} ended as {status}"
+
+    def _is_quiet(self) -> bool:
+        with SqliteReader(self.service.layout.journal) as journal:
+            return not list(journal.tasks.all())
+
+
+@contextlib.contextmanager
+def campaign(folder: Path, seed: str) -> Iterator[Campaign]:
+    """Prepare a campaign; whatever is left of its service is ended afterwards, and a failure prints the seed."""
+    made = Campaign(folder, seed)
+    try:
+        yield made
+    except BaseException:
+        sys.stderr.write(made.service.output.read_text()[-30_000:] if made.service.output.exists() else "")
+        sys.stderr.write(f"\nseed {seed}; so far {made.counts}\n")
+        raise
+    finally:
+        for agent in made.agents:
+            agent.over.set()
+        made.service.end()
+
+
+def main() -> int:
+    """Run one campaign and print what it comes to."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults.campaign", description=__doc__.splitlines()[0])
+    parser.add_argument("--kills", type=int, default=1000, help="how many (default 1000)")
+    parser.add_argument("--seed", default=None, help="what to draw from (default: a new one, printed)")
+    parser.add_argument("--most-s", type=float, default=7200, help="end earlier after so long (default 7200)")
+    arguments = parser.parse_args()
+    seed = arguments.seed or str(random.SystemRandom().randrange(10**6))
+    print(f"seed {seed}", flush=True)
+    with (
+        tempfile.TemporaryDirectory(prefix="watchkeeper-faults-") as name,
+        campaign(Path(name), seed) as made,
+    ):
+        print(made.run(arguments.kills, most_s=arguments.most_s, progress=50))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
