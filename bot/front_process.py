@@ -12,6 +12,9 @@ from engine.adapters.token_file import TokenFile
 from engine.runtime.client import EngineClient
 from engine.wiring.service import Service, make_folders
 
+# A little less than the supervisor gives the front in a clean stop.
+_DRAIN_S = 4.0
+
 
 def run_front(service: Service, *, version: str) -> None:
     """Serve until SIGTERM. Raises `StorageError` when it cannot listen.
@@ -42,4 +45,5 @@ def run_front(service: Service, *, version: str) -> None:
         host=section.host,
         port=section.port,
         address_file=layout.address,
+        drain_s=_DRAIN_S,
     )

@@ -1,13 +1,16 @@
 """The override: kill, resume, undo, preview, promote and demote from the terminal."""
 
 import asyncio
+import os
+import signal
 import time
+from contextlib import suppress
 from typing import Literal
 
 import click
 
 from engine.core.vocabulary.ids import CapabilityId, CapabilityName, DecisionId, EffectId, PersonId
-from engine.errors import InputError
+from engine.errors import InputError, StorageError
 from engine.runtime import wire
 from engine.runtime.layout import Layout
 from engine.runtime.stops import scope_of
@@ -47,19 +50,26 @@ def kill(scope: str, reason: str) -> None:
     from engine.adapters.sweep import end_all
     from engine.ports import Stop
     from engine.runtime.client import reachable
+    from engine.runtime.processes import supervisor_pid
     from watchkeeper.people import local_name
 
-    layout, stopped = _layout(), scope_of(scope)
-    began = time.perf_counter()
-    fence, by = FileFence(layout.stops), PersonId(local_name())
+    layout, stopped, by = _layout(), scope_of(scope), PersonId(local_name())
     stop = Stop(scope=stopped, by=by, reason=reason, at_us=time.time_ns() // 1000)
-    fence.set(stop)
-    durable_s = time.perf_counter() - began
-    click.echo(
-        f"stopped {stopped}: durable after {durable_s * 1000:.0f} ms; nothing it covers begins any more"
-    )
+    began, unset = time.perf_counter(), None
+    try:
+        FileFence(layout.stops).set(stop)
+        durable_ms = (time.perf_counter() - began) * 1000
+        click.echo(f"stopped {stopped}, durably after {durable_ms:.0f} ms: nothing it covers begins now")
+    except StorageError as error:
+        # What is under way is ended all the same, and the supervisor, if there is one, ends everything.
+        unset = error
+        if (supervisor := supervisor_pid(layout)) is not None:
+            with suppress(ProcessLookupError):
+                os.kill(supervisor, signal.SIGUSR1)
     swept = end_all(layout.home, [stop])
     click.echo(f"{swept}, after {(time.perf_counter() - began) * 1000:.0f} ms")
+    if unset is not None:
+        raise unset
     request = wire.SetStop(scope=stopped, by=by, reason=reason)
     if not asyncio.run(reachable(layout.socket, request, timeout_s=_TELL_S)):
         click.echo("the engine does not answer; it journals the stop when it does")

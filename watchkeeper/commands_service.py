@@ -13,6 +13,9 @@ from engine.runtime.tied import REFUSED
 from watchkeeper import __version__
 from watchkeeper.home import home
 
+# Longer than a worker waits, past its own time, for its last reports to be taken.
+_MARGIN_S = 10.0
+
 _config = click.option(
     "--config",
     type=click.Path(path_type=Path, file_okay=False),
@@ -30,6 +33,7 @@ def up(config: Path | None) -> None:
     """
     from engine.adapters.fence_files import FileFence
     from engine.adapters.sweep import end_all, end_left_behind
+    from engine.runtime.child import Pace
     from engine.runtime.pool import Supervisor
     from engine.wiring.service import check, make_folders, open_service
     from watchkeeper.home import shown
@@ -57,6 +61,8 @@ def up(config: Path | None) -> None:
         sweep=lambda stops: end_all(layout.home, stops),
         end_left_behind=lambda: end_left_behind(layout.home),
         announcer=service.announcements,
+        # The workers keep their own time; ours only catches one that does not come to its end.
+        pace=Pace(drain_s=service.settings.workers.drain_s + _MARGIN_S),
         check=lambda: check(open_service(layout.home, service.config)),
     )
     raise SystemExit(supervisor.run())

@@ -2,11 +2,9 @@
 
 import time
 from collections import defaultdict, deque
+from collections.abc import Callable
 from typing import Final
 
-from limits import RateLimitItemPerSecond
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -20,37 +18,26 @@ KILL: Final = "/v1/kill"
 _PREFIX: Final = "/v1/"
 
 
-class SteadyWindow(MemoryStorage):
-    """The library's storage by the steady clock.
+class Window:
+    """How often each token came for what, within the last second, by the steady clock.
 
-    By the machine's clock, as it comes, an hour set back would keep every busy token out for an hour.
+    By the machine's clock, an hour set back would keep every busy token out for an hour.
     """
 
-    def __init__(self) -> None:
-        """Begin empty."""
-        super().__init__()
-        self._taken: defaultdict[str, deque[float]] = defaultdict(deque)
+    def __init__(self, most: int, now_s: Callable[[], float] = time.monotonic) -> None:
+        """Let each come `most` times within any second."""
+        self.most, self._now_s = most, now_s
+        self._came: defaultdict[tuple[str, str], deque[float]] = defaultdict(deque)
 
-    def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
-        """Take `amount` of the `limit` within the last `expiry` seconds, or nothing."""
-        taken, now_s = self._taken[key], time.monotonic()
-        while taken and taken[0] <= now_s - expiry:
-            taken.popleft()
-        if len(taken) + amount > limit:
+    def takes(self, who: str, what: str) -> bool:
+        """Count one coming, unless it is one too many."""
+        came, now_s = self._came[who, what], self._now_s()
+        while came and came[0] <= now_s - 1:
+            came.popleft()
+        if len(came) >= self.most:
             return False
-        taken.extend([now_s] * amount)
+        came.append(now_s)
         return True
-
-    def get_moving_window(
-        self,
-        key: str,
-        limit: int,  # noqa: ARG002 - the library's signature
-        expiry: int,
-    ) -> tuple[float, int]:
-        """Return when the window began, and how much of it is taken."""
-        now_s = time.monotonic()
-        inside = [at_s for at_s in self._taken[key] if at_s > now_s - expiry]
-        return (inside[0] if inside else now_s), len(inside)
 
 
 class Door:
@@ -60,8 +47,7 @@ class Door:
         """Wrap an application; `requests_per_s` holds for each token."""
         self._app, self._front = app, front
         self._presence = Presence(front)
-        self._most = RateLimitItemPerSecond(requests_per_s)
-        self._limiter = MovingWindowRateLimiter(SteadyWindow())
+        self._window = Window(requests_per_s)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let one request in, or refuse it before anything of it is read."""
@@ -77,10 +63,10 @@ class Door:
             raise _unauthorised("no such token, or it was revoked, or its time is over", "invalid_token")
         # The kill switch has a count of its own: whatever else a token was used for, it can still stop.
         count = "kill" if scope["path"] == KILL else "other"
-        if not self._limiter.hit(self._most, holder.token_id, count):
+        if not self._window.takes(holder.token_id, count):
             raise Problem(
                 "too-many",
-                f"more than {self._most.amount} requests in a second with this token",
+                f"more than {self._window.most} requests in a second with this token",
                 cure="wait as long as the header Retry-After says",
                 headers={"Retry-After": "1"},
             )

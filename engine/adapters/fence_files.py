@@ -26,7 +26,7 @@ import msgspec
 from engine.adapters.files import atomic_write, storage_errors
 from engine.adapters.linux_processes import Process, holders
 from engine.core.vocabulary.facts import Scope
-from engine.core.vocabulary.ids import ActionName, AgentId, CapabilityId, capability_name
+from engine.core.vocabulary.ids import ActionName, AgentId, CapabilityId
 from engine.core.vocabulary.units import time_text
 from engine.errors import Stopped, StorageError
 from engine.ports import Stop
@@ -52,23 +52,6 @@ _POLL_S: Final = 0.000_5
 
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(Stop).decode
-
-
-def covers(scope: Scope, agent: AgentId, capability: CapabilityId, action: ActionName) -> bool:
-    """Whether a stop of this scope is about such an effect. A capability goes by name and by `name@version`.
-
-    >>> covers(Scope("capability", "restart"), AgentId("a"), CapabilityId("restart@3"), ActionName("x"))
-    True
-    """
-    match scope.kind:
-        case "all":
-            return True
-        case "agent":
-            return scope.name == agent
-        case "capability":
-            return scope.name in {capability, capability_name(capability)}
-        case "action":
-            return scope.name == action
 
 
 def file_name(scope: Scope) -> str:
@@ -164,7 +147,7 @@ class FileFence:
             )
         try:
             for stop in self.stops():
-                if covers(stop.scope, agent, capability, action):
+                if stop.scope.covers(agent, capability, action):
                     raise _stopped(stop)
             yield
         finally:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from engine.core.vocabulary.facts import Scope
-from engine.core.vocabulary.ids import ActionName, AgentId, CapabilityId, capability_name
+from engine.core.vocabulary.ids import ActionName, AgentId, CapabilityId
 from engine.errors import Stopped
 from engine.ports import Stop
 
@@ -35,15 +35,9 @@ class MemoryFence:
     @contextmanager
     def starting(self, agent: AgentId, capability: CapabilityId, action: ActionName) -> Iterator[None]:
         """Hold the fence open for the moment in which an effect begins. Raises `Stopped` behind a stop."""
-        covered = (
-            Scope("all"),
-            Scope("agent", agent),
-            Scope("capability", capability),
-            Scope("capability", capability_name(capability)),
-            Scope("action", action),
-        )
         with self._lock:
-            stop = next((self._stops[scope] for scope in covered if scope in self._stops), None)
+            standing = self._stops.values()
+            stop = next((stop for stop in standing if stop.scope.covers(agent, capability, action)), None)
             if stop is not None:
                 raise Stopped(f"{stop.by} stopped {stop.scope}", cure="a captain may resume it")
             yield

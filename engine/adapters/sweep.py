@@ -15,7 +15,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from engine.adapters.fence_files import FileFence, covers
+from engine.adapters.fence_files import FileFence
 from engine.adapters.inflight import EFFECT_VARIABLE, HOME_VARIABLE, EffectRecord, InFlight, home_id
 from engine.adapters.linux_processes import (
     Process,
@@ -86,7 +86,7 @@ def end_all(
     """
 
     def is_covered(record: EffectRecord) -> bool:
-        return any(covers(stop.scope, record.agent, record.capability, record.action) for stop in stops)
+        return any(stop.scope.covers(record.agent, record.capability, record.action) for stop in stops)
 
     if not stops:
         return Swept(effects=(), processes=0, containers=0, workers=(), alive=(), took_s=0.0)

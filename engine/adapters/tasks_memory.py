@@ -7,7 +7,7 @@ from msgspec import structs
 
 from engine.adapters.journal_tasks import AGEING_US, lease_lost
 from engine.core.vocabulary.facts import Scope
-from engine.core.vocabulary.ids import EffectId, capability_name
+from engine.core.vocabulary.ids import EffectId
 from engine.ports import Finished, Task
 
 
@@ -102,10 +102,4 @@ def _line(task: Task) -> tuple[int, str]:
 
 
 def _covered(task: Task, scopes: Sequence[Scope]) -> bool:
-    named: dict[str, set[str]] = {
-        "all": {""},
-        "agent": {task.agent},
-        "capability": {task.capability, capability_name(task.capability)},
-        "action": {task.action},
-    }
-    return any(scope.name in named[scope.kind] for scope in scopes)
+    return any(scope.covers(task.agent, task.capability, task.action) for scope in scopes)

@@ -188,7 +188,7 @@ def test_a_gate_that_raises_holds_for_the_captain(module, monkeypatch):
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.GATE)
 def test_a_gate_that_raises_does_not_soften_a_denial(module, monkeypatch):
-    denied = proposal(impact=impact(0, 11)) if module is not blast_radius else proposal(impact=impact(11))
+    denied = proposal(impact=impact(0, 11)) if module is not blast_radius else proposal("no.such.action")
     monkeypatch.setattr(module, "judge", broken)
     assert ask(denied).word == "deny"
 

@@ -8,7 +8,7 @@ from engine.core.gates import limits
 from engine.core.gates.limits import Usage, Window
 from engine.core.vocabulary.facts import Limit
 from engine.core.vocabulary.units import MINUTE_US, SECOND_US
-from engine.core.vocabulary.verdicts import Check
+from engine.core.vocabulary.verdicts import Check, Wait
 from tests.builders import NOON_US, answer, ask, impact, proposal, verdict
 
 MINE = Limit(id="mine", measure="files", most=Decimal(10), window_us=MINUTE_US, per="agent")
@@ -55,9 +55,11 @@ def test_room_comes_when_enough_has_left_and_not_before():
     assert judged(state, impact(0, 5), at_s=70).ruling == "allow"
 
 
-def test_more_than_the_limit_ever_allows_says_so():
+def test_what_alone_is_more_than_the_limit_waits_for_its_owner():
     said = judged(usage(MINE, used=[(0, "coder-1", impact(0, 1), False)]), impact(0, 11))
-    assert said.reason.endswith("; this is more than the limit ever allows")
+    assert said.ruling == "escalate"
+    assert said.waits == (Wait(kind="person", role="captain"),)
+    assert said.reason.endswith("; this alone is more than the limit allows, so a person must")
 
 
 def test_what_was_used_a_whole_window_ago_no_longer_counts():

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.adapters.fence_files import FileFence, covers, file_name
+from engine.adapters.fence_files import FileFence, file_name
 from engine.core.gates import kill_switch
 from engine.core.vocabulary.facts import KillSwitchSet, Scope
 from engine.errors import InputError, Stopped, StorageError
@@ -87,7 +87,7 @@ def test_a_stop_covers_what_the_gate_says_it_covers(scope, agent, capability, ac
     stops = kill_switch.Stops()
     kill_switch.fold_set(stops, KillSwitchSet(at_us=1, scope=scope, by="kim", reason=""))
     denied = kill_switch.judge(stops, agent, capability, action).ruling == "deny"
-    assert covers(scope, agent, capability, action) == denied
+    assert scope.covers(agent, capability, action) == denied
 
 
 def test_behind_a_stop_nothing_begins_and_the_refusal_says_who_when_why_and_what_next(fence):

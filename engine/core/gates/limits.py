@@ -13,7 +13,7 @@ from engine.core.vocabulary.facts import Limit, Measured
 from engine.core.vocabulary.ids import AgentId
 from engine.core.vocabulary.proposals import Impact
 from engine.core.vocabulary.units import SECOND_US, duration_text, time_text
-from engine.core.vocabulary.verdicts import Answer, Check, Verdict
+from engine.core.vocabulary.verdicts import Answer, Check, Verdict, Wait
 
 GATE = "limits"
 _UNUSED = Answer(gate=GATE, ruling="allow", rule="limits.windows", owner="captain")
@@ -89,7 +89,11 @@ def trim(usage: Usage, now_us: int) -> None:
 
 
 def judge(usage: Usage, agent: AgentId, impact: Impact, now_us: int, *, shadowed: bool) -> Answer:
-    """Deny what would pass a limit, saying when there will be room. Exactly at the limit is within it."""
+    """Deny what would pass a limit, saying when there will be room. Exactly at the limit is within it.
+
+    What is larger than a whole window is held for the limit's owner instead: no waiting makes room for it,
+    so only a person can say whether it should be (ADR 7).
+    """
     checks: list[Check] = []
     over: list[tuple[Limit, Decimal]] = []
     lane = usage.shadow if shadowed else usage.live
@@ -124,18 +128,21 @@ def judge(usage: Usage, agent: AgentId, impact: Impact, now_us: int, *, shadowed
             return _UNUSED
         owner = usage.limits[0].owner
         return Answer(gate=GATE, ruling="allow", rule="limits.windows", owner=owner, checks=tuple(checks))
+    beyond = [limit for limit, _ in over if amounts[limit.measure] > limit.most]
     reasons = [
         f"{'all agents together' if limit.per == 'all' else agent} may use {limit.most} {limit.measure} in "
         f"{duration_text(limit.window_us / SECOND_US)}; {_room_again(lane, limit, agent, excess, now_us)}"
         for limit, excess in over
     ]
+    owner = over[0][0].owner
     return Answer(
         gate=GATE,
-        ruling="deny",
+        ruling="escalate" if len(beyond) == len(over) else "deny",
         reason="; ".join(reasons),
         rule=f"limits.{over[0][0].id}",
-        owner=over[0][0].owner,
+        owner=owner,
         checks=tuple(checks),
+        waits=(Wait(kind="person", role=owner),) if len(beyond) == len(over) else (),
     )
 
 
@@ -160,4 +167,4 @@ def _room_again(
             excess -= amount
             if excess <= 0:
                 return f"there is room again at {time_text(at_us + limit.window_us)}"
-    return "this is more than the limit ever allows"
+    return "this alone is more than the limit allows, so a person must"

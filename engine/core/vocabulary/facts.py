@@ -18,6 +18,7 @@ from engine.core.vocabulary.ids import (
     EpisodeId,
     PersonId,
     ProposalId,
+    capability_name,
 )
 from engine.core.vocabulary.proposals import Proposal
 from engine.core.vocabulary.verdicts import Verdict
@@ -67,6 +68,22 @@ class Scope(Struct, frozen=True, array_like=True, gc=False):
         if (self.kind == "all") != (not self.name):
             wrong = "takes no name" if self.name else "needs a name"
             raise ValueError(f"a stop of kind {self.kind!r} {wrong}")
+
+    def covers(self, agent: AgentId, capability: CapabilityId, action: ActionName) -> bool:
+        """Whether a stop of this scope is about such an effect. A capability goes by its name and `name@2`.
+
+        >>> Scope("capability", "heal").covers(AgentId("a"), CapabilityId("heal@2"), ActionName("x"))
+        True
+        """
+        match self.kind:
+            case "all":
+                return True
+            case "agent":
+                return self.name == agent
+            case "capability":
+                return self.name in {capability, capability_name(capability)}
+            case "action":
+                return self.name == action
 
     def __str__(self) -> str:
         """Write it as people type it: `all`, `agent:coder-1`."""
