@@ -40,7 +40,7 @@ def run_front(service: Service, *, version: str) -> None:
             version=version,
             most_body_bytes=section.most_body_bytes,
             requests_per_s=section.requests_per_s,
-            names=(section.host,),
+            names=(section.host, *section.names),
         ),
         host=section.host,
         port=section.port,

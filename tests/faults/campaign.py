@@ -25,13 +25,17 @@ import httpx
 
 from bot.http_api.serving import read_address
 from engine.adapters.journal_reader import SqliteReader
+from engine.adapters.inflight import InFlight
 from engine.core.vocabulary.facts import EffectEnded, EffectStarted, ProposalReceived, VerdictReached
+from tests.fence.stopping import until
 from tests.service.services import CAPABILITY, Service, eventually
 
 _ROUND: Final = ("engine", "front", "worker-1", "worker-2") * 2 + ("engine", "worker-1", "supervisor")
 """Whom one round hits, in an order drawn anew each time. The supervisor costs a start of everything."""
-_AGENTS: Final = 4
-_MIXTURE: Final = {"write": 3, "append": 4, "fail": 1, "undo": 1}
+_AGENTS: Final = 8
+_MIXTURE: Final = {"write": 3, "put": 2, "append": 4, "fail": 1, "undo": 2}
+_AT_WORK_S: Final = 10.0
+"""How long a kill waits for the service to be at work again."""
 _FINAL: Final = {"done", "failed", "unknown", "refused", "stopped"}
 
 
@@ -99,9 +103,11 @@ class Agent(threading.Thread):
 
     def _propose(self, kind: str, number: int) -> None:
         name = f"{self.name}-{number}"
+        pause_s = round(self._random.uniform(0, 0.3), 3)
         action, args = {
             "write": ("file.write", {"path": f"written/{name}", "content": f"{name}\n"}),
-            "append": ("note.append", {"line": name, "pause_s": round(self._random.uniform(0, 0.4), 3)}),
+            "put": ("note.put", {"name": name, "pause_s": pause_s}),
+            "append": ("note.append", {"line": name, "pause_s": pause_s}),
             "fail": ("note.fail", {}),
         }[kind]
         body = {"action": action, "args": args, "capability": CAPABILITY, "confidence": 0.95, "episode": name}
@@ -151,6 +157,7 @@ class Campaign:
         self.counts, self._random = Counts(), random.Random(f"{seed}:kills")
         self._seed = seed
         self.agents: list[Agent] = []
+        self._answered = 0
 
     def run(self, kills: int, *, most_s: float = float("inf"), progress: int = 0) -> Counts:
         """Kill so many times, or until the time is up; then see what came of everything."""
@@ -166,11 +173,13 @@ class Campaign:
             for victim in self._victims(kills):
                 if time.monotonic() - began > most_s:
                     break
-                time.sleep(self._random.uniform(0.02, 1.2))
+                # Some come while it is still getting up from the one before, most while it is at work.
+                if self._random.random() < 0.75:
+                    until(self._is_at_work, within_s=_AT_WORK_S)
+                time.sleep(self._random.uniform(0.0, 0.4))
                 self._kill(victim)
                 if progress and self.counts.kills.total() % progress == 0:
-                    proposals = sum(len(agent.acknowledged) for agent in self.agents)
-                    done = f"{self.counts.kills.total()} of {kills} kills, {proposals} proposals"
+                    done = f"{self.counts.kills.total()} of {kills} kills, {self._acknowledged()} proposals"
                     print(f"{done}, {time.monotonic() - began:.0f} s", flush=True)
         finally:
             for agent in self.agents:
@@ -182,8 +191,17 @@ class Campaign:
 
     def _victims(self, kills: int) -> Iterator[str]:
         for _ in range(0, kills, len(_ROUND)):
-            yield from self._random.sample(_ROUND, len(_ROUND))[: kills]
+            yield from self._random.sample(_ROUND, len(_ROUND))[:kills]
             kills -= len(_ROUND)
+
+    def _is_at_work(self) -> bool:
+        """Whether proposals were answered since the last kill, and effects are under way."""
+        return self._acknowledged() >= self._answered + 3 and bool(
+            InFlight(self.service.layout.inflight).all()
+        )
+
+    def _acknowledged(self) -> int:
+        return sum(len(agent.acknowledged) for agent in self.agents)
 
     def _kill(self, victim: str) -> None:
         service = self.service
@@ -191,6 +209,7 @@ class Campaign:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
         self.counts.kills[victim.partition("-")[0]] += 1
+        self._answered = self._acknowledged()
         if victim == "supervisor":
             assert service.process is not None
             service.process.wait()
@@ -246,6 +265,9 @@ class Campaign:
                 assert path.read_text() == f"{one.name}\n"
             elif ended.get(undo) == "done":
                 assert not path.exists(), f"{one} was taken back, and is there"
+        elif one.kind == "put":
+            assert status == "done", f"{one} ended as {status}"
+            assert (service.workspace / f"put-{one.name}").read_text() == f"{one.name}\n"
         elif one.kind == "append":
             lines = (service.workspace / "appended").read_text().splitlines().count(one.name)
             self.counts.doubled += max(0, attempts - 1)

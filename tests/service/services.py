@@ -73,6 +73,27 @@ ACTIONS: dict[str, dict[str, Any]] = {
             },
         },
     },
+    "note.put": {
+        "summary": "Put a name into a file of its own: done twice, it is there all the same.",
+        "kind": "write",
+        "risk": "LOW",
+        "parameters": {"name": {"type": "string"}, "pause_s": {"type": "number"}},
+        "run": {
+            "runner": "shell",
+            "sandbox": "none",
+            "idempotent": True,
+            "settings": {
+                "argv": [
+                    "/bin/sh",
+                    "-c",
+                    'sleep "$2"; echo "$1" >"put-$1"; sleep "$2"',
+                    "sh",
+                    "{name}",
+                    "{pause_s}",
+                ]
+            },
+        },
+    },
     "note.fail": {
         "summary": "Fail.",
         "kind": "write",
