@@ -53,16 +53,9 @@ def test_eight_workflows_share_a_pool_and_keep_their_order(tmp_path):
             assert (running.workspace / f"flow-{number}").read_text() == "0\n1\n2\n"
         begun = order(running)
         assert len(begun) == WORKFLOWS * STEPS
-        firsts = [begun.index(steps[number][0]) for number in range(WORKFLOWS)]
-        lasts = [begun.index(steps[number][-1]) for number in range(WORKFLOWS)]
-        # In parallel: the last of them begins before the first of them ends.
-        assert max(firsts) < max(lasts) and min(lasts) > min(firsts)
-        assert max(firsts) < begun.index(steps[begun_last(steps, begun)][-1])
-
-
-def begun_last(steps: dict[int, list[str]], begun: list[str]) -> int:
-    """Give the workflow that came to its last step last."""
-    return max(steps, key=lambda number: begun.index(steps[number][-1]))
+        # In parallel: at least as many as there are hands have begun before the first comes to its end.
+        first_end = min(begun.index(steps[number][-1]) for number in range(WORKFLOWS))
+        assert sum(begun.index(steps[number][0]) < first_end for number in range(WORKFLOWS)) >= 4
 
 
 def test_the_urgent_ones_go_first(one_hand):
