@@ -102,7 +102,8 @@ class Aftermath:
                 counts.wrong.append(f"ended as {status}: {one}, {self._ends[one.decision].result.error}")
             counts.wrong += [f"{problem}: {one}, {status}" for problem in self._world(one, status)]
             if one.kind in {"append", "fail"}:
-                counts.doubled += self._begun[one.decision] - 1
+                # None at all is possible: killed after it was marked as begun, and before that was journaled.
+                counts.doubled += max(0, self._begun[one.decision] - 1)
         counts.doubled += sum(count - 1 for count in self._lines.values())
         counts.again = sum(attempts - 1 for attempts in self._begun.values())
         unknown = [end for end in self._ends.values() if end.status == "unknown"]

@@ -145,9 +145,16 @@ def write_config(folder: Path, **changes: Any) -> Path:
 class Service:
     """A service on a state folder, running or not."""
 
-    def __init__(self, folder: Path, command: tuple[str, ...] = ("-m", "watchkeeper"), **changes: Any) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        command: tuple[str, ...] = ("-m", "watchkeeper"),
+        *,
+        home: Path | None = None,
+        **changes: Any,
+    ) -> None:
         """Make its configuration; nothing runs yet. `command` is what Python runs before `up`."""
-        self.home, self.command = folder / "home", command
+        self.home, self.command = home or folder / "home", command
         self.layout = Layout(self.home)
         self.config = write_config(folder / "config", **changes)
         self.output = folder / "output"
@@ -361,7 +368,9 @@ class Service:
 
 
 @contextlib.contextmanager
-def service(folder: Path, command: tuple[str, ...] = ("-m", "watchkeeper"), **changes: Any) -> Iterator[Service]:
+def service(
+    folder: Path, command: tuple[str, ...] = ("-m", "watchkeeper"), **changes: Any
+) -> Iterator[Service]:
     """Run a service while the block lasts; whatever is left of it is ended afterwards."""
     made = Service(folder, command, **changes)
     try:
