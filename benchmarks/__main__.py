@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-_BENCHMARKS = ("benchmarks.replay", "benchmarks.journal")
+_BENCHMARKS = ("benchmarks.replay", "benchmarks.journal", "benchmarks.sandbox")
 
 
 def main() -> int:

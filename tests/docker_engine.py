@@ -22,6 +22,8 @@ from tests.needs import need
 SHELL_IMAGE = "watchkeeper-test-shell"
 PYTHON_IMAGE = "watchkeeper-test-python"
 START_S = 60
+# An engine must not outlive a test process that was killed.
+_WITH_US = ["setpriv", "--pdeathsig", "TERM", "dockerd"]
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ def docker_engine() -> Iterator[DockerEngine]:
     options = ["--bridge=none", "--iptables=false", "--ip6tables=false", f"--data-root={folder}/data"]
     options += [f"--exec-root={folder}/exec", f"--pidfile={folder}/pid", "-H", url]
     with (folder / "log").open("wb") as log:
-        daemon = subprocess.Popen(["dockerd", *options], stdout=log, stderr=log, start_new_session=True)
+        daemon = subprocess.Popen([*_WITH_US, *options], stdout=log, stderr=log, start_new_session=True)
     client = docker.DockerClient(base_url=url, version="1.41", timeout=60)
     try:
         _wait_until_it_answers(client, daemon, folder / "log")

@@ -2,4 +2,6 @@
 
 from watchkeeper.cli import main
 
-main(prog_name="watchkeeper")
+# A process of ours that starts another one has this module imported there under another name.
+if __name__ == "__main__":
+    main(prog_name="watchkeeper")

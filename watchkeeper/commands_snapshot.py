@@ -162,9 +162,11 @@ def _require_quiet(layout: Layout, targets: Mapping[str, Path]) -> None:
     if "workspace" not in targets or not layout.inflight.is_dir():
         return
     running = sum(1 for _ in layout.inflight.iterdir())
-    if running and _connected(layout) is not None:
+    line = _connected(layout) if running else None
+    if line is not None:
+        line.close()
         raise EffectRefused(
-            f"{count_text(running, 'effects')} are under way in the workspace",
+            f"under way in the workspace: {count_text(running, 'effects')}",
             place=str(layout.inflight),
             cure="put a stop up, wait until they have ended, then restore",
         )

@@ -2,7 +2,6 @@
 
 import json
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Literal
 
 import click
@@ -103,7 +102,7 @@ def _tokens() -> TokenFile:
 
 
 def _url() -> str:
-    address = read_address(Path(home()) / "http.json")
+    address = read_address(Layout(home()).address)
     return address.url if address is not None else "http://127.0.0.1:8765"
 
 

@@ -68,6 +68,26 @@ def formats() -> str:
     return table(("format", "what it reads"), [(f"`{one.name}`", one.summary) for one in FORMATS.values()])
 
 
+def routes() -> str:
+    """List what the HTTP API answers, as its own document has it."""
+    from bot.http_api.app import described
+
+    rows = [
+        (f"`{method.upper()} {path}`", operation["summary"], operation.get("description", ""))
+        for path, methods in described()["paths"].items()
+        for method, operation in methods.items()
+    ]
+    return table(("request", "what it does", "more"), rows)
+
+
+def problems() -> str:
+    """List every kind of problem the HTTP API answers with."""
+    from bot.http_api.problems import TITLES
+
+    rows = [(f"`urn:watchkeeper:{kind}`", str(status), title) for kind, (status, title) in TITLES.items()]
+    return table(("type", "status", "title"), rows)
+
+
 def commands() -> str:
     """Describe every command as its own help does."""
     from watchkeeper.cli import main

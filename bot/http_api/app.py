@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
+from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -18,6 +19,8 @@ from bot.http_api.outside import Outside
 from bot.http_api.problems import of_error, of_framework, of_validation, request_id
 from engine.errors import WatchkeeperError
 from engine.ports import DecisionsReader, Fence, Tokens
+
+_ROOMS: Final = (proposals, decisions, streams, override, service)
 
 
 def make_app(
@@ -68,7 +71,7 @@ def make_app(
         redirect_slashes=False,
     )
     app.state.front = front
-    for room in (proposals, decisions, streams, override, service):
+    for room in _ROOMS:
         app.include_router(room.routes(front))
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _refused)
@@ -78,6 +81,16 @@ def make_app(
     app.add_middleware(Outside, names=names, most_body_bytes=most_body_bytes, body_within_s=body_within_s)
     document.install(app, version=version)
     return app
+
+
+def described(version: str = "") -> dict[str, Any]:
+    """Return the OpenAPI document without serving anything, for pages and tests."""
+    app = FastAPI()
+    front: Any = None  # no route is called
+    for room in _ROOMS:
+        app.include_router(room.routes(front))
+    document.install(app, version=version)
+    return app.openapi()
 
 
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")

@@ -1,8 +1,8 @@
 """The door: nobody gets past it without a token, and nobody comes too often."""
 
+import math
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable
 from typing import Final
 
 from starlette.requests import Request
@@ -18,26 +18,27 @@ KILL: Final = "/v1/kill"
 _PREFIX: Final = "/v1/"
 
 
-class Window:
-    """How often each token came for what, within the last second, by the steady clock.
+class Rate:
+    """At most so many in any second, for each name, counted by a clock that nobody can set.
 
-    By the machine's clock, an hour set back would keep every busy token out for an hour.
+    The libraries at hand count by the machine's clock: set back an hour, it would keep every busy token out
+    for that hour. A second of one token is a short queue of times, and needs no library.
     """
 
-    def __init__(self, most: int, now_s: Callable[[], float] = time.monotonic) -> None:
-        """Let each come `most` times within any second."""
-        self.most, self._now_s = most, now_s
-        self._came: defaultdict[tuple[str, str], deque[float]] = defaultdict(deque)
+    def __init__(self, most: int) -> None:
+        """Begin empty."""
+        self.most = most
+        self._taken: defaultdict[tuple[str, str], deque[float]] = defaultdict(deque)
 
-    def takes(self, who: str, what: str) -> bool:
-        """Count one coming, unless it is one too many."""
-        came, now_s = self._came[who, what], self._now_s()
-        while came and came[0] <= now_s - 1:
-            came.popleft()
-        if len(came) >= self.most:
-            return False
-        came.append(now_s)
-        return True
+    def take(self, name: tuple[str, str]) -> float:
+        """Take one and return 0, or return how many seconds it is until there is one again."""
+        taken, now_s = self._taken[name], time.monotonic()
+        while taken and taken[0] <= now_s - 1:
+            taken.popleft()
+        if len(taken) >= self.most:
+            return taken[0] + 1 - now_s
+        taken.append(now_s)
+        return 0.0
 
 
 class Door:
@@ -47,7 +48,7 @@ class Door:
         """Wrap an application; `requests_per_s` holds for each token."""
         self._app, self._front = app, front
         self._presence = Presence(front)
-        self._window = Window(requests_per_s)
+        self._rate = Rate(requests_per_s)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let one request in, or refuse it before anything of it is read."""
@@ -63,12 +64,12 @@ class Door:
             raise _unauthorised("no such token, or it was revoked, or its time is over", "invalid_token")
         # The kill switch has a count of its own: whatever else a token was used for, it can still stop.
         count = "kill" if scope["path"] == KILL else "other"
-        if not self._window.takes(holder.token_id, count):
+        if (wait_s := self._rate.take((holder.token_id, count))) > 0:
             raise Problem(
                 "too-many",
-                f"more than {self._window.most} requests in a second with this token",
+                f"more than {self._rate.most} requests in a second with this token",
                 cure="wait as long as the header Retry-After says",
-                headers={"Retry-After": "1"},
+                headers={"Retry-After": str(math.ceil(wait_s))},
             )
         scope.setdefault("state", {})["holder"] = holder
         # An answer that goes on for hours ends when its token is revoked.

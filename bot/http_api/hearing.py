@@ -26,6 +26,7 @@ LOOK_S: Final = 1.0
 _FIRST_PAUSE_S: Final = 0.05
 _LONGEST_PAUSE_S: Final = 1.0
 _BEAT_S: Final = 1.0
+_AWAY_S: Final = 0.2
 _STALE_S: Final = 3.0
 
 
@@ -114,10 +115,11 @@ class Hearing:
     async def _beat(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
+            pause_s = _AWAY_S
             with contextlib.suppress(WatchkeeperError):
                 await self._engine.ask(wire.GetStatus(), timeout_s=_BEAT_S)
-                self._answered_s = loop.time()
-            await asyncio.sleep(_BEAT_S)
+                self._answered_s, pause_s = loop.time(), _BEAT_S
+            await asyncio.sleep(pause_s)
 
     def _heard(self, fact: Fact) -> None:
         for flag in self._all:

@@ -12,15 +12,14 @@ from bot.http_api.front import Agent, Front
 from bot.http_api.models import KEY, OutcomeBody, ProposalBody
 from bot.http_api.problems import Problem
 from bot.http_api.routing import StrictRoute
-from bot.http_api.standing import Standing, proposal_of
+from bot.http_api.standing import OPEN, Standing, proposal_of
 from engine.adapters.token_file import may_propose
 from engine.core.vocabulary.ids import AgentId, CapabilityId, ProposalId, decision_id
 from engine.errors import ChainBroken, JournalBusy, JournalError
 from engine.runtime import wire
 
 LONGEST_WAIT_S: Final = 60
-# What stands at once says all there is; of everything else the journal may know more.
-_AT_ONCE: Final = frozenset({"denied", "held", "shadowed"})
+_AT_ONCE: Final = frozenset({"denied", "held", "shadowed", "granted"})
 
 Key = Annotated[
     str | None,
@@ -91,7 +90,8 @@ def routes(front: Front) -> APIRouter:
                 cure="give every proposal a key of its own; send the same one again only word for word",
             ) from taken
         standing = Standing(verdict=decided.verdict, seq=decided.seq, status=decided.status)
-        if decided.status not in _AT_ONCE:
+        # Most answers are whole as they are: the journal is asked only for what came of an effect.
+        if decided.status not in _AT_ONCE and (wait_s > 0 or decided.status not in OPEN):
             decision = decided.verdict.decision_id
             standing = await front.settle(decision, wait_s, lambda now: now.final) or standing
         return answers.answer(

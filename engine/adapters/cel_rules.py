@@ -2,37 +2,28 @@
 
 All conditions are compiled into one list expression, so a proposal costs one evaluation. An error in one of
 them spoils the list; then each is asked alone. Conditions are pure, so an answer is remembered by what it
-read.
+read. A cost or a confidence is seldom the same twice; where conditions only compare it with constants, what
+counts is where it lies among them: to `cost_usd > 25.0` all costs up to 25 are alike.
 """
 
 import json
-from collections.abc import Callable, Sequence
-from operator import itemgetter
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from typing import Any
 
 from cel_expr_python import cel
 
-from engine.core.gates.rules import RULE_FACTS, Fired, Rule
-from engine.core.vocabulary.ids import RuleId
-from engine.core.vocabulary.verdicts import Wait
+from engine.core.gates.rules import RULE_FACTS, Fired, Rule, reader
 from engine.errors import PolicyError
 
 # An entry is a tuple of a few references. Past this many the whole memory is dropped: simpler than choosing,
 # and a stream that never repeats itself loses nothing by it.
 _REMEMBERED = 50_000
 _LONGEST = 80
-_Memory = dict[Any, Fired | None]
-_UNKNOWN = Fired(
-    Rule(
-        id=RuleId(""),
-        ruling="deny",
-        mode="enforce",
-        reason="",
-        when="",
-        wait=Wait(kind="person", role=""),
-        owner="",
-    )
-)
+# One comparison of a fact with a number, and nothing else on either side of it.
+_NUMBER = r"-?\d+\.\d+"
+_BEFORE, _BEHIND = r"(?:^|[(!]|&&|\|\|)\s*", r"\s*(?=$|\)|&&|\|\|)"
 _TYPES = {
     "string": cel.Type.STRING,
     "int": cel.Type.INT,
@@ -52,40 +43,41 @@ class CelRuleBook:
         self.names = tuple(
             name for name in RULE_FACTS if any(_reads(condition, name) for _, condition, _ in rules)
         )
-        self._reads = tuple(
-            (rule, [name for name in self.names if _reads(condition, name)]) for rule, condition, _ in rules
-        )
+        self.read = reader(self.names)
+        self._reads = {
+            rule.id: [name for name in self.names if _reads(condition, name)] for rule, condition, _ in rules
+        }
         # On lines of their own: a condition may end in a `// comment`.
         self._all = everything.compile("[" + ", ".join(f"({condition}\n)" for _, condition, _ in rules) + "]")
-        # What each rule reads is remembered apart: a rule about the environment need not be asked again
-        # because the cost is another.
-        self._remembered = tuple(
-            (rule, _picker([self.names.index(name) for name in reads]), _Memory())
-            for rule, reads in self._reads
-        )
+        conditions = [condition for _, condition, _ in rules]
+        scales = [(position, _constants(conditions, name)) for position, name in enumerate(self.names)]
+        self._scales = tuple((position, constants) for position, constants in scales if constants)
+        self._remembered: dict[tuple[Any, ...], tuple[Fired, ...]] = {}
 
     def fired(self, values: tuple[Any, ...]) -> tuple[Fired, ...]:
         """Return the rules that fire on these values (of `names`, in that order)."""
         if "args_text" in self.names:
             # Texts may be long and seldom come twice: remembering them would only fill memory.
-            return self._evaluate(dict(zip(self.names, values, strict=True)))
-        fired: list[Fired] = []
-        for _, pick, memory in self._remembered:
-            hit = memory.get(pick(values), _UNKNOWN)
-            if hit is _UNKNOWN:
-                return self._ask_all(values)
-            if hit is not None:
-                fired.append(hit)
-        return tuple(fired)
-
-    def _ask_all(self, values: tuple[Any, ...]) -> tuple[Fired, ...]:
-        fired = self._evaluate(dict(zip(self.names, values, strict=True)))
-        by_rule = {hit.rule.id: hit for hit in fired}
-        for rule, pick, memory in self._remembered:
-            if len(memory) >= _REMEMBERED:
-                memory.clear()
-            memory[pick(values)] = by_rule.get(rule.id)
+            return self._evaluate(self._named(values))
+        places = list(values)
+        for position, constants in self._scales:
+            # Even between two constants, odd at one.
+            value = values[position]
+            places[position] = bisect_left(constants, value) + bisect_right(constants, value)
+        read = tuple(places)
+        fired = self._remembered.get(read)
+        if fired is None:
+            if len(self._remembered) >= _REMEMBERED:
+                self._remembered.clear()
+            fired = self._remembered[read] = self._evaluate(self._named(values))
+        elif fired and self._scales:
+            # The same rules, but what they read may be other numbers on the same side of every constant.
+            facts, reads = self._named(values), self._reads
+            fired = tuple([Fired(hit.rule, hit.failed, _shown(reads[hit.rule.id], facts)) for hit in fired])
         return fired
+
+    def _named(self, values: tuple[Any, ...]) -> dict[str, Any]:
+        return dict(zip(self.names, values, strict=True))
 
     def _evaluate(self, facts: dict[str, Any]) -> tuple[Fired, ...]:
         if not self._rules:
@@ -96,8 +88,8 @@ class CelRuleBook:
         # An error is a value here, and a truthy one: only `True` and `False` themselves are answers.
         return tuple(
             [
-                Fired(rule, failed=said is not True, read=_shown(reads, facts))
-                for (rule, reads), said in zip(self._reads, answers, strict=True)
+                Fired(rule, failed=said is not True, read=_shown(self._reads[rule.id], facts))
+                for rule, said in zip(self._rules, answers, strict=True)
                 if said is not False
             ]
         )
@@ -108,9 +100,23 @@ def _shown(names: list[str], facts: dict[str, Any]) -> str:
     return ", ".join(f"{name} {json.dumps(facts[name])[:_LONGEST]}" for name in names)
 
 
-def _picker(positions: list[int]) -> Callable[[tuple[Any, ...]], Any]:
-    """Return a function that picks these values; a single one comes bare, which is just as good a key."""
-    return itemgetter(*positions) if positions else lambda _: ()
+def _constants(conditions: list[str], name: str) -> list[float] | None:
+    """Return the constants that conditions compare a fraction with, sorted.
+
+    `None` where one of them may do anything else with it, and for what is no fraction: then its exact value
+    counts.
+    """
+    if RULE_FACTS[name].type != "double":
+        return None
+    comparison = re.compile(rf"{_BEFORE}{name}\s*(?:[<>]=?|[=!]=)\s*({_NUMBER}){_BEHIND}")
+    constants: set[float] = set()
+    for condition in conditions:
+        compared = comparison.findall(condition)
+        # A comment may hide what stands before a name.
+        if len(compared) != len(_places(condition, name)) or (compared and "//" in condition):
+            return None
+        constants.update(map(float, compared))
+    return sorted(constants)
 
 
 def _compiled(environment: Any, rule: Rule, condition: str, place: str) -> Any:
@@ -151,11 +157,8 @@ def _cure(problem: str) -> str:
 
 def _reads(condition: str, name: str) -> bool:
     """Whether a condition may read a fact. A name inside a text literal counts too: that only costs time."""
-    position = condition.find(name)
-    while position >= 0:
-        before = condition[position - 1 : position]
-        after = condition[position + len(name) : position + len(name) + 1]
-        if not (before.isalnum() or before == "_") and not (after.isalnum() or after == "_"):
-            return True
-        position = condition.find(name, position + 1)
-    return False
+    return bool(_places(condition, name))
+
+
+def _places(condition: str, name: str) -> list[int]:
+    return [found.start() for found in re.finditer(rf"(?<!\w){name}(?!\w)", condition)]

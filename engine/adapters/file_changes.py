@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from engine.adapters.differences import difference
-from engine.adapters.performing import Patience, Stopwatch, keep, kept
+from engine.adapters.performing import Patience, Stopwatch, keep
 from engine.adapters.workspace_paths import FileState, Seen, Workspace, refused
 from engine.core.vocabulary.effects import Result
 from engine.core.vocabulary.ids import EffectId
@@ -110,13 +110,14 @@ def resumed(
     return steps
 
 
-def backwards(job: Job, workspace: Workspace, of: EffectId, most_bytes: int, *, force: bool) -> list[Step]:
-    """Give the steps that take an effect back.
+def backwards(
+    job: Job, workspace: Workspace, of: EffectId, record: FileRecord, *, most_bytes: int, force: bool
+) -> list[Step]:
+    """Give the steps that take the effect `of` back, from its record.
 
     Raises `WorldMovedOn` with the difference when a path is not as the effect left it, unless forced, and
-    `EffectRefused` when its record is gone or damaged.
+    `EffectRefused` when what it found cannot be read.
     """
-    record = kept(job, of, FileRecord)
     steps, moved_on = [], []
     for number, change in reversed(list(enumerate(record.changes))):
         seen = workspace.look(change.path, most_bytes=most_bytes)
@@ -124,9 +125,8 @@ def backwards(job: Job, workspace: Workspace, of: EffectId, most_bytes: int, *, 
         if not seen.state.same(change.after) and not seen.state.same(change.before):
             left = _read(job, of, f"after-{number}") if _is_shown(change.after) else None
             moved_on.append(difference(change.path, change.after, seen.state, left, seen.content))
-        steps.append(
-            Step(path=change.path, seen=seen, after=change.before, content=content_before(job, of, number))
-        )
+        content = content_before(job, of, record, number)
+        steps.append(Step(path=change.path, seen=seen, after=change.before, content=content))
     if moved_on and not force:
         raise WorldMovedOn(
             "was changed since:\n" + "".join(moved_on),
@@ -136,12 +136,12 @@ def backwards(job: Job, workspace: Workspace, of: EffectId, most_bytes: int, *, 
     return steps
 
 
-def content_before(job: Job, of: EffectId, number: int) -> bytes:
-    """Give what change `number` of an effect found; empty when that was no file.
+def content_before(job: Job, of: EffectId, record: FileRecord, number: int) -> bytes:
+    """Give what change `number` of an effect found, from its record; empty when that was no file.
 
     Raises `EffectRefused` when it cannot be read.
     """
-    before = kept(job, of, FileRecord).changes[number].before
+    before = record.changes[number].before
     if before.kind != "file":
         return b""
     content = _read(job, of, f"before-{number}")

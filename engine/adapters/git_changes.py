@@ -88,12 +88,13 @@ async def _move(job: Job, repository: Repository, record: GitRecord, progress: P
     """Move the branch, and HEAD."""
     why = f"watchkeeper: {record.operation}, {job.effect_id}"
     no_commit = "0" * len(record.after or record.before or "0" * 40)
+    is_there = await repository.tip(record.ref) == record.after
     with job.watch.starting():
         progress.touched = True
         # A branch that goes is left first.
         if record.head and record.after is None:
             await repository.refs("symbolic-ref", "-m", why, "HEAD", record.head[1])
-        if await repository.tip(record.ref) != record.after:
+        if not is_there:
             old = record.before or no_commit
             arguments = ["-d", record.ref, old] if record.after is None else [record.ref, record.after, old]
             try:

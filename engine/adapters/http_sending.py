@@ -10,6 +10,7 @@ import functools
 import socket
 import ssl
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import httpx
@@ -51,6 +52,10 @@ class NotSent(Exception):
     """The request never left this machine."""
 
 
+class LedAstray(Exception):
+    """The answer leads on to where we do not go."""
+
+
 class Sent:
     """Whether a request has begun to leave, and the fence held open for that moment."""
 
@@ -72,25 +77,37 @@ class Sent:
         self._holding.close()
 
 
+class Limits(Struct, frozen=True, kw_only=True):
+    """What a request is held to."""
+
+    network: tuple[str, ...]
+    """Where it may go."""
+    most_bytes: int
+    """How much of the answer is read."""
+    connect_s: float
+    authorities: Path | None = None
+    """A file with the certificates of those trusted to say who a host is; `None`: the usual ones."""
+
+
 @functools.cache
-def _tls() -> ssl.SSLContext:
-    """Make the context once: loading the certificates of the authorities takes 20 ms."""
+def _tls(authorities: Path | None) -> ssl.SSLContext:
+    """Make a context once: loading certificates takes 20 ms."""
+    if authorities is not None:
+        return ssl.create_default_context(cafile=authorities)
     return httpx.create_ssl_context(trust_env=False)
 
 
-async def send(
-    request: Request, network: Sequence[str], sent: Sent, *, most_bytes: int, connect_s: float
-) -> Answer:
-    """Send a request and read at most `most_bytes` of the answer. Redirects are answers.
+async def send(request: Request, limits: Limits, sent: Sent) -> Answer:
+    """Send a request and read the answer. Redirects are answers.
 
     Raises `EffectRefused` when the list does not let it go there, `NotSent` when nothing was sent, and
     `httpx.TransportError` when it was sent and no answer came.
     """
     origin = origin_of(request.url)
-    addresses = await _addresses(origin, network)
+    addresses = await _addresses(origin, limits.network)
     for number, address in enumerate(addresses):
         try:
-            return await _send_to(address, origin, request, sent, most_bytes=most_bytes, connect_s=connect_s)
+            return await _send_to(address, origin, request, limits, sent)
         except httpx.TransportError as error:
             if sent.begun:
                 raise
@@ -128,41 +145,46 @@ async def _addresses(origin: Origin, network: Sequence[str]) -> list[str]:
     return allowed
 
 
-async def _send_to(
-    address: str, origin: Origin, request: Request, sent: Sent, *, most_bytes: int, connect_s: float
-) -> Answer:
+async def _send_to(address: str, origin: Origin, request: Request, limits: Limits, sent: Sent) -> Answer:
     # The address is the one that was looked at: a second look-up could lead elsewhere.
-    url = httpx.URL(request.url)
+    try:
+        url = httpx.URL(request.url).copy_with(host=address)
+    except httpx.InvalidURL as error:
+        raise NotSent(f"it is no URL: {error}") from error
     default = {"http": 80, "https": 443}[origin.scheme] == origin.port
     headers = {
         # No compression: a small answer must not become a large one here.
         "Accept-Encoding": "identity",
+        "Accept": "*/*",
         "User-Agent": "watchkeeper",
         **request.headers,
         "Host": origin.host if default else f"{origin.host}:{origin.port}",
         "Connection": "close",
     }
-    timeout = httpx.Timeout(None, connect=connect_s, write=_WRITE_S)
-    context = _tls() if origin.scheme == "https" else False
-    async with (
-        httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=timeout, verify=context) as client,
-        client.stream(
-            request.method,
-            url.copy_with(host=address),
-            headers=headers,
-            content=request.body or None,
-            extensions={"trace": sent.trace, "sni_hostname": origin.host},
-        ) as response,
-    ):
-        body, whole, broke_off = await _read(response, most_bytes)
-        return Answer(
-            status=response.status_code,
-            reason=response.reason_phrase,
-            headers={name.lower(): value for name, value in response.headers.items()},
-            body=body,
-            whole=whole,
-            broke_off=broke_off,
-        )
+    timeout = httpx.Timeout(None, connect=limits.connect_s, write=_WRITE_S)
+    made = httpx.Request(
+        request.method,
+        url,
+        headers=headers,
+        content=request.body or None,
+        extensions={"timeout": timeout.as_dict(), "trace": sent.trace, "sni_hostname": origin.host},
+    )
+    context = _tls(limits.authorities) if origin.scheme == "https" else False
+    # Not a client: that reads redirects before it gives them away, and stumbles over strange ones.
+    async with httpx.AsyncHTTPTransport(verify=context, trust_env=False) as transport:
+        response = await transport.handle_async_request(made)
+        try:
+            body, whole, broke_off = await _read(response, limits.most_bytes)
+        finally:
+            await response.aclose()
+    return Answer(
+        status=response.status_code,
+        reason=response.reason_phrase,
+        headers={name.lower(): value for name, value in response.headers.items()},
+        body=body,
+        whole=whole,
+        broke_off=broke_off,
+    )
 
 
 async def _read(response: httpx.Response, most_bytes: int) -> tuple[bytes, bool, str]:
@@ -181,14 +203,15 @@ async def _read(response: httpx.Response, most_bytes: int) -> tuple[bytes, bool,
 def redirect_of(answer: Answer, request: Request) -> Request | None:
     """Return where an answer sends a request on to, `None` when it does not.
 
-    Secrets go along only to the same host: another one has no business with them.
+    Secrets go along only to the same host: another one has no business with them. Raises `LedAstray` when it
+    leads to what is no URL, and `EffectRefused` when that is no plain one.
     """
     if answer.status not in {301, 302, 303, 307, 308} or "location" not in answer.headers:
         return None
     try:
         url = str(httpx.URL(request.url).join(answer.headers["location"]))
     except httpx.InvalidURL as error:
-        raise EffectRefused(f"the answer leads to something that is no URL: {error}") from error
+        raise LedAstray(f"the answer leads to something that is no URL: {error}") from error
     headers = request.headers
     if origin_of(url) != origin_of(request.url):
         headers = {

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 from msgspec import Struct
 
-from engine.adapters.redaction import capped, redact
+from engine.adapters.redaction import redact
 from engine.core.vocabulary.actions import Action, Running
 from engine.core.vocabulary.effects import Result
 from engine.core.vocabulary.ids import EffectId
@@ -19,7 +19,8 @@ from engine.errors import EffectRefused, OutcomeUnknown, PolicyError, StorageErr
 from engine.ports import Job
 
 MOST_OUTPUT: Final = 256 << 10
-"""Bytes of output that a result carries when nobody says otherwise. It goes into the journal."""
+"""How much output a result carries, in signs. It goes into the journal."""
+_MARGIN: Final = 8 << 10
 _S = TypeVar("_S", bound=Struct)
 _T = TypeVar("_T")
 
@@ -51,7 +52,17 @@ class Stopwatch:
 
 
 def _fit(text: str, secrets: tuple[str, ...]) -> str:
-    return capped(redact(text, secrets).encode(errors="replace"), MOST_OUTPUT)
+    """Take secrets out of a text, and leave the beginning and the end of it if it is too long."""
+    # Those that were used here go whatever their length; the longest first, as one may begin another.
+    for secret in sorted(filter(None, secrets), key=len, reverse=True):
+        text = text.replace(secret, "[redacted: known secret]")
+    half = MOST_OUTPUT // 2
+    if len(text) <= MOST_OUTPUT:
+        return redact(text, secrets)
+    # What is left out anyway is not searched; but a secret across the cut must be seen whole.
+    head = redact(text[: half + _MARGIN], secrets)[:half]
+    tail = redact(text[-half - _MARGIN :], secrets)[-half:]
+    return f"{head}\n[{len(text) - 2 * half} signs left out]\n{tail}"
 
 
 class Abandoned(Exception):

@@ -99,20 +99,3 @@ def redact(text: str, secrets: Sequence[str] = ()) -> str:
     'PASSWORD=[redacted: secret] and the key is [redacted: known secret]'
     """
     return _redactor(tuple(secrets))(text)
-
-
-def capped(data: bytes, most: int) -> str:
-    """Give bytes as text, at most `most` of them: the beginning and the end, and how much is left out.
-
-    What is not UTF-8 becomes `\N{REPLACEMENT CHARACTER}`. The note on what is missing comes on top of `most`.
-
-    >>> capped(b"abcdefgh", 4)
-    'ab\\n[4 bytes left out]\\ngh'
-    """
-    if len(data) <= most:
-        return data.decode(errors="replace")
-    head = most // 2
-    tail = most - head
-    left_out = f"\n[{len(data) - most} bytes left out]\n"
-    end = data[-tail:] if tail else b""
-    return data[:head].decode(errors="replace") + left_out + end.decode(errors="replace")

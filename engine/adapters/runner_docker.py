@@ -203,7 +203,8 @@ class DockerRunner:
         return self._ended(job, record, now, watch)
 
     def _ended(self, job: Job, record: DockerRecord, now: ContainerState, watch: Stopwatch) -> Result:
-        _save(job, msgspec.structs.replace(record, after=now))
+        if record.after is None:
+            _save(job, msgspec.structs.replace(record, after=now))
         return watch.done(f"{record.container} was {record.before.text}\n{record.container} is {now.text}\n")
 
     async def _look(self, job: Job, name: str) -> ContainerState:

@@ -54,7 +54,7 @@ class FileSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     operation: Operation
     most_bytes: int = 32 << 20
-    """The largest file it touches, bytes: undo keeps a copy of each."""
+    """The most it touches at once, bytes: undo keeps a copy of it."""
 
 
 class FileRunner:
@@ -110,17 +110,20 @@ class FileRunner:
         """
 
         def work(patience: Patience, watch: Stopwatch, workspace: Workspace) -> Result:
+            taken_back = kept(job, of, FileRecord)
             record = earlier(job, job.effect_id, FileRecord)
             if record is None:
-                steps = backwards(job, workspace, of, _most(job), force=force)
+                steps = backwards(job, workspace, of, taken_back, most_bytes=_most(job), force=force)
                 save(job, workspace, steps)
             else:
                 # Its changes are those of `of` in reverse.
                 last = len(record.changes) - 1
-                steps = resumed(workspace, record, _most(job), lambda n: content_before(job, of, last - n))
+                steps = resumed(
+                    workspace, record, _most(job), lambda n: content_before(job, of, taken_back, last - n)
+                )
             result = apply(job, workspace, steps, patience, watch)
             if result.success:
-                for folder in reversed(kept(job, of, FileRecord).made):
+                for folder in reversed(taken_back.made):
                     workspace.remove_folder(folder)
             return result
 
@@ -147,9 +150,12 @@ def _wanted(job: Job, workspace: Workspace) -> list[Step]:
     """Work out what the arguments ask for. Raises `EffectRefused`; touches nothing."""
     operation, most = settings_of(job.action, FileSettings).operation, _most(job)
     if operation == "delete":
-        found = {workspace.relative(path): workspace.look(path, most_bytes=most) for path in _paths(job)}
-        for path, seen in found.items():
+        found = {}
+        for path in dict.fromkeys(workspace.relative(path) for path in _paths(job)):
+            found[path] = seen = workspace.look(path, most_bytes=most)
             _require_there(path, seen)
+            # One limit for all of them, since all of them are held and kept together.
+            most -= seen.state.size
         return [Step(path=path, seen=seen, after=ABSENT) for path, seen in found.items()]
     path = workspace.relative(text_argument(job, "path"))
     seen = workspace.look(path, most_bytes=most)
@@ -242,8 +248,8 @@ def _content_again(job: Job, record: FileRecord, number: int) -> bytes:
     """Give what a change of an interrupted effect is to leave, from its arguments and what it found."""
     operation = settings_of(job.action, FileSettings).operation
     if operation == "move":
-        return content_before(job, job.effect_id, 1)
+        return content_before(job, job.effect_id, record, 1)
     change = record.changes[number]
     mark = (1,) if change.before.kind != "absent" else ()
-    found = Seen(state=change.before, content=content_before(job, job.effect_id, number), mark=mark)
+    found = Seen(state=change.before, content=content_before(job, job.effect_id, record, number), mark=mark)
     return _content(job, operation, change.path, found)

@@ -24,7 +24,16 @@ from engine.adapters.http_requests import (
     filled,
     origin_of,
 )
-from engine.adapters.http_sending import Answer, NotSent, Sent, pieces_of, redirect_of, send
+from engine.adapters.http_sending import (
+    Answer,
+    LedAstray,
+    Limits,
+    NotSent,
+    Sent,
+    pieces_of,
+    redirect_of,
+    send,
+)
 from engine.adapters.performing import (
     MOST_OUTPUT,
     Stopwatch,
@@ -99,9 +108,18 @@ class HttpRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class HttpRunner:
     """Performs actions that are one HTTP request. No proxies, cookies or passwords of the environment."""
 
-    def __init__(self, *, secrets: Path | None = None, environment: Mapping[str, str] | None = None) -> None:
-        """Take secrets from `WATCHKEEPER_SECRET_<NAME>` in the environment, else from a file in `secrets`."""
-        self._folder = secrets
+    def __init__(
+        self,
+        *,
+        secrets: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+        authorities: Path | None = None,
+    ) -> None:
+        """Take secrets from `WATCHKEEPER_SECRET_<NAME>` in the environment, else from a file in `secrets`.
+
+        `authorities` is a file of certificates, for hosts that the usual authorities do not know.
+        """
+        self._folder, self._authorities = secrets, authorities
         self._environment = os.environ if environment is None else environment
 
     def check(self, action: Action) -> None:
@@ -231,9 +249,17 @@ class HttpRunner:
         if request.method not in SAFE_METHODS and (before is None or before.stage != "done"):
             keep(job, msgspec.to_builtins(record))
         safe = request.method in SAFE_METHODS
+        limits = Limits(
+            network=running(job.action).network,
+            most_bytes=settings.most_bytes,
+            connect_s=_CONNECT_S,
+            authorities=self._authorities,
+        )
         try:
             async with asyncio.timeout(timeout_s(job)):
-                answer = await _ask(job, request, settings, sent)
+                answer = await _ask(request, limits, sent)
+        except LedAstray as error:
+            return watch.failed(str(error), secrets=request.secrets)
         except NotSent as error:
             return watch.failed(f"{error}; nothing was sent", secrets=request.secrets)
         except TimeoutError:
@@ -241,7 +267,7 @@ class HttpRunner:
                 raise unknown(f"it was sent, and no answer came within {timeout_s(job):g} s", job) from None
             said = out_of_time(job) if not sent.begun else f"no answer came within {timeout_s(job):g} s"
             return watch.failed(said)
-        except (httpx.TransportError, httpx.InvalidURL) as error:
+        except httpx.TransportError as error:
             if sent.begun and not safe:
                 raise unknown(f"it was sent, and the answer broke off: {_said(error)}", job) from error
             return watch.failed(f"the answer broke off: {_said(error)}", secrets=request.secrets)
@@ -294,18 +320,17 @@ def _template(ask: HttpSettings | Inverse) -> Template:
     return Template(url=ask.url, method=ask.method, headers=ask.headers, body=ask.body)
 
 
-async def _ask(job: Job, request: Request, settings: HttpSettings, sent: Sent) -> Answer:
+async def _ask(request: Request, limits: Limits, sent: Sent) -> Answer:
     """Send a request, and follow redirects as far as the list allows if it is safe to."""
-    network = running(job.action).network
     for _ in range(_MOST_REDIRECTS):
-        answer = await send(request, network, sent, most_bytes=settings.most_bytes, connect_s=_CONNECT_S)
+        answer = await send(request, limits, sent)
         onward = redirect_of(answer, request) if request.method in SAFE_METHODS else None
         if onward is None:
             return answer
-        if entry_for(origin_of(onward.url), network) is None:
-            raise NotSent(f"the answer leads on to {onward.url}, which is not in run.network")
+        if entry_for(origin_of(onward.url), limits.network) is None:
+            raise LedAstray(f"the answer leads on to {onward.url}, which is not in run.network")
         request = onward
-    raise NotSent(f"the answers lead on more than {_MOST_REDIRECTS} times")
+    raise LedAstray(f"the answers lead on more than {_MOST_REDIRECTS} times")
 
 
 def _judged(

@@ -72,8 +72,8 @@ class BubblewrapSandbox:
         return str(Path(sys.base_prefix, "bin", f"python3.{sys.version_info.minor}"))
 
     def describe(self) -> SandboxState:
-        """Run `true` once, with everything a program gets, and say how that went."""
-        if self._state is None:
+        """Run `true` once, with everything a program gets, and say how that went. What works is kept."""
+        if self._state is None or not self._state.working:
             self._state = self._probe()
         return self._state
 
@@ -174,23 +174,19 @@ class BubblewrapSandbox:
         """Return what makes us somebody else who reaches every folder still, and where they find them.
 
         The folders above a workspace are often closed to all but their owner. So an outer bubblewrap, which
-        still is root and shuts nothing out, shows each source at a place that anybody reaches; only then
-        root is given up for good, and the sandbox is made by somebody who has no power to give away.
+        still is root, shows each source at a place that anybody reaches; only then root is given up for
+        good, and the sandbox is made by somebody who has no power to give away.
         """
-        outer = [self._bwrap, "--die-with-parent", "--dev-bind", "/", "/", "--tmpfs", str(_STAGE)]
+        # Not the whole machine: what Docker and others mount and unmount meanwhile would be in the way.
+        outer = [self._bwrap, "--die-with-parent", *host_binds(), "--tmpfs", str(_STAGE)]
+        # The inner one builds its tree in the temporary folder, and makes its `/proc` and `/dev` from these.
+        outer += ["--tmpfs", TEMPORARY, "--dev-bind", "/dev", "/dev", "--bind", "/proc", "/proc"]
         staged = []
         for number, (source, place, writable) in enumerate(binds):
             outer += ["--bind" if writable else "--ro-bind", str(source), str(_STAGE / str(number))]
             staged.append((_STAGE / str(number), place, writable))
-        outer += [
-            "--",
-            "setpriv",
-            f"--reuid={ids[0]}",
-            f"--regid={ids[1]}",
-            "--clear-groups",
-            "--no-new-privs",
-        ]
-        return [*outer, "--inh-caps=-all", "--bounding-set=-all", "--"], staged
+        drop = ["setpriv", f"--reuid={ids[0]}", f"--regid={ids[1]}", "--clear-groups", "--no-new-privs"]
+        return [*outer, "--", *drop, "--inh-caps=-all", "--bounding-set=-all", "--"], staged
 
     def close(self) -> None:
         """Nothing is held."""

@@ -84,7 +84,10 @@ def _allowed(kind: int, value: int) -> int:
 
 def host_binds() -> list[str]:
     """Return bubblewrap's options that show the machine's programs and libraries, and nothing else of it."""
+    # Said outright: bubblewrap makes the folders on the way so that only their maker may enter.
     options = ["--ro-bind", "/usr", "/usr"]
+    for folder in ("/etc", "/etc/ssl"):
+        options += ["--perms", "0755", "--dir", folder]
     for name in ("bin", "sbin", "lib", "lib32", "lib64", "libx32"):
         place = Path("/", name)
         if place.is_symlink():

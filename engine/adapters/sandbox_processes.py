@@ -10,8 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from msgspec import Struct
-
 from engine.adapters.sandbox import EFFECT_MARK, HOME_MARK, Kept, Why, to_the_end
 from engine.adapters.sandbox_cgroup import Group
 from engine.errors import EffectRefused, StorageError
@@ -50,34 +48,42 @@ def _pids() -> Iterator[int]:
     return (int(name) for name in os.listdir("/proc") if name.isdigit())  # noqa: PTH208 - names are enough
 
 
-class _Seen(Struct, frozen=True):
-    """One living process, as the kernel lists it."""
-
-    pid: int
-    parent: int
-    group: int
-    session: int
-
-
-def _living() -> Iterator[_Seen]:
-    """Yield every process; the dead that nobody has buried do not count."""
-    for pid in _pids():
-        with contextlib.suppress(OSError):
-            # The name stands in brackets and may hold anything, brackets too.
-            rest = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
-            if rest[0] not in {b"Z", b"X"}:
-                yield _Seen(pid, *map(int, rest[1:4]))
-
-
 def _family(leader: int, known: set[int]) -> set[int]:
-    """Find the living of a leader's group and session, of those known already, and all descendants."""
-    living = sorted(_living(), key=lambda seen: seen.pid)
-    found = {
-        seen.pid for seen in living if leader in {seen.pid, seen.group, seen.session} or seen.pid in known
-    }
-    while more := {seen.pid for seen in living if seen.parent in found and seen.pid not in found}:
-        found |= more
+    """Find the living of a leader's group and session, of those known already, and their descendants.
+
+    By system calls first: to read what `/proc` says of each process takes fifty times as long.
+    """
+    found = {pid for pid in _pids() if pid in known or _belongs(pid, leader)}
+    unseen = list(found)
+    while unseen:
+        children = _children(unseen.pop()) - found
+        found |= children
+        unseen += children
+    return {pid for pid in found if _lives(pid)}
+
+
+def _belongs(pid: int, leader: int) -> bool:
+    try:
+        return leader in {pid, os.getsid(pid), os.getpgid(pid)}
+    except OSError:
+        return False
+
+
+def _children(pid: int) -> set[int]:
+    found: set[int] = set()
+    with contextlib.suppress(OSError):
+        for thread in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208 - names are enough
+            found |= {int(word) for word in Path(f"/proc/{pid}/task/{thread}/children").read_text().split()}
     return found
+
+
+def _lives(pid: int) -> bool:
+    """Whether a process is there; the dead that nobody has buried do not count."""
+    try:
+        # The name stands in brackets and may hold anything, brackets too.
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] not in {b"Z", b"X"}
+    except (OSError, IndexError):
+        return False
 
 
 # ---------------------------------------------------------------- ending

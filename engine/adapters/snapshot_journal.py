@@ -1,10 +1,12 @@
 """The journal's part of a snapshot: a copy while the engine writes, its check, and putting one back.
 
-`VACUUM INTO` rather than SQLite's backup, which copies page by page. Both read one consistent view and keep
-no writer waiting. But the index of keys is spread over the whole file, and a few thousand new records touch a
-page of it in nearly every four MiB: after 3,000 appends to 200,000 records all 31 chunks of the backup were
-new, and 5 of 31 of the vacuumed copy, where each table and each index lies together. It takes twice the time
-of a backup, 0.23 s for those 126 MB. The copy has the same records, tasks and hashes, in a tidier file.
+`VACUUM INTO` rather than SQLite's backup, which copies page by page. Both read one consistent view and hold
+no lock that a writer waits for: its synced appends took 0.25 ms at the median beside a vacuum, 0.28 beside
+a backup, 0.22 without. But the index of keys is spread over the whole file, and a few thousand new records
+touch a page of it in nearly every four MiB: after 3,000 appends to 200,000 records all 31 chunks of a
+backup were new, and 5 of 31 of a vacuumed copy, in which each table and each index lies together. That is
+worth its taking twice as long, 0.23 s for those 126 MB. The copy has the same records, tasks and hashes, in
+a tidier file.
 """
 
 import os

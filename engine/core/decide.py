@@ -23,7 +23,7 @@ from engine.core.gates import (
     rules,
     validation,
 )
-from engine.core.policy import Policy
+from engine.core.policy import Arguments, Policy, Remembered
 from engine.core.provenance import Episodes
 from engine.core.state import State
 from engine.core.vocabulary.actions import RiskLevel
@@ -43,6 +43,7 @@ from engine.core.vocabulary.ids import (
     ActionName,
     AgentId,
     CapabilityId,
+    DecisionId,
     Digest,
     EpisodeId,
     ProposalId,
@@ -79,6 +80,7 @@ GATES = (
 )
 """All gates, in the order people read them."""
 
+_FAILED = ".failed"
 _WORDS: dict[Ruling, Word] = {"allow": "allow", "escalate": "hold", "consensus": "hold", "deny": "deny"}
 
 
@@ -86,9 +88,10 @@ FOLLOWED = (EffectEnded, UndoRequested, TimePassed)
 """Facts beside proposals from which more facts may follow."""
 
 
-class Claim(Struct, frozen=True, array_like=True):
+class Claim(Struct, frozen=True, array_like=True, gc=False):
     """What `settle` must know of an assessed proposal."""
 
+    decision_id: DecisionId
     proposal_id: ProposalId
     at_us: int
     agent: AgentId
@@ -113,11 +116,16 @@ class Decisions(Struct, frozen=True):
     effects: tuple[Effect, ...] = ()
 
 
-def decide(policy: Policy, state: State, fact: Fact) -> Decisions:
+_NOTHING = Remembered(0)
+_SHORT = 512
+"""Longer arguments, in bytes, seldom come twice, and would only fill the memory."""
+
+
+def decide(policy: Policy, state: State, fact: Fact, known: Remembered = _NOTHING) -> Decisions:
     """Say what follows from a fact that `state` has already folded."""
     if isinstance(fact, ProposalReceived):
         proposal = fact.proposal
-        verdict, _ = settle(policy, state, *assess(policy, state.episodes, proposal, fact.at_us))
+        verdict, _ = settle(policy, state, *assess(policy, state.episodes, proposal, fact.at_us, known))
         return Decisions(
             (VerdictReached(at_us=verdict.at_us, verdict=verdict),), effects_of(policy, proposal, verdict)
         )
@@ -130,26 +138,64 @@ def decide(policy: Policy, state: State, fact: Fact) -> Decisions:
     return Decisions()
 
 
-def assess(policy: Policy, episodes: Episodes, proposal: Proposal, at_us: int) -> tuple[Claim, Assessment]:
+def assess(
+    policy: Policy, episodes: Episodes, proposal: Proposal, at_us: int, known: Remembered = _NOTHING
+) -> tuple[Claim, Assessment]:
     """Ask the gates that look at the proposal and its episode."""
-    action = policy.actions.get(proposal.action)
-    impact = proposal.impact
-    texts = texts_of(proposal.args)
-    found, risked = _ask_risk(policy, proposal, texts)
-    level = found.risk.level
-    ruled, shadow_rules = _ask_rules(policy, episodes, proposal, texts, found, at_us)
-    answers = (
-        _ask(validation.GATE, validation.judge, policy.actions, proposal),
-        _ask(blast_radius.GATE, blast_radius.judge, policy.blast, action, impact),
+    said = _arguments(policy, proposal, known)
+    found, risked = _ask_risk(policy, proposal, said)
+    ruled, shadow_rules = _ask_rules(policy, episodes, proposal, said.texts, found, at_us)
+    impact, valid, risk_found = proposal.impact, said.valid, found.risk
+    # All that is weighed follows from these. Equal numbers may be written differently (1.0 and 1.00, 0.0 and
+    # -0.0), and verdicts are compared by their bytes, so numbers count as written.
+    sources = (
+        proposal.action,
+        proposal.environment,
+        str(impact.cost_usd),
+        impact.files,
+        impact.api_calls,
+        repr(proposal.confidence),
+        valid,
+        found,
         risked,
         ruled,
-        _ask(consensus.GATE, consensus.judge, policy.consensus, impact),
-        _ask(
-            escalation.GATE, escalation.judge, policy.escalation, proposal.confidence, impact, level, action
-        ),
+        shadow_rules,
     )
-    ruling, waits, against = weigh(answers)
+    # Options are prose, seldom the same twice, and what a gate failed at may work the next time.
+    weighed = known.weighed.find(sources) if not proposal.options else None
+    if weighed is None:
+        action = policy.actions.get(proposal.action)
+        answers = (
+            valid,
+            _ask(blast_radius.GATE, blast_radius.judge, policy.blast, action, impact),
+            risked,
+            ruled,
+            _ask(consensus.GATE, consensus.judge, policy.consensus, impact),
+            _ask(
+                escalation.GATE,
+                escalation.judge,
+                policy.escalation,
+                proposal.confidence,
+                impact,
+                risk_found.level,
+                action,
+            ),
+        )
+        assessment = Assessment(
+            kind=action.kind if action is not None else None,
+            risk=risk_found,
+            shadow_rules=shadow_rules,
+            options=proposal.options,
+            confidence=proposal.confidence,
+            environment=proposal.environment,
+            answers=answers,
+        )
+        weighed = known.form(assessment), *weigh(answers)
+        if not proposal.options and not any(answer.rule.endswith(_FAILED) for answer in answers):
+            known.weighed.keep(sources, weighed)
+    assessment, ruling, waits, against = weighed
     claim = Claim(
+        decision_id(proposal.proposal_id),
         proposal.proposal_id,
         at_us,
         proposal.agent,
@@ -157,21 +203,12 @@ def assess(policy: Policy, episodes: Episodes, proposal: Proposal, at_us: int) -
         proposal.action,
         proposal.episode,
         impact,
-        digest_of(proposal.action, encode(proposal.args)),
+        said.digest,
         ruling,
         waits,
-        level,
-        found.risk.score,
+        risk_found.level,
+        risk_found.score,
         against,
-    )
-    assessment = Assessment(
-        kind=action.kind if action is not None else None,
-        risk=found.risk,
-        shadow_rules=shadow_rules,
-        options=proposal.options,
-        confidence=proposal.confidence,
-        environment=proposal.environment,
-        answers=answers,
     )
     return claim, assessment
 
@@ -199,7 +236,7 @@ def settle(
         ruling = claim.ruling
     word = _WORDS[ruling]
     verdict = Verdict(
-        decision_id=decision_id(claim.proposal_id),
+        decision_id=claim.decision_id,
         proposal_id=claim.proposal_id,
         at_us=now_us,
         word=word,
@@ -247,9 +284,12 @@ def effects_of(policy: Policy, proposal: Proposal, verdict: Verdict) -> tuple[Ef
 
 def weigh(answers: tuple[Answer, ...]) -> tuple[Ruling, tuple[Wait, ...], tuple[Objection, ...]]:
     """Return the strictest ruling among answers, what they wait for, and which gates do not simply allow."""
-    against = [answer for answer in answers if answer.ruling != "allow"]
-    if not against:
+    for answer in answers:
+        if answer.ruling != "allow":
+            break
+    else:
         return "allow", (), ()
+    against = [answer for answer in answers if answer.ruling != "allow"]
     strictest = max([answer.ruling for answer in against], key=RULING_RANK.__getitem__)
     waits = tuple([wait for answer in against for wait in answer.waits])
     return strictest, waits, tuple([Objection(a.gate, a.rule, a.ruling) for a in against])
@@ -274,6 +314,17 @@ def _ask(
         return _broken(gate, failure)
 
 
+def _arguments(policy: Policy, proposal: Proposal, known: Remembered) -> Arguments:
+    args = encode(proposal.args)
+    said = known.arguments.find((proposal.action, args))
+    if said is None:
+        valid = _ask(validation.GATE, validation.judge, policy.actions, proposal)
+        said = Arguments(texts_of(proposal.args), digest_of(proposal.action, args), valid)
+        if len(args) <= _SHORT and not valid.rule.endswith(_FAILED):
+            known.arguments.keep((proposal.action, args), said)
+    return said
+
+
 def _ask_rules(  # noqa: PLR0917 - bundling the inputs would cost every proposal an object
     policy: Policy, episodes: Episodes, proposal: Proposal, texts: list[str], found: RiskFound, at_us: int
 ) -> tuple[Answer, tuple[RuleId, ...]]:
@@ -285,9 +336,12 @@ def _ask_rules(  # noqa: PLR0917 - bundling the inputs would cost every proposal
         return _broken(rules.GATE, failure), ()
 
 
-def _ask_risk(policy: Policy, proposal: Proposal, texts: list[str]) -> tuple[RiskFound, Answer]:
+def _ask_risk(policy: Policy, proposal: Proposal, said: Arguments) -> tuple[RiskFound, Answer]:
     try:
-        found = risk.assess(policy.risk, policy.actions.get(proposal.action), proposal, texts)
+        action = policy.actions.get(proposal.action)
+        if said.traces is None:
+            said.traces = risk.traces(policy.risk, action, proposal.args, said.texts)
+        found = risk.assess(policy.risk, action, proposal, said.texts, said.traces)
         return found, risk.judge(policy.risk, found.risk)
     except Exception as failure:  # noqa: BLE001 - as in `_ask`: a risk nobody could measure is taken as critical
         part = RiskPart("unmeasured", risk.TOP_SCORE, f"measuring it failed with {type(failure).__name__}")
@@ -326,7 +380,7 @@ def _broken(gate: str, failure: Exception) -> Answer:
         gate=gate,
         ruling="escalate",
         reason=f"the gate itself failed with {type(failure).__name__}; a person must look",
-        rule=f"{gate}.failed",
+        rule=gate + _FAILED,
         owner="captain",
         waits=(Wait(kind="person", role="captain"),),
     )

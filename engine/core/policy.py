@@ -1,17 +1,19 @@
 """One policy, checked and compiled: everything the gates compare against, under one hash."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from msgspec import Struct
 
 from engine.core.gates.blast_radius import BlastSettings
 from engine.core.gates.consensus import ConsensusSettings
 from engine.core.gates.escalation import EscalationSettings
-from engine.core.gates.risk import RiskSettings
+from engine.core.gates.risk import RiskSettings, Traces
 from engine.core.gates.rules import RuleBook
 from engine.core.vocabulary.actions import Action
 from engine.core.vocabulary.facts import BreakerSettings, Limit, PolicyAdopted
 from engine.core.vocabulary.ids import ActionName, Digest
+from engine.core.vocabulary.memory import Memory
+from engine.core.vocabulary.verdicts import Answer, Assessment, Objection, Ruling, Wait
 
 
 class Policy(Struct, frozen=True, kw_only=True):
@@ -42,3 +44,31 @@ class Policy(Struct, frozen=True, kw_only=True):
             hold_us=self.hold_us,
             episode_idle_us=self.episode_idle_us,
         )
+
+
+class Arguments(Struct):
+    """What a proposal's action and arguments say by themselves."""
+
+    texts: list[str]
+    digest: Digest
+    valid: Answer
+    traces: Traces | None = None
+    """`None` until the risk gate has searched them."""
+
+
+Weighed = tuple[Assessment, Ruling, tuple[Wait, ...], tuple[Objection, ...]]
+"""An assessment, its strictest ruling, what it waits for and which gates object."""
+
+
+class Remembered:
+    """What was worked out before under one policy.
+
+    Agents repeat themselves, gates are pure and answers frozen: what was said once may be said again. Whoever
+    decides owns one and passes it in, with facts as canonical JSON has them; without it every gate is asked.
+    """
+
+    def __init__(
+        self, most: int = 4096, form: Callable[[Assessment], Assessment] = lambda assessment: assessment
+    ) -> None:
+        """Remember so many of each at most, about a kilobyte apiece; `form` gives assessments their form."""
+        self.arguments, self.weighed, self.form = Memory[Arguments](most), Memory[Weighed](most), form

@@ -8,7 +8,7 @@ from msgspec import ValidationError, structs
 
 from engine.core.decide import Decisions, decide
 from engine.core.evolve import evolve
-from engine.core.policy import Policy
+from engine.core.policy import Policy, Remembered
 from engine.core.state import State, decode_state, encode_state
 from engine.core.vocabulary.chain import Head, Record, link
 from engine.core.vocabulary.facts import (
@@ -73,6 +73,7 @@ class Loop:
         must leave none behind.
         """
         self._policy, self._journal, self._performing = policy, journal, performing
+        self._remembered = Remembered()
         self.state, self.restored_from = restore(journal)
         self._entries: list[Entry] = []
         self._taken: dict[str, bytes] = {}
@@ -123,7 +124,7 @@ class Loop:
         # Decided on is what was written, where the keys of maps are sorted: a replay reads nothing else.
         fact = decode(body)
         self._take(key, body, fact)
-        decisions = decide(self._policy, self.state, fact)
+        decisions = decide(self._policy, self.state, fact, self._remembered)
         for nth, consequence in enumerate(decisions.facts):
             self._take(key_of(consequence, f"{key}{_THEN}{nth}"), encode(consequence), consequence)
         if self._performing:

@@ -52,17 +52,20 @@ class Timers:
         self._scheduler.shutdown(wait=False)
 
     async def minute(self) -> None:
-        """Tell the core that time passed."""
+        """Tell the core that time passed, and let go of what was kept long enough."""
         due_us = self._live.clock.now_us() // MINUTE_US * MINUTE_US
         fact = TimePassed(at_us=due_us, schedule=MINUTE)
         await self._quietly(
             self._live.intake.take(f"time:{MINUTE}:{due_us}", fact, durability=Durability.RELAXED)
         )
+        await self._quietly(self._tidy())
 
     async def hour(self) -> None:
-        """Write state down, so that a start is quick, and let go of what was kept long enough."""
-        self._live.intake.snapshot()
-        await self._quietly(self._tidy())
+        """Write state down, so that a start is quick."""
+        try:
+            self._live.intake.snapshot()
+        except WatchkeeperError as failure:
+            _log.warning("state could not be written down: %s", failure)
 
     async def snapshot(self) -> None:
         """Copy journal, configuration and workspace."""

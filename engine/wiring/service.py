@@ -1,10 +1,12 @@
 """The running service, put together: its configuration, its engine process and its worker processes."""
 
 import asyncio
+import multiprocessing
 import os
 import signal
 import sys
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -181,12 +183,13 @@ async def _engine(service: Service, policy: Policy, version: str) -> None:
             lease_s=settings.workers.lease_s,
             start_within_s=settings.workers.start_within_s,
             end_leftovers=end_leftovers,
-            save_snapshot=lambda: save_snapshot(service),
+            save_snapshot=lambda: _apart(service),
         )
     )
 
     async def tidy() -> None:
-        in_use = {task.effect_id for task in live.intake.journal.tasks.all()}
+        # An undo under way still reads the record of what it takes back.
+        in_use = {name for task in live.intake.journal.tasks.all() for name in (task.effect_id, task.of)}
         section = settings.undo
         most_bytes = section.most_mib * _MIB
         await asyncio.to_thread(undo.trim, keep=section.keep, most_bytes=most_bytes, in_use=in_use)
@@ -224,6 +227,12 @@ async def _journal_restores(live: Live, layout: Layout) -> None:
         await live.intake.take(note.key, note.fact)
     if notes:
         clear_notes(layout.home, frozenset(note.key for note in notes))
+
+
+def _apart(service: Service) -> SavedSnapshot:
+    """Have another process take the snapshot: reading thousands of files would compete with the decisions."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(save_snapshot, service).result()
 
 
 def save_snapshot(service: Service) -> SavedSnapshot:

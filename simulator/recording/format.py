@@ -9,6 +9,8 @@ import hashlib
 import re
 import struct
 import zlib
+from collections.abc import Callable
+from operator import attrgetter
 from typing import IO, Any, Final, NoReturn
 
 import msgspec
@@ -193,17 +195,16 @@ def lane_of(fact: Fact) -> int:
 
     CRC-32 is enough here: lanes share out work, and nobody gains by landing in a certain one.
     """
-    if isinstance(fact, MetricObserved):
-        key: str = fact.series
-    elif isinstance(fact, MessageObserved | EpisodeClosed):
-        key = fact.episode
-    elif isinstance(fact, ProposalReceived):
-        key = fact.proposal.episode or fact.proposal.proposal_id
-    elif isinstance(fact, OutcomeReported):
-        key = fact.proposal_id
-    else:
-        return 0
-    return lane_of_key(key)
+    return lane_of_key(key(fact)) if (key := _LANE_KEYS.get(type(fact))) is not None else 0
+
+
+_LANE_KEYS: Final[dict[type[Fact], Callable[[Any], str]]] = {
+    MetricObserved: attrgetter("series"),
+    MessageObserved: attrgetter("episode"),
+    EpisodeClosed: attrgetter("episode"),
+    ProposalReceived: lambda fact: fact.proposal.episode or fact.proposal.proposal_id,
+    OutcomeReported: attrgetter("proposal_id"),
+}
 
 
 def lane_of_key(key: str) -> int:

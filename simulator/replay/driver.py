@@ -109,7 +109,7 @@ class Replay:
         groups = len(self._recording.footer.group_sizes)
         following, keyed = self._begin_or_go_on()
         already = self._kinds.total()
-        work = Work(self._recording, self._sources, self._span, keyed)
+        work = Work(self._recording, self._sources, self._span, keyed, self._results is not None)
         with _no_garbage(), open_shards(work, self._shards) as shards:
             following = self._groups(shards, following, groups, progress)
             shards.ask(-1, with_keyed=True)
@@ -176,15 +176,17 @@ class Replay:
             self._now_us = max(self._now_us, batch.last_us)
         if len(batches) > 1 or any(batch.shared for batch in batches):
             items.sort(key=attrgetter("seq"))
-        from_us, results = self._span.from_us, self._results
+        from_us, results, paced = self._span.from_us, self._results, self._speed is not None
         for item in items:
             if isinstance(item, Shared):
-                self._pace(item.fact.at_us)
+                if paced:
+                    self._pace(item.fact.at_us)
                 for track in self._tracks:
                     track.take(item.fact)
                 continue
             at_us = item.claims[0].at_us
-            self._pace(at_us)
+            if paced:
+                self._pace(at_us)
             counted = from_us is None or at_us >= from_us
             self._decisions += counted
             for position, track in enumerate(self._tracks):

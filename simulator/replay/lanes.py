@@ -9,12 +9,11 @@ from collections import Counter
 from time import perf_counter_ns
 from typing import cast
 
-import msgspec
 from msgspec import Struct
 
 from engine.core.decide import Claim, assess
 from engine.core.evolve import KEYED, evolve
-from engine.core.policy import Policy
+from engine.core.policy import Policy, Remembered
 from engine.core.signals import fold_metric
 from engine.core.state import State, decode_state, encode_state
 from engine.core.vocabulary.facts import OWN_FACTS, AnyFact, MetricObserved, ProposalReceived, encode
@@ -41,12 +40,12 @@ class Assessed(Struct, array_like=True, gc=False):
 
     seq: int
     line: bytes
-    """The proposal's fact, as recorded."""
+    """The proposal's fact, as recorded; empty where nobody keeps it."""
     environment: str
     confidence: float | None
     claims: list[Claim]
-    assessments: list[bytes | Assessment]
-    """What those gates said; from a worker apart already in canonical JSON, to spare the one that settles."""
+    assessments: list[bytes]
+    """What those gates said, in canonical JSON: a verdict embeds the bytes. Many proposals share the same."""
     took_ns: int
 
 
@@ -82,10 +81,13 @@ class LaneWorker:
         span: Span,
         *,
         keyed: list[bytes] | None = None,
-        apart: bool = False,
+        with_lines: bool = True,
     ) -> None:
-        """Begin at the first group, or go on from the keyed slices of an earlier run (of all lanes)."""
-        self._recording, self._policies, self._span, self._apart = recording, policies, span, apart
+        """Begin at the first group, or go on from the keyed slices of an earlier run (of all lanes).
+
+        Without lines, proposals are handed on without the facts they were recorded as.
+        """
+        self._recording, self._policies, self._span, self._with_lines = recording, policies, span, with_lines
         self._frames = [entry for entry in recording.frames if entry.lane in lanes]
         self._by_group: dict[int, list[int]] = {}
         for position, entry in enumerate(self._frames):
@@ -93,6 +95,7 @@ class LaneWorker:
         self._states = (
             [_own(body, lanes) for body in keyed] if keyed else [_begin(policy) for policy in policies]
         )
+        self._known = [Remembered(form=_written) for _ in policies]
         for state in self._states[1:]:
             # Series are the same under every policy: one fold serves all.
             state.signals = self._states[0].signals
@@ -126,9 +129,10 @@ class LaneWorker:
                 # What `evolve` does, without its look-up: nothing else is as frequent as this.
                 fold_metric(signals, fact)
             elif isinstance(fact, ProposalReceived):
-                if lines is None:
+                if lines is None and self._with_lines:
                     lines = frame.lines.split(b"\n")
-                batch.assessed.append(self._assess(frame.seqs[place], lines[place], fact))
+                line = lines[place] if lines is not None else b""
+                batch.assessed.append(self._assess(frame.seqs[place], line, fact))
             elif kind in OWN_FACTS:
                 raise RecordingError(
                     f"fact {frame.seqs[place]:,} is one that only the engine may state",
@@ -152,9 +156,9 @@ class LaneWorker:
     @staticmethod
     def _check_lane(frame: LaneFrame, facts: list[AnyFact]) -> None:
         """Refuse facts in another lane than their own: with other shards they would be folded apart."""
-        series = {fact.series for fact in facts if isinstance(fact, MetricObserved)}
+        series = {fact.series for fact in facts if type(fact) is MetricObserved}
         strays = [name for name in series if lane_of_key(name) != frame.entry.lane]
-        others = [fact for fact in facts if not isinstance(fact, MetricObserved)]
+        others = [fact for fact in facts if type(fact) is not MetricObserved]
         if strays or any(lane_of(fact) != frame.entry.lane for fact in others):
             raise RecordingError("facts lie in a lane that is not theirs", place=frame.place, cure=_IMPORT)
         seqs = frame.seqs
@@ -164,21 +168,19 @@ class LaneWorker:
     def _assess(self, seq: int, line: bytes, fact: ProposalReceived) -> Assessed:
         proposal = fact.proposal
         claims: list[Claim] = []
-        assessments: list[bytes | Assessment] = []
+        assessments: list[bytes] = []
         began = perf_counter_ns()
-        for policy, state in zip(self._policies, self._states, strict=True):
-            claim, assessment = assess(policy, state.episodes, proposal, fact.at_us)
+        for policy, state, known in zip(self._policies, self._states, self._known, strict=True):
+            claim, assessment = assess(policy, state.episodes, proposal, fact.at_us, known)
             claims.append(claim)
-            assessments.append(encode(assessment) if self._apart else assessment)
+            assessments.append(cast("bytes", assessment))
         took = perf_counter_ns() - began
         return Assessed(seq, line, proposal.environment, proposal.confidence, claims, assessments, took)
 
 
-def embeddable(assessment: bytes | Assessment) -> Assessment:
-    """Pass an assessment that is already written as one still to be: a verdict embeds its bytes."""
-    if isinstance(assessment, bytes):
-        return cast("Assessment", msgspec.Raw(assessment))
-    return assessment
+def _written(assessment: Assessment) -> Assessment:
+    # Nothing looks into an assessment on its way into a verdict, so it may as well travel as bytes.
+    return cast("Assessment", encode(assessment))
 
 
 def _begin(policy: Policy) -> State:

@@ -2,12 +2,14 @@
 
 import gc
 import multiprocessing
+import os
 import signal
 import sys
 import threading
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import islice
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any, Protocol
@@ -22,6 +24,8 @@ from simulator.replay.lanes import Batch, LaneWorker, Span
 
 # How many groups a worker may be ahead: enough never to wait for the settling, few enough for flat memory.
 _AHEAD = 3
+# How far workers stand back, in steps of `nice`, where there are fewer processors than processes.
+_POLITENESS = 5
 
 
 class Shards(Protocol):
@@ -77,11 +81,39 @@ class _Apart:
             if answer[:1] == b"!":
                 message, place, cure = msgspec.msgpack.decode(answer[1:])
                 raise RecordingError(message, place=place, cure=cure)
-            batches.append(_BATCHES.decode(answer))
+            batches.append(_unpacked(answer))
         return batches
 
 
-_BATCHES = msgspec.msgpack.Decoder(Batch)
+class _Packed(Struct, array_like=True):
+    """A batch between two processes. Of the assessments, most of its bytes, each travels once."""
+
+    batch: Batch
+    assessments: list[bytes]
+    positions: list[int]
+    """Where those of one proposal after another lie among them."""
+
+
+_PACKED = msgspec.msgpack.Decoder(_Packed)
+
+
+def _packed(batch: Batch) -> _Packed:
+    position: dict[bytes, int] = {}
+    positions = [
+        position.setdefault(each, len(position)) for item in batch.assessed for each in item.assessments
+    ]
+    for item in batch.assessed:
+        item.assessments = []
+    return _Packed(batch, list(position), positions)
+
+
+def _unpacked(answer: bytes) -> Batch:
+    packed = _PACKED.decode(answer)
+    batch, assessments = packed.batch, packed.assessments
+    following = iter(packed.positions)
+    for item in batch.assessed:
+        item.assessments = [assessments[position] for position in islice(following, len(item.claims))]
+    return batch
 
 
 class Work(Struct, frozen=True):
@@ -92,6 +124,8 @@ class Work(Struct, frozen=True):
     span: Span
     keyed: list[bytes] | None
     """The states to go on from, one for each policy; `None` at the beginning."""
+    with_lines: bool
+    """Whether somebody keeps the proposals as they were recorded."""
 
 
 @contextmanager
@@ -137,7 +171,7 @@ def _worker(work: Work, shard: int, shards: int) -> LaneWorker:
         [build_policy(source) for source in work.sources],
         work.span,
         keyed=work.keyed,
-        apart=shards > 1,
+        with_lines=work.with_lines,
     )
 
 
@@ -148,6 +182,9 @@ def _serve(
         end.close()
     # Ctrl-C reaches every process of a terminal; only the one that settles decides when to stop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Settling cannot be shared out, so it goes first: workers that ran ahead would only wait for it later.
+    if hasattr(os, "nice"):
+        os.nice(_POLITENESS)
     gc.disable()
     encoder = msgspec.msgpack.Encoder()
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
@@ -155,7 +192,7 @@ def _serve(
             worker = _worker(work, shard, shards)
             while True:
                 group, with_keyed = connection.recv()
-                connection.send_bytes(encoder.encode(worker.batch(group, with_keyed=with_keyed)))
+                connection.send_bytes(encoder.encode(_packed(worker.batch(group, with_keyed=with_keyed))))
         except WatchkeeperError as failure:
             connection.send_bytes(b"!" + encoder.encode((failure.message, failure.place, failure.cure)))
 

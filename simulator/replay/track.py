@@ -2,6 +2,7 @@
 
 import hashlib
 from time import perf_counter_ns
+from typing import cast
 
 import msgspec
 from msgspec import Struct
@@ -14,8 +15,8 @@ from engine.core.signals import Signals
 from engine.core.state import State, absorb, decode_state
 from engine.core.vocabulary.facts import Fact, VerdictReached, encode
 from engine.core.vocabulary.ids import Digest
-from engine.core.vocabulary.verdicts import Objection, Verdict
-from simulator.replay.lanes import Assessed, embeddable
+from engine.core.vocabulary.verdicts import Assessment, Objection, Verdict
+from simulator.replay.lanes import Assessed
 
 
 class Decided(Struct, gc=False):
@@ -61,9 +62,8 @@ class Track:
         """Decide one proposal and fold the verdict."""
         began = perf_counter_ns()
         claim = asked.claims[self._position]
-        verdict, against = settle(
-            self.policy, self.state, claim, embeddable(asked.assessments[self._position])
-        )
+        assessment = cast("Assessment", msgspec.Raw(asked.assessments[self._position]))
+        verdict, against = settle(self.policy, self.state, claim, assessment)
         took = perf_counter_ns() - began
         fact = VerdictReached(at_us=verdict.at_us, verdict=verdict)
         evolve(self.state, fact)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import io
 import re
+import shlex
 import sys
 import tokenize
 from collections.abc import Callable, Iterable
@@ -298,12 +299,20 @@ def command_lines(page: str, program: str) -> list[list[str]]:
     for block in re.findall(r"^```[^\n]*\n(.*?)^```", page, re.MULTILINE | re.DOTALL):
         for line in block.replace("\\\n", " ").splitlines():
             for command in re.split(r"&&|\||;", re.sub(r"^\s*\$\s+", "", line)):
-                words = command.split("#")[0].split()
+                words = _words(command)
                 while words and re.fullmatch(r"[A-Z_]+=\S*", words[0]):
                     words = words[1:]
                 if words and words[0] in {program, f".venv/bin/{program}"}:
                     found.append(words[1:])
     return found
+
+
+def _words(command: str) -> list[str]:
+    """Cut a command into words as a shell does; what is only a piece of one, at its spaces."""
+    try:
+        return shlex.split(command, comments=True)
+    except ValueError:
+        return command.split("#", maxsplit=1)[0].split()
 
 
 def dead_links(page: str, exists: Callable[[str], bool]) -> list[str]:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from engine.adapters.journal_memory import MemoryJournal
 from engine.core.decide import GATES, assess, decide, effects_of, in_order, settle, weigh
 from engine.core.evolve import evolve
+from engine.core.policy import Remembered
 from engine.core.state import State
 from engine.core.vocabulary.effects import AskPeople, PerformAction
 from engine.core.vocabulary.facts import OWN_FACTS, ProposalReceived, VerdictReached, decode, encode
@@ -117,6 +118,19 @@ def test_assessed_apart_and_settled_later_it_is_the_same_to_the_byte(situation, 
         (said.gate, said.rule, said.ruling) for said in in_order(verdict) if said.ruling != "allow"
     }
     assert effects_of(policy, fact.proposal, verdict) == decisions.effects
+
+
+@given(st.lists(situations, min_size=2, max_size=5), st.sampled_from(POLICIES), st.sampled_from([1, 2, 4096]))
+def test_what_was_remembered_changes_no_byte(several, policy, most):
+    known = Remembered(most)
+    for history, asked, later_us in several * 2:
+        state = folded(history)
+        # As the loop does: decided on is what was written.
+        fact = decode(encode(ProposalReceived(at_us=state.now_us + later_us, proposal=asked)))
+        evolve(state, fact)
+        remembered, fresh = decide(policy, state, fact, known), decide(policy, state, fact)
+        assert encode(list(remembered.facts)) == encode(list(fresh.facts))
+        assert remembered.effects == fresh.effects
 
 
 @given(situations)

@@ -3,9 +3,11 @@
 import contextlib
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 
@@ -71,10 +73,16 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
 
 
 @contextlib.contextmanager
-def http_server() -> Iterator[Server]:
-    """Start it on a port that the system chooses."""
+def http_server(certificate: Path | None = None) -> Iterator[Server]:
+    """Start it on a port that the system chooses; with a certificate and its key in one file, under TLS."""
     server = Server(0)
     with ThreadingHTTPServer(("127.0.0.1", 0), _handler(server)) as listening:
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            listening.socket = context.wrap_socket(listening.socket, server_side=True)
+            # Refused handshakes are what some tests are about.
+            listening.handle_error = lambda *_: None
         server.port = listening.server_address[1]
         thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()

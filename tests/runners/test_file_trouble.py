@@ -1,6 +1,7 @@
 """The file runner among attackers, stops, interruptions and failing disks."""
 
 import asyncio
+import itertools
 import os
 import subprocess
 import sys
@@ -33,7 +34,10 @@ async def test_a_folder_swapped_for_a_link_leads_nowhere(full, tmp_path):
     try:
         assert await swapper.stdout.readline() == b"swapping\n"
         done = refused = 0
-        for number in range(300):
+        # As long as it takes until each has won at least once: how the two are scheduled is not ours to say.
+        for number in itertools.count():
+            if number >= 300 and done and refused:
+                break
             try:
                 result = await perform(full, WRITE, effect=f"d_{number}", path=f"race/{number}", content="x")
                 done += result.success
@@ -43,8 +47,7 @@ async def test_a_folder_swapped_for_a_link_leads_nowhere(full, tmp_path):
         swapper.kill()
         await swapper.communicate()
     assert list(out.iterdir()) == []
-    assert done, "the race was never won by us"
-    assert refused, "the race was never won by the attacker"
+    assert not list(full.workspace.rglob(".watchkeeper-*"))
 
 
 SWAP = """

@@ -228,3 +228,43 @@ async def test_undo_on_a_branch_that_is_protected_by_now_is_refused(repo):
     strict = GitRunner(protected=["agent/*"])
     with pytest.raises(EffectRefused, match="protected"):
         await strict.undo(repo.bench.job(COMMIT, effect="u_1"), "d_1", force=True)
+
+
+async def test_undo_of_a_revert_needs_its_branch_checked_out(repo):
+    repo.write("a.txt", "x\n")
+    await perform(repo, REVERT, commit=repo.commit("x"))
+    repo.git("checkout", "-q", "-b", "elsewhere")
+    before = repo.picture()
+    with pytest.raises(WorldMovedOn, match="another branch"):
+        await undo(repo, REVERT)
+    assert repo.picture() == before
+
+
+async def test_undo_of_a_commit_on_another_branch_moves_only_that(repo):
+    change(repo)
+    await perform(repo, COMMIT, message="m", paths=["a.txt"])
+    repo.git("checkout", "-q", "-b", "elsewhere")
+    index = repo.git("ls-files", "--stage")
+    assert (await undo(repo, COMMIT)).success
+    assert repo.git("rev-parse", "agent/work") == repo.git("rev-parse", "main")
+    assert repo.git("ls-files", "--stage") == index
+
+
+async def test_merges_and_strangers_are_not_reverted(repo):
+    repo.git("checkout", "-q", "-b", "side", "main")
+    repo.write("s.txt", "s\n")
+    stranger = repo.commit("side")
+    repo.git("checkout", "-q", "agent/work")
+    with pytest.raises(EffectRefused, match="not a commit of this branch"):
+        await perform(repo, REVERT, commit=stranger)
+    repo.git("merge", "-q", "--no-ff", "-m", "merge", "side")
+    with pytest.raises(EffectRefused, match="is a merge"):
+        await perform(repo, REVERT, commit="HEAD")
+
+
+async def test_a_revert_of_what_was_reverted_is_refused(repo):
+    repo.write("a.txt", "x\n")
+    commit = repo.commit("x")
+    await perform(repo, REVERT, commit=commit)
+    with pytest.raises(EffectRefused, match=r"taken back already|stand in the way"):
+        await perform(repo, REVERT, effect="d_2", commit=commit)

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from engine.errors import EffectRefused, OutcomeUnknown, Stopped
+from engine.errors import EffectRefused, OutcomeUnknown, Stopped, WorldMovedOn
 from tests.runners.effects import NotingWatch
 from tests.runners.repositories import BRANCH, COMMIT, REVERT, change, of, perform
 
@@ -28,6 +28,17 @@ async def test_nothing_moves_behind_a_stop(repo):
             await perform(repo, act, effect=act.name, watch=NotingWatch(stopped=True), **args)
     assert repo.picture() == before
     assert not (repo.path / ".git/index.lock").exists()
+
+
+async def test_what_a_stop_held_back_is_done_later_unless_the_branch_moved(repo):
+    change(repo)
+    held = NotingWatch(stopped=True)
+    for effect in ("d_1", "d_2"):
+        with pytest.raises(Stopped):
+            await perform(repo, COMMIT, effect=effect, watch=held, message=effect, paths=["a.txt"])
+    assert (await perform(repo, COMMIT, effect="d_1", message="d_1", paths=["a.txt"])).success
+    with pytest.raises(WorldMovedOn, match="d_1"):
+        await perform(repo, COMMIT, effect="d_2", message="d_2", paths=["a.txt"])
 
 
 async def test_doing_it_twice_is_doing_it_once(repo):

@@ -130,6 +130,15 @@ async def test_a_secret_reaches_the_server_and_nobody_else(bench, server):
 
 
 @pytest.mark.asyncio
+async def test_a_short_secret_is_one_too(bench, server):
+    runner = HttpRunner(environment={"WATCHKEEPER_SECRET_TOKEN": "q7"})
+    told = await runner.preview(bench.job(with_token(server)))
+    result = await perform(bench, with_token(server), runner=runner)
+    assert server.asked[0][2]["Authorization"] == "Bearer q7"
+    assert "q7" not in told.output + result.output
+
+
+@pytest.mark.asyncio
 async def test_a_secret_from_a_file(bench, server, tmp_path):
     (tmp_path / "TOKEN").write_text("from-the-file\n")
     runner = HttpRunner(secrets=tmp_path, environment={})

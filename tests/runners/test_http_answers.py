@@ -1,13 +1,17 @@
 """Where HTTP requests may go, and what is made of answers, whole, broken and missing."""
 
 import asyncio
+import shutil
 import socket
+import subprocess
 
 import pytest
 
 from engine.adapters.http_requests import address_allowed, entry_for, origin_of
+from engine.adapters.runner_http import HttpRunner
 from engine.core.vocabulary.actions import Parameter
 from engine.errors import EffectRefused, OutcomeUnknown, Stopped
+from tests.needs import need
 from tests.runners.effects import NotingWatch, action
 from tests.runners.http_actions import RUNNER, act, perform
 from tests.runners.http_server import http_server, rude_server
@@ -56,6 +60,18 @@ async def test_redirects_stay_on_the_list(bench, server):
         assert not outside.success
         assert "not in run.network" in outside.error
         assert other.asked == []
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("to", ["file:///etc/passwd", "//user@evil.example/", "http://[::1", "javascript:1"])
+async def test_redirects_to_what_is_no_plain_url_go_nowhere(bench, server, to):
+    try:
+        result = await perform(bench, act(server.entry, path=f"/to?{to}"))
+    except EffectRefused:
+        pass
+    else:
+        assert not result.success
+    assert len(server.asked) == 1
 
 
 @pytest.mark.asyncio
@@ -216,6 +232,46 @@ async def test_plain_text_where_tls_was_asked_for_is_never_sent(bench, server):
     given = {"url": f"https://{server.entry}/", "method": "POST", "body": {"json": {}}}
     result = await perform(bench, action("x", "http", given, network=(server.entry,)))
     assert "nothing was sent" in result.error
+
+
+@pytest.fixture
+def certificate(tmp_path):
+    """A certificate for `localhost`, with its key, signed by nobody but itself."""
+    need(shutil.which("openssl"), "openssl is not installed")
+    key, signed = tmp_path / "key.pem", tmp_path / "signed.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    command += [
+        "-keyout",
+        key,
+        "-out",
+        signed,
+        "-subj",
+        "/CN=test",
+        "-addext",
+        "subjectAltName=DNS:localhost",
+    ]
+    subprocess.run(command, check=True, capture_output=True)
+    signed.write_text(signed.read_text() + key.read_text())
+    return signed
+
+
+@pytest.mark.asyncio
+async def test_tls_goes_by_the_name_that_was_asked_for(bench, certificate):
+    trusting, usual = HttpRunner(authorities=certificate), HttpRunner()
+    with http_server(certificate) as server:
+        for runner, host, fine in (
+            (trusting, "localhost", True),
+            (trusting, "127.0.0.1", False),
+            (usual, "localhost", False),
+        ):
+            entry = f"{host}:{server.port}"
+            given = {"url": f"https://{entry}/", "method": "POST", "body": {"json": {}}}
+            result = await perform(
+                bench, action("x", "http", given, network=(entry,)), runner=runner, effect=entry
+            )
+            assert result.success is fine, result
+            assert fine or "nothing was sent" in result.error
+        assert len(server.asked) == 1
 
 
 @pytest.mark.asyncio

@@ -223,7 +223,7 @@ async def test_a_command_that_hides_a_change_behind_an_old_date_is_seen_through(
     (shop.workspace / "file").write_text("before")
     runner, action = shop.make(ShellRunner), shop.action("shell", "command", undo="workspace")
     await runner.perform(
-        shop.job(action, command="touch -r file /tmp/d; echo behin > file; touch -r /tmp/d file")
+        shop.job(action, command="touch -r file $TMPDIR/d; echo behin > file; touch -r $TMPDIR/d file")
     )
     assert (shop.workspace / "file").read_text() == "behin\n"
     await runner.undo(shop.job(action, "effect-2"), "effect-1", force=False)
@@ -254,6 +254,7 @@ async def test_an_interrupted_command_is_taken_back_only_by_force_and_then_whole
     running = asyncio.ensure_future(runner.perform(job))
     saved = shop.log.load("effect-1")
     while saved is None or not (shop.workspace / "moved").exists():
+        assert not running.done(), running
         await asyncio.sleep(0.01)
         saved = saved or shop.log.load("effect-1")
     # As after `kill -9` of the worker: the record is the one from before the command.

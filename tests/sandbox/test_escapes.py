@@ -95,7 +95,7 @@ SHELL_ATTEMPTS = {
     "gain powers": "grep -q 'NoNewPrivs:.*1' /proc/self/status || echo ESCAPED",
     "change the kernel's settings": "echo 1 > /proc/sys/kernel/panic && echo ESCAPED",
     "press the kernel's keys": "echo h > /proc/sysrq-trigger && echo ESCAPED",
-    "choose the kernel's helper": "echo '|/tmp/x' > /proc/sys/kernel/core_pattern && echo ESCAPED",
+    "choose the kernel's helper": "echo '|/bin/true' > /proc/sys/kernel/core_pattern && echo ESCAPED",
     "leave its control group": "for f in /sys/fs/cgroup/*/cgroup.procs /sys/fs/cgroup/cgroup.procs; do "
     "echo $$ > $f && echo ESCAPED; done",
     "write outside the workspace": "for f in /x /usr/x /etc/x /bin/x /dev/x /lib/x /run/x; do "

@@ -1,12 +1,18 @@
 """What the tests of snapshots are made of: folders with everything in them, and a way to compare them."""
 
+import contextlib
 import os
 import random
 import stat
+import subprocess
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
+import pytest
+
 from engine.adapters.snapshot_store import SnapshotStore
+from tests.house.tree import ROOT
 
 NOW_US = 1_795_000_000_000_000
 SECOND_US = 1_000_000
@@ -41,27 +47,18 @@ def sample(folder: Path) -> Path:
     return folder
 
 
-def seen(folder: Path) -> dict[bytes, tuple[object, ...]]:
+def seen(folder: Path) -> dict[str, tuple[object, ...]]:
     """Describe every name below a folder, to the byte: two folders are alike when this is equal."""
-    root = os.fsencode(folder)
-    first: dict[tuple[int, int], bytes] = {}
-    found: dict[bytes, tuple[object, ...]] = {}
-    for place, folders, files in [*os.walk(root)]:
-        for name in [b".", *sorted(folders), *sorted(files)]:
-            path = os.path.join(place, name)
-            if name == b"." and place != root:
-                continue
-            known = os.lstat(path)
-            relative = os.path.relpath(path, root)
-            common = (stat.filemode(known.st_mode), known.st_mtime_ns, known.st_uid, known.st_gid)
-            if stat.S_ISREG(known.st_mode):
-                twin = first.setdefault((known.st_dev, known.st_ino), relative)
-                with open(path, "rb") as file:
-                    found[relative] = (*common, sha256(file.read()).hexdigest(), known.st_size, twin)
-            elif stat.S_ISLNK(known.st_mode):
-                found[relative] = (*common, os.readlink(path))
-            else:
-                found[relative] = common
+    first: dict[tuple[int, int], str] = {}
+    found: dict[str, tuple[object, ...]] = {}
+    for path in [folder, *sorted(folder.rglob("*"))]:
+        known, name = path.lstat(), str(path.relative_to(folder))
+        common = (stat.filemode(known.st_mode), known.st_mtime_ns, known.st_uid, known.st_gid)
+        if stat.S_ISREG(known.st_mode):
+            twin = first.setdefault((known.st_dev, known.st_ino), name)
+            found[name] = (*common, sha256(path.read_bytes()).hexdigest(), known.st_size, twin)
+        else:
+            found[name] = (*common, path.readlink() if path.is_symlink() else None)
     return found
 
 
@@ -74,3 +71,27 @@ def loose_chunks(store: SnapshotStore) -> set[str]:
 def chunk_files(store: SnapshotStore) -> list[Path]:
     """Return every chunk's file."""
     return [store._shelf.chunks.path(name) for name in sorted(store._shelf.chunks.sizes())]
+
+
+def environment() -> dict[str, str]:
+    """The environment for a process that runs one of our scripts by its path."""
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+
+
+@contextlib.contextmanager
+def mounted(folder: Path, size: str) -> Iterator[Path]:
+    """Mount a file system of this size in memory, where this user may; skips the test where not."""
+    folder.mkdir(exist_ok=True)
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "watchkeeper-tests", str(folder)]
+    try:
+        done = subprocess.run(mount, capture_output=True, text=True, check=False)
+    except OSError as missing:
+        pytest.skip(f"nothing to mount with: {missing}")
+    if done.returncode != 0:
+        pytest.skip("this user may not mount")
+    try:
+        yield folder
+    finally:
+        # Lazily: a test that fails keeps its files open, and should not fail twice.
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)

@@ -2,9 +2,9 @@
 
     python store_process.py hold read|write STORE      hold the store's lock until standard input ends
     python store_process.py create|replace|trim NTH STORE WORK JOURNAL
-                                                       do it, and be killed at the NTH thing the system is asked
 
-With NTH 0 it lives, and prints how many things it asked.
+does it, and is killed at the NTH thing it asks of the system. With NTH 0 it lives, and prints how many those
+were.
 """
 
 import os

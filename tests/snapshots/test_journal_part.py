@@ -18,7 +18,7 @@ from engine.errors import ChainBroken, InputError, JournalBusy, JournalError
 from engine.ports import Entry
 from tests.house.tree import ROOT
 from tests.journal.making import entries, fill, plain, unguarded
-from tests.snapshots.making import NOW_US, SECOND_US, chunk_files
+from tests.snapshots.making import NOW_US, SECOND_US, chunk_files, environment
 
 LATER_US = NOW_US + 60 * SECOND_US
 
@@ -52,7 +52,7 @@ def engine(journal):
     process = subprocess.Popen(
         [sys.executable, script, journal, "2"],
         stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env=environment(),
     )
     with process:
         try:
@@ -149,7 +149,7 @@ def test_putting_an_older_one_back_keeps_the_newer_beside_it(tmp_path, journal, 
 
 def test_a_log_of_the_old_journal_is_never_read_into_the_new_one(tmp_path, journal, store):
     store.create({}, journal=journal, now_us=NOW_US)
-    script = "import os, sys; from tests.snapshots.test_journal_part import more_and_die; more_and_die(sys.argv[1])"
+    script = "import sys; from tests.snapshots.test_journal_part import more_and_die as it; it(sys.argv[1])"
     died = subprocess.run([sys.executable, "-c", script, journal], cwd=ROOT, check=False)
     assert died.returncode == -9
     assert (tmp_path / "journal.db-wal").stat().st_size > 0

@@ -1,10 +1,9 @@
-"""`kill -9` at seeded points of taking, restoring and deleting: what was there before or what was asked, whole.
+"""`kill -9` at seeded points of taking, restoring, deleting: what was there or what was asked for, whole.
 
 A run that lives counts what it asks of the system; other runs are killed just before one of those, chosen by
 a seed, first and last always among them.
 """
 
-import os
 import random
 import subprocess
 import sys
@@ -15,9 +14,8 @@ import pytest
 from engine.adapters.journal_reader import SqliteReader
 from engine.adapters.journal_sqlite import SqliteJournal
 from engine.adapters.snapshot_store import SnapshotStore
-from tests.house.tree import ROOT
 from tests.journal.making import entries, fill
-from tests.snapshots.making import ALWAYS, NOW_US, SECOND_US, loose_chunks, sample, seen
+from tests.snapshots.making import ALWAYS, NOW_US, SECOND_US, environment, loose_chunks, sample, seen
 
 SCRIPT = Path(__file__).with_name("store_process.py")
 POINTS = 10
@@ -50,7 +48,8 @@ class Scene:
         """Do it in another process; returns how it ended and what it said."""
         return subprocess.run(
             [sys.executable, SCRIPT, what, str(nth), self.place / "store", self.work, self.journal],
-            env={**os.environ, "PYTHONPATH": str(ROOT), "COVERAGE_PROCESS_START": ""},
+            # Measuring coverage would ask the system for things of its own, and not the same each time.
+            env={name: value for name, value in environment().items() if not name.startswith("COV")},
             capture_output=True,
             check=False,
         )

@@ -12,8 +12,16 @@ from engine.adapters import snapshot_restore
 from engine.adapters.snapshot_shelf import used_bytes
 from engine.adapters.snapshot_store import SnapshotStore
 from engine.errors import StorageError
-from tests.house.tree import ROOT
-from tests.snapshots.making import ALWAYS, NOW_US, SECOND_US, chunk_files, loose_chunks, seen
+from tests.snapshots.making import (
+    ALWAYS,
+    NOW_US,
+    SECOND_US,
+    chunk_files,
+    environment,
+    loose_chunks,
+    mounted,
+    seen,
+)
 
 
 def series(store, work, count):
@@ -59,20 +67,9 @@ def test_the_newest_stays_whatever_it_takes(tmp_path):
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A file system of 4 MiB, where this user may make one."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "watchkeeper-tests", str(folder)]
-    try:
-        done = subprocess.run(mount, capture_output=True, text=True, check=False)
-    except OSError as missing:
-        pytest.skip(f"nothing to mount with: {missing}")
-    if done.returncode != 0:
-        pytest.skip(f"may not mount: {done.stderr.strip()}")
-    try:
+    """A file system of 4 MiB."""
+    with mounted(tmp_path / "disk", "4m") as folder:
         yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def test_a_disk_that_fills_up_keeps_the_snapshots_before_and_is_not_left_full(tmp_path, small_disk):
@@ -152,7 +149,7 @@ def somebody(folder, kind):
         [sys.executable, script, "hold", kind, folder],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env=environment(),
     )
     with process:
         assert process.stdout.readline() == b"held\n"

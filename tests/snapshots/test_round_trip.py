@@ -34,22 +34,21 @@ trees = st.recursive(
 roots = st.tuples(st.just("folder"), st.dictionaries(names, trees, max_size=5), folder_modes, times)
 
 
-def plant(path: bytes, tree: tuple, made: list[bytes]) -> None:
+def plant(path: Path, tree: tuple, made: list[Path]) -> None:
     """Make what a drawn tree says."""
     kind, content, mode, time_ns = tree
     if kind == "folder":
-        os.makedirs(path, exist_ok=True)
+        path.mkdir()
         for name, inner in content.items():
-            plant(os.path.join(path, name), inner, made)
-        os.chmod(path, mode)
+            plant(path / os.fsdecode(name), inner, made)
+        path.chmod(mode)
     elif kind == "link":
-        os.symlink(content, path)
+        path.symlink_to(os.fsdecode(content))
     elif kind == "hard" and made:
-        os.link(made[content % len(made)], path)
+        path.hardlink_to(made[content % len(made)])
     else:
-        with open(path, "wb") as file:
-            file.write(content if isinstance(content, bytes) else b"")
-        os.chmod(path, mode if mode is not None else 0o600)
+        path.write_bytes(content if isinstance(content, bytes) else b"")
+        path.chmod(mode if mode is not None else 0o600)
         made.append(path)
     os.utime(path, ns=(time_ns, time_ns), follow_symlinks=False)
 
@@ -58,7 +57,7 @@ def plant(path: bytes, tree: tuple, made: list[bytes]) -> None:
 def test_any_tree_comes_back_to_the_byte(tree):
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
-        plant(os.fsencode(place / "work"), tree, [])
+        plant(place / "work", tree, [])
         before = seen(place / "work")
         store = SnapshotStore(place / "store")
         info = store.create({"workspace": place / "work"}, now_us=NOW_US)
@@ -73,11 +72,11 @@ def test_any_tree_takes_the_place_of_any_other_to_the_byte(old, new):
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
         work, store = place / "work", SnapshotStore(place / "store")
-        plant(os.fsencode(work), old, [])
+        plant(work, old, [])
         before = seen(work)
         first = store.create({"workspace": work}, now_us=NOW_US)
         work.rename(place / "put away")
-        plant(os.fsencode(work), new, [])
+        plant(work, new, [])
         other = seen(work)
         done = store.replace(first.snapshot_id, {"workspace": work}, now_us=NOW_US + SECOND_US)
         assert seen(work) == before
@@ -121,7 +120,7 @@ def test_no_link_is_followed(tmp_path):
     store = SnapshotStore(tmp_path / "store")
     info = store.create({"workspace": work}, now_us=NOW_US)
     store.restore("latest", {"workspace": tmp_path / "out"})
-    assert os.readlink(tmp_path / "out" / "outside") == "/etc"
+    assert (tmp_path / "out" / "outside").readlink() == Path("/etc")
     assert info.size_bytes < 40 << 20
 
 

@@ -6,6 +6,7 @@ shadowed proposals: it was never used, yet the question in shadow is what would 
 
 from collections import deque
 from decimal import Decimal
+from functools import lru_cache
 
 from msgspec import Struct, field
 
@@ -18,7 +19,6 @@ from engine.core.vocabulary.verdicts import Answer, Check, Verdict, Wait
 GATE = "limits"
 _UNUSED = Answer(gate=GATE, ruling="allow", rule="limits.windows", owner="captain")
 _ZERO = Decimal(0)
-_ONE = Decimal(1)
 
 
 class Window(Struct):
@@ -26,6 +26,15 @@ class Window(Struct):
 
     entries: deque[tuple[int, Decimal]] = field(default_factory=deque)
     total: Decimal = _ZERO
+
+    def since(self, since_us: int) -> Decimal:
+        """Sum up what was used after `since_us`: what is older stays in `total` until the next charge."""
+        used = self.total
+        for at_us, past in self.entries:
+            if at_us > since_us:
+                return used
+            used -= past
+        return _ZERO
 
     def forget(self, until_us: int) -> None:
         """Drop what was used at or before `until_us`."""
@@ -99,30 +108,22 @@ def judge(usage: Usage, agent: AgentId, impact: Impact, now_us: int, *, shadowed
     lane = usage.shadow if shadowed else usage.live
     amounts = _amounts(impact)
     for limit in usage.limits:
-        amount = amounts[limit.measure]
-        if not amount:
+        measure, most = limit.measure, limit.most
+        used = amounts[measure]
+        if not used:
             continue
-        # What left the window stays in the sum until the next charge: it is taken off here.
-        used = amount
-        by_agent = lane.get(limit.id)
-        if by_agent is not None:
-            window = by_agent.get(agent if limit.per == "agent" else _EVERYBODY)
-            if window is not None:
-                since_us, used = now_us - limit.window_us, amount + window.total
-                for at_us, past in window.entries:
-                    if at_us > since_us:
-                        break
-                    used -= past
-                else:
-                    used = amount
-        if limit.measure == "cost_usd":
+        window = lane.get(limit.id, _NOBODY).get(agent if limit.per == "agent" else _EVERYBODY)
+        if window is not None:
+            since_us = now_us - limit.window_us
+            used += window.total if window.entries[0][0] > since_us else window.since(since_us)
+        if measure == "cost_usd":
             # Added to a plain zero, 1E+1 reads 10, as it does beside an emptied window: replays compare
             # bytes.
-            checks.append(Check(limit.id, str(used + _ZERO), str(limit.most)))
+            checks.append(Check(limit.id, str(used + _ZERO), str(most)))
         else:
-            checks.append(Check(limit.id, int(used), int(limit.most)))
-        if used > limit.most:
-            over.append((limit, used - limit.most))
+            checks.append(Check(limit.id, _count(used), _count(most)))
+        if used > most:
+            over.append((limit, used - most))
     if not over:
         if not checks:
             return _UNUSED
@@ -147,14 +148,20 @@ def judge(usage: Usage, agent: AgentId, impact: Impact, now_us: int, *, shadowed
 
 
 _EVERYBODY = AgentId("")
+_NOBODY: dict[AgentId, Window] = {}
 
 
 def _amounts(impact: Impact) -> dict[Measured, Decimal]:
     return {
         "cost_usd": impact.cost_usd,
-        "files": Decimal(impact.files) if impact.files else _ZERO,
-        "api_calls": _ONE if impact.api_calls == 1 else Decimal(impact.api_calls),
+        "files": _whole(impact.files),
+        "api_calls": _whole(impact.api_calls),
     }
+
+
+# Counts are small numbers that come again and again, and turning one into the other costs more than asking.
+_whole = lru_cache(maxsize=1024)(Decimal)
+_count = lru_cache(maxsize=1024)(int)
 
 
 def _room_again(

@@ -59,16 +59,33 @@ class RiskSettings(Struct, frozen=True, kw_only=True, eq=False):
     owner: str
 
 
-def assess(settings: RiskSettings, action: Action | None, proposal: Proposal, texts: list[str]) -> RiskFound:
-    """Score one proposal; `texts` are those among its arguments.
+Traces = tuple[tuple[int, ...], tuple[int, ...]]
+"""What was found in a proposal's arguments: positions of destructive patterns, and of protected paths."""
+
+
+def traces(settings: RiskSettings, action: Action | None, args: dict[str, Any], texts: list[str]) -> Traces:
+    """Search arguments; `texts` are those among them."""
+    hits = settings.destructive_text.found_in("\n".join(texts)) if texts else ()
+    touched: set[int] = set()
+    for path in paths_in(action, args, texts) if settings.protected else ():
+        touched.update(settings.protected_paths.found_in(path))
+    return hits, tuple(sorted(touched)) if touched else ()
+
+
+def assess(
+    settings: RiskSettings,
+    action: Action | None,
+    proposal: Proposal,
+    texts: list[str],
+    found: Traces | None = None,
+) -> RiskFound:
+    """Score one proposal; `texts` are those among its arguments, `found` their traces if they are known.
 
     A MEDIUM write (35 points) without an undo (5) in production (10), using half of its blast radius
     (10 of 20), scores 60: HIGH with the shipped thresholds.
     """
     writes = action is None or action.kind == "write"
-    hits = settings.destructive_text.found_in("\n".join(texts)) if texts else ()
-    paths = paths_in(action, proposal.args, texts) if settings.protected else ()
-    touched = {place for path in paths for place in settings.protected_paths.found_in(path)} if paths else ()
+    hits, touched = found or traces(settings, action, proposal.args, texts)
     return _found(
         settings,
         "" if action is None else action.name,
@@ -77,7 +94,7 @@ def assess(settings: RiskSettings, action: Action | None, proposal: Proposal, te
         writes and action is not None and action.undo is None,
         in_production(settings, proposal.environment),
         hits,
-        tuple(sorted(touched)),
+        touched,
         _impact_points(settings, action, proposal.impact) if writes else 0,
         action is not None and action.unsandboxed,
     )
@@ -137,6 +154,8 @@ def _found(  # noqa: PLR0917 - the cache looks answers up by these, and keywords
     )
 
 
+# Of one policy's risks there are as many as there are ways to add up to them: few.
+@lru_cache(maxsize=4096)
 def judge(settings: RiskSettings, risk: Risk) -> Answer:
     """Turn the level into a ruling by the policy's table."""
     ruling = settings.rulings[risk.level]
@@ -171,27 +190,26 @@ def paths_in(action: Action | None, args: dict[str, Any], texts: list[str]) -> l
     Of an action that is not in the registry every text counts as a path.
     """
     if action is not None:
-        texts = [
-            text
-            for name, parameter in action.parameters.items()
-            if (parameter.type == "path" or parameter.items == "path") and name in args
-            for text in strings_in([args[name]])
-        ]
+        texts = []
+        for name, parameter in action.parameters.items():
+            if (parameter.type == "path" or parameter.items == "path") and name in args:
+                value = args[name]
+                texts += [value] if isinstance(value, str) else strings_in(value)
     # From a working folder nobody told us, `../../etc` may reach the root, and `.ssh` may be the folder
     # itself.
-    return [plain_path("/" + text) + "/" for text in texts]
+    return [plain_path("/" + text) + "/" for text in texts] if texts else []
 
 
 def _impact_points(settings: RiskSettings, action: Action | None, impact: Impact) -> int:
     caps = action.blast if action is not None and action.blast is not None else settings.caps
     # Whole hundredths keep the arithmetic exact, so the score is the same on every machine.
-    percent = max(_percent(impact.files, caps.files), _percent(impact.api_calls, caps.api_calls))
-    if impact.cost_usd:
-        percent = max(percent, _percent(impact.cost_usd, caps.cost_usd))
+    percent = max(
+        _percent(impact.files, caps.files) if impact.files else 0,
+        _percent(impact.api_calls, caps.api_calls) if impact.api_calls else 0,
+        _percent(impact.cost_usd, caps.cost_usd) if impact.cost_usd else 0,
+    )
     return settings.impact_points * percent // 100
 
 
 def _percent(used: Decimal | int, cap: Decimal | int) -> int:
-    if not used:
-        return 0
     return 100 if used >= cap else int(used * 100 // cap)

@@ -5,7 +5,6 @@ typed and tested. A rule whose condition cannot be evaluated counts as fired: si
 """
 
 from collections.abc import Callable
-from functools import lru_cache
 from operator import attrgetter
 from typing import Any, Literal, Protocol
 
@@ -98,7 +97,7 @@ def ask(  # noqa: PLR0917 - it runs for every proposal, and keywords are slower
         action is not None and action.undo is not None,
         float(proposal.impact.cost_usd),
         proposal.confidence or 0.0,
-        risk.level.value,
+        str(risk.level),
         risk.score,
         found.destructive,
         found.protected,
@@ -129,12 +128,11 @@ class Fired(Struct, frozen=True):
 class RuleBook(Protocol):
     """Compiled rules."""
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The facts the rules read, in the order `fired` wants their values."""
+    def read(self, asked: Asked, /) -> tuple[Any, ...]:
+        """Return the values of the facts the rules read (see `reader`)."""
 
     def fired(self, values: tuple[Any, ...]) -> tuple[Fired, ...]:
-        """Return the rules that fire on these values, in the order of the policy files."""
+        """Return the rules that fire on what `read` returned, in the order of the policy files."""
 
 
 RULE_FACTS: dict[str, RuleFact] = {
@@ -169,7 +167,7 @@ RULE_FACTS: dict[str, RuleFact] = {
 
 def judge(book: RuleBook, asked: Asked) -> tuple[Answer, tuple[RuleId, ...]]:
     """Return the answer of all enforced rules, and the ids of rules in shadow mode that would have fired."""
-    fired = book.fired(_reader(book.names)(asked))
+    fired = book.fired(book.read(asked))
     if not fired:
         return _QUIET, ()
     shadow = tuple([hit.rule.id for hit in fired if hit.rule.mode == "shadow"])
@@ -199,8 +197,8 @@ def judge(book: RuleBook, asked: Asked) -> tuple[Answer, tuple[RuleId, ...]]:
     )
 
 
-@lru_cache(maxsize=64)
-def _reader(names: tuple[str, ...]) -> Callable[[Asked], tuple[Any, ...]]:
+def reader(names: tuple[str, ...]) -> Callable[[Asked], tuple[Any, ...]]:
+    """Make the function that reads these facts, of `RULE_FACTS`, in their order."""
     paths = [RULE_FACTS[name].path or name for name in names]
     if len(paths) > 1:
         return attrgetter(*paths)

@@ -28,6 +28,8 @@ _PYTHON_TYPES: dict[ParameterType, tuple[type, ...]] = {
     "list": (list,),
     "object": (dict,),
 }
+_SIMPLE = {name: types for name, types in _PYTHON_TYPES.items() if name not in ("email", "url")}
+"""Those of which any value fits that has the right Python type."""
 _NAMES = {str: "string", int: "integer", float: "number", bool: "boolean", list: "list", dict: "object"}
 
 
@@ -42,7 +44,13 @@ def judge(actions: Mapping[ActionName, Action], proposal: Proposal) -> Answer:
     wrong = [
         f"{name}: {complaint}"
         for name, parameter in parameters.items()
-        if (complaint := _complaint(parameter, args, name))
+        # Most arguments fit at first sight, which spares them the call.
+        if (
+            type(args.get(name)) not in _SIMPLE.get(parameter.type, ())
+            or parameter.items is not None
+            or parameter.choices is not None
+        )
+        and (complaint := _complaint(parameter, args, name))
     ]
     if len(args) > len(parameters) or not args.keys() <= parameters.keys():
         wrong += [
@@ -65,11 +73,11 @@ def _complaint(parameter: Parameter, args: Mapping[str, Any], name: str) -> str:
         return "" if fits else f"expected {_expected(parameter)}, got null"
     if not _fits(parameter.type, value):
         return f"expected {_expected(parameter)}, got {_NAMES[type(value)]} {_shown(value)}"
-    if parameter.items is not None:
+    if (items := parameter.items) is not None:
         for position, item in enumerate(value):
-            if not _fits(parameter.items, item):
+            if type(item) not in _SIMPLE.get(items, ()) and not _fits(items, item):
                 kind = "null" if item is None else _NAMES[type(item)]
-                return f"expected {parameter.items} at position {position}, got {kind} {_shown(item)}"
+                return f"expected {items} at position {position}, got {kind} {_shown(item)}"
     # A boolean equals a number to Python, so a choice must match in type as well.
     if parameter.choices is not None and (value, type(value)) not in [
         (c, type(c)) for c in parameter.choices

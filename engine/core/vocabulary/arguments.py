@@ -37,8 +37,15 @@ def texts_of(args: dict[str, Any]) -> list[str]:
         kind = type(item)
         if kind is str:
             found.append(item)
-        elif kind is list or kind is dict:
+        elif kind is dict:
             found += strings_in(item)
+        elif kind is list:
+            # Most lists are flat.
+            for inner in item:
+                if type(inner) is str:
+                    found.append(inner)
+                else:
+                    found += strings_in(inner)
     return found
 
 

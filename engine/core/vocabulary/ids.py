@@ -1,6 +1,7 @@
 """Typed ids. An id is derived from what it names, never drawn by chance, so a replay gives the same ones."""
 
 import hashlib
+from functools import lru_cache
 from typing import NewType
 
 AgentId = NewType("AgentId", str)
@@ -40,6 +41,8 @@ def undo_id(effect: EffectId | DecisionId, nth: int) -> EffectId:
     return EffectId("u_" + hashlib.blake2b(f"{effect}/{nth}".encode(), digest_size=8).hexdigest()[:15])
 
 
+# The same few capabilities are asked for their names with every proposal.
+@lru_cache(maxsize=1024)
 def capability_name(capability: CapabilityId | CapabilityName) -> CapabilityName:
     """Drop the version of a capability.
 

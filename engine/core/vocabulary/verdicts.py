@@ -46,7 +46,15 @@ class Wait(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
     """Out of how many; `None` where the number of askable people does not matter."""
 
 
-class Answer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class Answer(
+    Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    omit_defaults=True,
+    cache_hash=True,
+    gc=False,
+):
     """One gate's answer."""
 
     gate: str
@@ -79,7 +87,7 @@ class RiskPart(Struct, frozen=True, array_like=True, gc=False):
     why: str
 
 
-class Risk(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Risk(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, cache_hash=True, gc=False):
     """How bad a mistake would be: a level, its score from 0 to 100, and the parts that sum to it."""
 
     level: RiskLevel
@@ -87,7 +95,7 @@ class Risk(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     parts: tuple[RiskPart, ...]
 
 
-class RiskFound(Struct, frozen=True, array_like=True):
+class RiskFound(Struct, frozen=True, array_like=True, cache_hash=True, gc=False):
     """`[risk, destructive, protected, in_production]`: a risk, and what rules may ask about it."""
 
     risk: Risk
@@ -99,7 +107,7 @@ class RiskFound(Struct, frozen=True, array_like=True):
     """Whether it acts on one of the policy's production environments."""
 
 
-class Assessment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Assessment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """What the gates say that look only at the proposal and its own episode."""
 
     kind: Kind | None
@@ -113,7 +121,7 @@ class Assessment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     answers: tuple[Answer, ...]
 
 
-class Verdict(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Verdict(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """The decision on one proposal, complete enough to be explained without anything else."""
 
     decision_id: DecisionId
