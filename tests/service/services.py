@@ -256,12 +256,19 @@ class Service:
 
     def effects_under_way(self) -> set[str]:
         """Give the effects for which some process still runs, by the mark it bears."""
+        return set(self._effect_processes().values())
+
+    def effect_processes(self) -> list[int]:
+        """Give every process that works for an effect."""
+        return list(self._effect_processes())
+
+    def _effect_processes(self) -> dict[int, str]:
         mark = home_id(self.home).encode()
-        found = set()
+        found = {}
         for pid, seen in look_at_all().items():
             marks = environment(pid)
             if marks.get(HOME_VARIABLE.encode()) == mark and not seen.is_over:
-                found.add(marks.get(EFFECT_VARIABLE.encode(), b"").decode())
+                found[pid] = marks.get(EFFECT_VARIABLE.encode(), b"").decode()
         return found
 
     # ------------------------------------------------------------ asking it
