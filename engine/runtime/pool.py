@@ -152,7 +152,7 @@ class Supervisor:
             self._status = REFUSED
             self._begin_stop("ending everything")
             self._hurry(0)
-            self._in_thread(self._sweep_until_quiet, (stop,))
+            self._in_thread(self._sweep_until_quiet, (stop,), False)
 
     # ------------------------------------------------------------ the fence
 
@@ -165,19 +165,26 @@ class Supervisor:
         if new:
             self._in_thread(self._sweep_until_quiet, new)
 
-    def _sweep_until_quiet(self, stops: tuple[Stop, ...]) -> None:
-        """Sweep for these stops, and again while something is left and one of them stands."""
+    def _sweep_until_quiet(self, stops: tuple[Stop, ...], in_fence: bool = True) -> None:
+        """Sweep for these stops, and again while something is left and one of them stands.
+
+        Those that are `in_fence` count as long as they are: a captain may be quicker than a thread begins.
+        """
         names = "; ".join(
             f"{stop.by} stopped {stop.scope}{f': {stop.reason}' if stop.reason else ''}" for stop in stops
         )
         said = ""
         while True:
+            if in_fence:
+                standing = {stop.scope for stop in self._fence.stops()}
+                stops = tuple(stop for stop in stops if stop.scope in standing)
+                if not stops:
+                    return
             outcome = self._sweep(stops)
             if str(outcome) != said:
                 said = str(outcome)
                 self._say("stopped", f"{names}; {said}", urgent=True)
-            is_lifted = self._stops.keys().isdisjoint(str(stop.scope) for stop in stops)
-            if not outcome.alive or is_lifted or self._rank > _LAST:
+            if not outcome.alive or self._rank > _LAST:
                 return
             time.sleep(_BETWEEN_SWEEPS_S)
 
