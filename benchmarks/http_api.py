@@ -3,8 +3,9 @@
     python -m benchmarks.http_api [--proposals N] [--agents N] [--dir DIR] [--json OUT]
 
 A whole service, with supervisor, engine, front and a worker in processes of their own; the agents are
-connections of this process, which shares the machine's cores with it. The floor is the least the front can be
-asked, /v1/health over the same connection, taking turns with single proposals. Percentiles are in milliseconds.
+connections of this process, which shares the machine's cores with it. The floor is the least the front can
+be asked, /v1/health over the same connection, taking turns with single proposals. Percentiles are in
+milliseconds.
 """
 
 import argparse
@@ -103,8 +104,8 @@ async def saturating(
 
     async def agent(which: int, hand: int) -> None:
         async with Connection.to(running, f"agent-{which}") as connection:
-            for number in range(each // at_once):
-                taken.append(await _propose(connection, f"{at_once}-{hand}", number))
+            name = f"{at_once}-{hand}"
+            taken.extend([await _propose(connection, name, number) for number in range(each // at_once)])
 
     async def look() -> None:
         async with Connection.to(running, None) as connection:

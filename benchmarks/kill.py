@@ -2,8 +2,8 @@
 
     python -m benchmarks.kill [--kills N] [--effects N] [--sets N] [--dir DIR] [--json OUT]
 
-Setting is measured beside its floor, the same bytes made durable under a new name. The kills are measured on a
-whole service, with its agents, front, engine and workers in processes of their own; see `live_kill.py`.
+Setting is measured beside its floor, the same bytes made durable under a new name. The kills are measured on
+a whole service, with its front, engine and workers in processes of their own; see `live_kill.py`.
 """
 
 import argparse
@@ -15,8 +15,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
+from benchmarks.live_kill import Figures, live_kills, spread
 from engine.adapters.fence_files import FileFence
 from engine.adapters.inflight import InFlight, Underway, process_marks
 from engine.adapters.linux_processes import is_running
@@ -27,23 +27,10 @@ from engine.ports import Stop
 
 _AGENT, _CAPABILITY, _ACTION = AgentId("agent-1"), CapabilityId("restart@3"), ActionName("service.restart")
 
-Figures = dict[str, Any]
-
 
 def stop_of(scope: Scope) -> Stop:
     """Make a stop as people set them."""
     return Stop(scope=scope, by="kim", reason="it smells of smoke", at_us=time.time_ns() // 1000)
-
-
-def spread(taken_s: list[float]) -> Figures:
-    """Sum up times: median, 99th percentile and worst, in milliseconds."""
-    ordered = sorted(taken_s)
-    return {
-        "count": len(ordered),
-        "p50_ms": ordered[len(ordered) // 2] * 1e3,
-        "p99_ms": ordered[min(len(ordered) - 1, len(ordered) * 99 // 100)] * 1e3,
-        "worst_ms": ordered[-1] * 1e3,
-    }
 
 
 def timed(count: int, step: Callable[[int], object]) -> Figures:
@@ -190,8 +177,6 @@ def main() -> int:
             figures["kill"] = kills(home, arguments.kills, arguments.effects)
             print_table(title, figures["kill"])
         else:
-            from benchmarks.live_kill import live_kills
-
             figures["kill"], behind = live_kills(home / "service", arguments.kills, arguments.effects)
             print_table(f"{title} in a service", figures["kill"])
             worst_s = figures["kill"]["request to quiet"]["worst_ms"] / 1e3

@@ -1,9 +1,10 @@
 """Kills of a whole service: fifty effects under way, ten more that wait, and a captain who stops everything.
 
 Most effects are plain processes, some run in bubblewrap: fifty sandboxes at once would measure how fast two
-cores start programs. The stop comes over HTTP. It is in place when its file has its name; it is answered once
-that is on the disk, and after up to 30 ms more in which the answer waits for news of the sweep. It is quiet when
-no process that worked for an effect is left, by a look at all of the machine's processes.
+cores start programs. The stop comes over HTTP. It is in place when its file, synced, has its name; it is
+answered once the folder is synced too, whoever was just beginning something has left, and after up to 30 ms
+more in which the answer waits for news of the sweep. It is quiet when no process that worked for an effect is
+left, by a look at all of the machine's processes.
 """
 
 import threading
@@ -15,12 +16,24 @@ from typing import Any, Final
 
 import httpx
 
-from benchmarks.kill import Figures, spread
 from tests.service.services import CAPABILITY, Service, service
+
+Figures = dict[str, Any]
 
 _WAITING: Final = 10
 _SANDBOXED: Final = 5
 _PATIENCE_S: Final = 120.0
+
+
+def spread(taken_s: list[float]) -> Figures:
+    """Sum up times: median, 99th percentile and worst, in milliseconds."""
+    ordered = sorted(taken_s)
+    return {
+        "count": len(ordered),
+        "p50_ms": ordered[len(ordered) // 2] * 1e3,
+        "p99_ms": ordered[min(len(ordered) - 1, len(ordered) * 99 // 100)] * 1e3,
+        "worst_ms": ordered[-1] * 1e3,
+    }
 
 
 def live_kills(folder: Path, count: int, effects: int) -> tuple[dict[str, Figures], int]:
@@ -39,7 +52,8 @@ def live_kills(folder: Path, count: int, effects: int) -> tuple[dict[str, Figure
     ):
         for number in range(count):
             bodies = [
-                _shell() if nth < _SANDBOXED else _append(f"long-{number}-{nth}", 1000) for nth in range(2 * half)
+                _shell() if nth < _SANDBOXED else _append(f"long-{number}-{nth}", 1000)
+                for nth in range(2 * half)
             ]
             list(hands.map(lambda body: _propose(agent, body), bodies))
             pids = _under_way(running, 2 * half)
@@ -100,7 +114,7 @@ def _kill(running: Service, captain: httpx.Client, pids: list[int]) -> tuple[flo
     while not path.exists():
         time.sleep(0.000_2)
     in_place = time.perf_counter() - began
-    # Only those known to be there are looked at again and again: a look at everything takes its share of a core.
+    # Only those known to be there are looked at again and again: to look at all takes a share of a core.
     while pids:
         pids = [pid for pid in pids if _runs(pid)]
         time.sleep(0.002)

@@ -63,7 +63,7 @@ class StopKeeper:
             await self._mirror()
 
     async def catch_up(self) -> None:
-        """Journal the stops that the fence has and the journal lacks, if there are any. Raises `StorageError`.
+        """Journal the stops that the fence has and the journal lacks, if any. Raises `StorageError`.
 
         Costs a look at the fence, some microseconds. Whoever proposes after a stop was set, by whatever way,
         is decided on behind it.

@@ -91,7 +91,9 @@ class Aftermath:
         counts.lost = len(lost) + len(lost_undos)
         counts.wrong += [f"lost: {one}" for one in [*lost, *lost_undos]]
         for told in (self._received, self._verdicts, self._ended):
-            counts.wrong += [f"{name} is in the journal {count} times" for name, count in told.items() if count > 1]
+            counts.wrong += [
+                f"{name} is in the journal {count} times" for name, count in told.items() if count > 1
+            ]
         for one in acknowledged:
             if one.decision not in self._ends:
                 counts.wrong.append(f"never ended: {one}")

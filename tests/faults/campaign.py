@@ -1,9 +1,9 @@
-"""A campaign: agents at work on a whole service, and `kill -9` at seeded points on each of its processes in turn.
+"""A campaign: agents at work on a whole service, and `kill -9` at seeded points on each of its processes.
 
     python -m tests.faults.campaign --kills 1000 [--seed 7] [--most-s 7200]
 
-Everything is drawn from the seed: what is proposed, whom each kill hits and how long after the one before. What
-the machine makes of it is not, so a seed brings back a campaign and not its every interleaving.
+Everything is drawn from the seed: what is proposed, whom each kill hits and how long after the one before.
+What the machine makes of it is not, so a seed brings back a campaign and not its every interleaving.
 """
 
 import argparse
@@ -22,8 +22,8 @@ from typing import Any, Final
 import httpx
 
 from bot.http_api.serving import read_address
-from engine.adapters.journal_reader import SqliteReader
 from engine.adapters.inflight import InFlight
+from engine.adapters.journal_reader import SqliteReader
 from tests.faults.aftermath import Acknowledged, Aftermath, Counts
 from tests.fence.stopping import until
 from tests.service.services import CAPABILITY, Service, eventually
@@ -205,7 +205,7 @@ class Campaign:
 
 @contextlib.contextmanager
 def campaign(folder: Path, seed: str) -> Iterator[Campaign]:
-    """Prepare a campaign; whatever is left of its service is ended afterwards, and a failure prints the seed."""
+    """Prepare a campaign; whatever is left of it is ended afterwards, and a failure prints the seed."""
     made = Campaign(folder, seed)
     try:
         yield made
@@ -221,7 +221,9 @@ def campaign(folder: Path, seed: str) -> Iterator[Campaign]:
 
 def main() -> int:
     """Run one campaign and print what it comes to."""
-    parser = argparse.ArgumentParser(prog="python -m tests.faults.campaign", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.faults.campaign", description=__doc__.splitlines()[0]
+    )
     parser.add_argument("--kills", type=int, default=1000, help="how many (default 1000)")
     parser.add_argument("--seed", default=None, help="what to draw from (default: a new one, printed)")
     parser.add_argument("--most-s", type=float, default=7200, help="end earlier after so long (default 7200)")

@@ -212,7 +212,7 @@ class Service:
             for pid in left:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-            until(lambda: all(map(gone, left)), within_s=2)  # noqa: B023 - waited for right here
+            until(lambda: all(map(gone, left)), within_s=2)
         raise AssertionError(self.left())
 
     # ------------------------------------------------------------ its processes
@@ -334,7 +334,8 @@ class Service:
     def run(self, command: str, **more: Any) -> str:
         """Propose a shell command, see it allowed, and return the decision's id."""
         answer = self.propose("shell.run", {"command": command}, **more)
-        assert answer.status_code in {200, 202} and answer.json()["word"] == "allow", answer.text
+        assert answer.status_code in {200, 202}, answer.text
+        assert answer.json()["word"] == "allow", answer.text
         return str(answer.json()["decision_id"])
 
     # ------------------------------------------------------------ what came of it

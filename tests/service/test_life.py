@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-from pathlib import Path
 
 import httpx
 import pytest
@@ -51,7 +50,8 @@ def test_a_wrong_configuration_is_refused_in_one_line(tmp_path):
     said = wrong.cli("up", "--config", str(wrong.config))
     assert said.returncode == 2
     assert len(said.stderr.splitlines()) == 1, said.stderr
-    assert "unknown key 'workers.hands'" in said.stderr and f"{path}:" in said.stderr
+    assert "unknown key 'workers.hands'" in said.stderr
+    assert f"{path}:" in said.stderr
     assert not wrong.layout.journal.exists()
 
 
@@ -82,7 +82,9 @@ def test_an_effect_goes_on_while_the_engine_is_started_again(running):
     eventually(lambda: gone(engine) and running.is_healthy())
     eventually(lambda: running.status(long_one) == "done", running.statuses)
     assert len(running.facts(EffectStarted)) == 1
-    eventually(lambda: any(text.startswith("engine was ended by SIGKILL") for text in running.told("restarted")))
+    eventually(
+        lambda: any(text.startswith("engine was ended by SIGKILL") for text in running.told("restarted"))
+    )
 
 
 def test_health_and_status_answer_while_the_engine_stands_still(running):

@@ -52,7 +52,8 @@ def test_status_and_doctor_name_what_stands_still(name, running):
     with still(running, name):
         assert "STANDS STILL" in about(see(running, "status"), name)
         lines = see(running, "doctor")
-        assert about(lines, name).startswith("BAD") and "stands still" in about(lines, name)
+        assert about(lines, name).startswith("BAD")
+        assert "stands still" in about(lines, name)
         if name in {"engine", "front"}:
             assert any("does not answer" in line for line in lines), lines
 
@@ -69,7 +70,9 @@ def test_status_and_doctor_name_what_is_dead(name, running):
             assert "http      does not listen" in lines
         assert "is gone" in about(see(running, "doctor"), name)
     # Once the supervisor goes on, it is started again, and people are told.
-    eventually(lambda: any(text.startswith(f"{name} was ended by SIGKILL") for text in running.told("restarted")))
+    eventually(
+        lambda: any(text.startswith(f"{name} was ended by SIGKILL") for text in running.told("restarted"))
+    )
     assert not gone(running.pid(name))
 
 

@@ -36,7 +36,10 @@ def test_eight_workflows_share_a_pool_and_keep_their_order(tmp_path):
         def workflow(number: int) -> None:
             steps[number] = [
                 running.run(
-                    f"sleep 0.1; echo {step} >>flow-{number}", who=f"flow-{number}", episode=f"f-{number}", wait_s=60
+                    f"sleep 0.1; echo {step} >>flow-{number}",
+                    who=f"flow-{number}",
+                    episode=f"f-{number}",
+                    wait_s=60,
                 )
                 for step in range(STEPS)
             ]
