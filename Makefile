@@ -16,7 +16,7 @@ export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-fast lint docs docs-check bench lock clean python-fits FORCE
+.PHONY: help demo test test-fast lint docs docs-check bench faults lock clean python-fits FORCE
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -33,6 +33,11 @@ test: .venv/.ready ## every test, with the coverage floors
 	@$(BIN)/python -m coverage report --include='engine/core/*' --fail-under=$(CORE_FLOOR)
 	@$(BIN)/python -m coverage report --omit='engine/core/*' --fail-under=$(REST_FLOOR)
 	@$(BIN)/python -m tests.branch_floor $(CORE_FLOOR) $(REST_FLOOR)
+
+# KILLS=200 SEED=7 make faults: that many, drawn from that seed. It ends within two hours, whatever the machine.
+KILLS ?= 1000
+faults: .venv/.ready ## kill -9 every process under load, 1,000 times (KILLS=, SEED=)
+	@$(BIN)/python -m tests.faults.campaign --kills $(KILLS) $(if $(SEED),--seed $(SEED))
 
 test-fast: .venv/.ready ## the tests that take under a minute, without coverage
 	@$(BIN)/python -m pytest -n $(WORKERS) -q -m 'not slow and not pythons'

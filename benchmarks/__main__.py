@@ -3,7 +3,15 @@
 import subprocess
 import sys
 
-_BENCHMARKS = ("benchmarks.replay", "benchmarks.journal", "benchmarks.sandbox")
+_BENCHMARKS = (
+    "benchmarks.replay",
+    "benchmarks.journal",
+    "benchmarks.sandbox",
+    "benchmarks.live",
+    "benchmarks.http_api",
+    "benchmarks.kill",
+    "benchmarks.restore",
+)
 
 
 def main() -> int:

@@ -10,7 +10,7 @@ import click
 from engine.core.vocabulary.units import duration_text, time_text
 from watchkeeper.home import CONFIG_VARIABLE, home, shown
 
-_LOOK_S: Final = 2.0
+_LOOK_S: Final = 1.5
 _RECENT: Final = 5
 _MARKS: Final = {"ok": "ok  ", "warn": "warn", "bad": "BAD "}
 
@@ -35,9 +35,10 @@ def _lines(seen: Any) -> list[str]:
     if seen.supervisor is None:
         lines.append("runs      no supervisor; start it with `watchkeeper up`")
     else:
-        lines.append(f"runs      supervisor {seen.supervisor}")
+        lines.append(f"runs      supervisor {seen.supervisor}{_state(seen, 'supervisor')}")
     for process in seen.processes:
-        state = f"process {process.pid}" if process.pid is not None else "not running"
+        number = f"process {process.pid}{_state(seen, process.name)}"
+        state = number if process.pid is not None else "not running"
         again = f", restarted {process.restarts} times" if process.restarts else ""
         last = f", last ended with {process.last_exit}" if process.last_exit else ""
         lines.append(f"          {process.name:<9} {state}{again}{last}")
@@ -63,6 +64,11 @@ def _lines(seen: Any) -> list[str]:
     for said in seen.told[-_RECENT:]:
         lines.append(f"told      {time_text(said.at_us)} {said.kind}: {said.text}")
     return lines
+
+
+def _state(seen: Any, name: str) -> str:
+    """Say what is the matter with a process; nothing when it runs."""
+    return {"still": " STANDS STILL, stopped by a signal", "gone": " IS GONE"}.get(seen.states.get(name), "")
 
 
 @click.command()

@@ -20,7 +20,8 @@ from engine.wiring.service import Service, check, open_service
 from watchkeeper.commands_status import ago
 from watchkeeper.looking import Seen, look
 
-_PATIENCE_S: Final = 2.0
+# Both may be dead, and the answer should still be there within three seconds.
+_PATIENCE_S: Final = 1.0
 _LOW_MIB: Final = 512
 # Twice the distance between two snapshots: one may be late, two are missing.
 _LATE: Final = 2
@@ -94,9 +95,11 @@ def _processes(_service: Service, _policy: Policy, seen: Seen) -> Iterator[Check
     if seen.supervisor is None:
         yield Check(what="supervisor", verdict="bad", said="does not run", cure="watchkeeper up")
     else:
-        yield Check(what="supervisor", verdict="ok", said=f"process {seen.supervisor}")
+        yield _process("supervisor", seen.supervisor, seen)
     for process in seen.processes:
-        if process.pid is None or process.restarts:
+        if process.pid is not None and seen.states[process.name] != "running":
+            yield _process(process.name, process.pid, seen)
+        elif process.pid is None or process.restarts:
             last = f", last with {process.last_exit}" if process.last_exit else ""
             yield Check(
                 what=process.name,
@@ -120,6 +123,26 @@ def _processes(_service: Service, _policy: Policy, seen: Seen) -> Iterator[Check
     for name, detail in sorted(seen.engine.troubles.items()):
         cure = "watchkeeper clear-trouble clock, if the time is right now" if name == "clock" else "mend that"
         yield Check(what=f"{name}", verdict="bad", said=f"{detail}; no effect starts", cure=cure)
+
+
+def _process(name: str, pid: int, seen: Seen) -> Check:
+    match seen.states[name]:
+        case "running":
+            return Check(what=name, verdict="ok", said=f"process {pid}")
+        case "still":
+            return Check(
+                what=name,
+                verdict="bad",
+                said=f"process {pid} stands still, stopped by a signal",
+                cure=f"kill -CONT {pid}, or kill it: it is started again",
+            )
+        case "gone":
+            return Check(
+                what=name,
+                verdict="bad",
+                said=f"process {pid} is gone, and nobody started it again",
+                cure="is the supervisor well? stop it and start `watchkeeper up` again",
+            )
 
 
 def _http(_service: Service, _policy: Policy, seen: Seen) -> Iterator[Check]:

@@ -2,7 +2,7 @@
 
 import asyncio
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
@@ -10,6 +10,7 @@ from msgspec import Struct
 from bot.http_api.serving import read_address
 from engine.adapters.announcements import Announcement, Announcements
 from engine.adapters.fence_files import FileFence
+from engine.adapters.linux_processes import state_of
 from engine.errors import WatchkeeperError
 from engine.ports import Stop
 from engine.runtime import wire
@@ -27,6 +28,9 @@ class Seen(Struct, frozen=True, kw_only=True):
     supervisor: int | None
     """Its process number; `None` when none runs."""
     processes: tuple[ProcessSeen, ...]
+    """As the supervisor last wrote them down."""
+    states: dict[str, Literal["running", "still", "gone"]]
+    """How each of them is right now, and `supervisor`: a supervisor that stands still writes nothing down."""
     engine: wire.EngineStatus | None
     """`None` when it does not answer."""
     engine_said: str
@@ -40,7 +44,8 @@ class Seen(Struct, frozen=True, kw_only=True):
     @property
     def is_well(self) -> bool:
         """Whether it runs and nothing is wrong. A stop is no fault."""
-        return self.engine is not None and not self.engine.troubles and bool(self.url)
+        answers = self.engine is not None and not self.engine.troubles and bool(self.url)
+        return answers and all(state == "running" for state in self.states.values())
 
     def plain(self) -> dict[str, Any]:
         """Return all of it as plain JSON values."""
@@ -60,13 +65,17 @@ def look(home: Path, *, patience_s: float) -> Seen:
     except WatchkeeperError as error:
         said = error.message.removeprefix("the engine does not answer: ")
     address = read_address(layout.address)
+    processes = written.processes if written is not None and pid is not None else ()
+    numbers = {"supervisor": pid} | {process.name: process.pid for process in processes}
     return Seen(
         home=home,
         supervisor=pid,
-        processes=written.processes if written is not None and pid is not None else (),
+        processes=processes,
+        states={name: state_of(number) for name, number in numbers.items() if number is not None},
         engine=engine,
         engine_said=said,
-        url=address.url if address is not None else "",
+        # One that was killed leaves its address behind.
+        url=address.url if address is not None and state_of(address.pid) != "gone" else "",
         stops=FileFence(layout.stops).stops() if layout.stops.exists() else (),
         told=tuple(Announcements(layout.announcements).recent(_TOLD)),
     )

@@ -10,7 +10,7 @@ import functools
 import os
 import signal
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from msgspec import Struct
 
@@ -87,6 +87,15 @@ def is_running(process: Process) -> bool:
     """Whether exactly this process still runs. One that waits to be asked how it ended does not."""
     seen = look(process.pid)
     return seen is not None and not seen.is_over and seen.process == process
+
+
+def state_of(pid: int) -> Literal["running", "still", "gone"]:
+    """Say how a process is: `still` was stopped by a signal and does nothing until another lets it go on."""
+    seen = look(pid)
+    if seen is None or seen.is_over:
+        return "gone"
+    line = _read(f"{_PROC}/{pid}/stat")
+    return "still" if line[line.rfind(b")") + 2 :][:1] in {b"T", b"t"} else "running"
 
 
 def environment(pid: int) -> dict[bytes, bytes]:

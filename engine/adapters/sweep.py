@@ -27,6 +27,7 @@ from engine.adapters.linux_processes import (
     look_at_all,
 )
 from engine.adapters.sweep_containers import ContainerSweep, Wanted
+from engine.core.vocabulary.facts import Scope
 from engine.core.vocabulary.ids import EffectId
 from engine.errors import WatchkeeperError
 from engine.ports import Stop
@@ -83,14 +84,14 @@ def end_all(
     later, or is still in the middle of beginning one, is killed. `docker` is the engine's address, the
     environment's when `None`; without an engine it costs nothing. `spare` are processes never to kill,
     besides this one. Never raises for what it finds; what it could not end or see is in `alive`.
+
+    A stop that is lifted meanwhile covers nothing any more, for what has begun since is none of its business.
+    One that was not in the fence to begin with, because it could not be put there, counts to the end.
     """
-
-    def is_covered(record: EffectRecord) -> bool:
-        return any(stop.scope.covers(record.agent, record.capability, record.action) for stop in stops)
-
     if not stops:
         return Swept(effects=(), processes=0, containers=0, workers=(), alive=(), took_s=0.0)
-    sweep = _Sweep(Path(home), is_covered, spare, docker)
+    standing = _Standing(Path(home) / "stops", stops)
+    sweep = _Sweep(Path(home), standing.cover, spare, docker, look_again=standing.look)
     return sweep.run(grace_s=grace_s, deadline_s=deadline_s, settle=True)
 
 
@@ -112,6 +113,33 @@ def end_left_behind(
     return swept
 
 
+class _Standing:
+    """The stops a sweep is for, as long as they stand."""
+
+    def __init__(self, folder: Path, stops: Collection[Stop]) -> None:
+        self._folder, self._stops = folder, tuple(stops)
+        in_fence = self._in_fence()
+        self._forced = {stop.scope for stop in stops if in_fence is None or stop.scope not in in_fence}
+
+    def look(self) -> bool:
+        """Leave out what was lifted; whether anything stands."""
+        in_fence = self._in_fence()
+        # Nobody lifted what nobody can read.
+        if in_fence is not None:
+            self._stops = tuple(one for one in self._stops if one.scope in in_fence | self._forced)
+        return bool(self._stops)
+
+    def cover(self, record: EffectRecord) -> bool:
+        """Whether one of them covers an effect."""
+        return any(one.scope.covers(record.agent, record.capability, record.action) for one in self._stops)
+
+    def _in_fence(self) -> set[Scope] | None:
+        try:
+            return {stop.scope for stop in FileFence(self._folder).stops()}
+        except WatchkeeperError:
+            return None
+
+
 class _Sweep:
     """One sweep: looks, kills and looks again until nothing is left or the deadline has passed."""
 
@@ -121,7 +149,10 @@ class _Sweep:
         is_covered: Callable[[EffectRecord], bool],
         spare: Iterable[int],
         docker: str | None,
+        *,
+        look_again: Callable[[], bool] = lambda: True,
     ) -> None:
+        self._look_again = look_again
         self._home = home
         self._id = home_id(home)
         self._is_covered = is_covered
@@ -143,8 +174,10 @@ class _Sweep:
         while True:
             # Whoever was just beginning something may have done so since the last look, so one more follows.
             is_last = beginning == set()
-            self._read_records()
             targets = self._kill_processes()
+            if targets is None:
+                self._containers.nothing_begins()
+                break
             holding = self._holding()
             if is_last and not targets and not holding and self._containers.is_over:
                 break
@@ -164,9 +197,12 @@ class _Sweep:
 
     def _read_records(self) -> None:
         self._records = self._inflight.all()
+        self._choose()
+
+    def _choose(self) -> None:
         # Bound anew rather than changed: the thread for containers reads it meanwhile.
-        covered = {one.effect_id: one for one in self._records if self._is_covered(one)}
-        self._effects = self._effects | covered
+        known = self._effects | {one.effect_id: one for one in self._records}
+        self._effects = {name: one for name, one in known.items() if self._is_covered(one)}
 
     def _covered(self) -> list[EffectRecord]:
         """Give the records of covered effects, those that are gone by now too: a process may have stayed."""
@@ -176,7 +212,8 @@ class _Sweep:
         covered = self._covered()
         return Wanted(
             covered=frozenset(record.effect_id for record in covered),
-            known=frozenset(record.effect_id for record in self._records),
+            # Read anew: what began after the last look has a record by now, and is no stray.
+            known=frozenset(record.effect_id for record in (*self._records, *self._inflight.all())),
             named=frozenset(name for record in covered for name in record.containers),
         )
 
@@ -190,9 +227,17 @@ class _Sweep:
 
     # ------------------------------------------------------------ ending it
 
-    def _kill_processes(self) -> set[Process]:
-        """Look once, kill what is covered, and return it."""
+    def _kill_processes(self) -> set[Process] | None:
+        """Look once, kill what is covered, and return it; `None` once no stop stands any more.
+
+        In this order: whatever was seen and works for an effect has had its record since before it began, so
+        it is found now; and if the stop still stands now, it has begun before the stop or behind it.
+        """
         seen = look_at_all()
+        self._read_records()
+        if not self._look_again():
+            return None
+        self._choose()
         leaders = {
             process
             for record in self._covered()

@@ -128,6 +128,7 @@ class Live:
         proposal = request.proposal
         fact = f.ProposalReceived(at_us=self.clock.now_us(), proposal=proposal)
         self._beats[proposal.agent] = fact.at_us
+        await self.stops.catch_up()
         taken = await self.intake.take("", fact)
         journal = self.intake.journal
         verdicts = [each.verdict for each in taken.decisions.facts if isinstance(each, f.VerdictReached)]

@@ -17,9 +17,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from engine.core.vocabulary.facts import Scope
 from engine.errors import WatchkeeperError
@@ -152,7 +153,7 @@ class Supervisor:
             self._status = REFUSED
             self._begin_stop("ending everything")
             self._hurry(0)
-            self._in_thread(self._sweep_until_quiet, (stop,))
+            self._in_thread(partial(self._sweep_until_quiet, (stop,), in_fence=False))
 
     # ------------------------------------------------------------ the fence
 
@@ -163,21 +164,28 @@ class Supervisor:
         new = tuple(stop for scope, stop in standing.items() if self._stops.get(scope) != stop)
         self._stops = standing
         if new:
-            self._in_thread(self._sweep_until_quiet, new)
+            self._in_thread(partial(self._sweep_until_quiet, new, in_fence=True))
 
-    def _sweep_until_quiet(self, stops: tuple[Stop, ...]) -> None:
-        """Sweep for these stops, and again while something is left and one of them stands."""
+    def _sweep_until_quiet(self, stops: tuple[Stop, ...], *, in_fence: bool) -> None:
+        """Sweep for these stops, and again while something is left and one of them stands.
+
+        Those that are `in_fence` count as long as they are: a captain may be quicker than a thread begins.
+        """
         names = "; ".join(
             f"{stop.by} stopped {stop.scope}{f': {stop.reason}' if stop.reason else ''}" for stop in stops
         )
         said = ""
         while True:
+            if in_fence:
+                standing = {stop.scope for stop in self._fence.stops()}
+                stops = tuple(stop for stop in stops if stop.scope in standing)
+                if not stops:
+                    return
             outcome = self._sweep(stops)
             if str(outcome) != said:
                 said = str(outcome)
                 self._say("stopped", f"{names}; {said}", urgent=True)
-            is_lifted = self._stops.keys().isdisjoint(str(stop.scope) for stop in stops)
-            if not outcome.alive or is_lifted or self._rank > _LAST:
+            if not outcome.alive or self._rank > _LAST:
                 return
             time.sleep(_BETWEEN_SWEEPS_S)
 
@@ -187,10 +195,10 @@ class Supervisor:
         if outcome.alive:
             self._say("trouble", f"what a dead process left under way: {outcome}", urgent=True)
 
-    def _in_thread(self, task: Callable[..., None], *given: Any) -> None:
+    def _in_thread(self, task: Callable[[], None]) -> None:
         def run() -> None:
             try:
-                task(*given)
+                task()
             except Exception as error:  # noqa: BLE001 - said aloud; the supervisor itself must go on
                 self._say("trouble", f"a sweep failed: {type(error).__name__}: {error}", urgent=True)
 

@@ -53,6 +53,15 @@ async def test_a_stop_that_somebody_put_into_the_fence_is_journaled(tmp_path):
         assert [fact.by for fact in facts(tmp_path, KillSwitchSet)] == ["a file"]
 
 
+async def test_the_very_next_proposal_is_decided_behind_a_stop_in_the_fence(tmp_path):
+    async with engine(tmp_path) as it:
+        await it.promote()
+        assert (await it.propose(1)).status == "queued"
+        it.fence.set(by_hand())
+        assert (await it.propose(2)).status == "denied"
+        assert len(facts(tmp_path, KillSwitchSet)) == 1
+
+
 async def test_queued_work_is_held_and_goes_on_after_the_resume(tmp_path):
     async with engine(tmp_path) as it:
         await it.promote()

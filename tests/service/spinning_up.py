@@ -1,0 +1,31 @@
+"""`watchkeeper up`, but with an engine that SIGUSR2 makes spin for ever: python spinning_up.py up ..."""
+
+import signal
+import sys
+from pathlib import Path
+
+from watchkeeper import cli, commands_service
+
+
+def spin(*_signal: object) -> None:
+    """Keep the engine's one thread busy, and never give it back."""
+    while True:
+        pass
+
+
+def main() -> None:
+    """Run the command line; the engine's command is this file again."""
+    if sys.argv[1] == "engine":
+        signal.signal(signal.SIGUSR2, spin)
+    ordinary = commands_service._command
+
+    def command(name: str, config: Path) -> list[str]:
+        words = ordinary(name, config)
+        return [sys.executable, str(Path(__file__)), *words[3:]] if name == "engine" else words
+
+    commands_service._command = command
+    cli.main()
+
+
+if __name__ == "__main__":
+    main()
