@@ -26,7 +26,8 @@ demo: .venv/.ready ## replay a bundled history and open its report (HEADLESS=1: 
 
 test: .venv/.ready ## every test, with the coverage floors
 	@rm -f .coverage .coverage.*
-	@$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=
+	@# Tests that share a service, such as a Docker engine, run in one process, one after the other.
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --cov --cov-report=
 	@# A process may write its data after pytest gathered the others'; most often there is none.
 	@$(BIN)/python -m coverage combine --append --quiet >/dev/null 2>&1 || true
 	@$(BIN)/python -m coverage report --include='engine/core/*' --fail-under=$(CORE_FLOOR)
@@ -61,11 +62,14 @@ bench: .venv/.ready ## measure replay, journal and start-up against their floors
 
 # Keeps the versions that are locked already; `make lock UPGRADE=1` takes the newest that pyproject allows.
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-config \
-	--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade) pyproject.toml
+	--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
+# What building our own package takes: for those who build without the tools of development.
+BUILD_NEEDS = $(BIN)/python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['build-system']['requires'], sep='\n')"
 
 lock: .venv/.ready ## resolve the dependencies again into requirements/*.lock
-	@$(LOCK) --output-file requirements/runtime.lock >/dev/null
-	@$(LOCK) --extra dev --constraint requirements/runtime.lock --output-file requirements/dev.lock >/dev/null
+	@$(LOCK) pyproject.toml --output-file requirements/runtime.lock >/dev/null
+	@$(LOCK) pyproject.toml --extra dev --constraint requirements/runtime.lock --output-file requirements/dev.lock >/dev/null
+	@$(BUILD_NEEDS) | $(LOCK) - --constraint requirements/dev.lock --output-file requirements/build.lock >/dev/null
 
 clean: ## remove .venv and everything the tools left behind
 	rm -rf .venv .coverage .coverage.* htmlcov build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis \

@@ -11,16 +11,17 @@ import click
 from engine.errors import InputError
 from engine.runtime.tied import REFUSED
 from watchkeeper import __version__
-from watchkeeper.home import home
+from watchkeeper.home import CONFIG_VARIABLE, home
 
 # Longer than a worker waits, past its own time, for its last reports to be taken.
 _MARGIN_S = 10.0
 
 _config = click.option(
     "--config",
+    envvar=CONFIG_VARIABLE,
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder with watchkeeper.yaml, actions.yaml and policies/. [default: config in the data folder, or "
-    "the shipped one]",
+    help="Folder with watchkeeper.yaml, actions.yaml and policies/. [default: $WATCHKEEPER_CONFIG, config in "
+    "the data folder, or the shipped one]",
 )
 
 
@@ -39,8 +40,9 @@ def up(config: Path | None) -> None:
     from watchkeeper.home import shown
     from watchkeeper.people import first_captain
 
-    service = open_service(home(), config)
-    policy = check(service)
+    with _refusing():
+        service = open_service(home(), config)
+        policy = check(service)
     make_folders(service)
     layout = service.layout
     if (made := first_captain(layout)) is not None:
@@ -80,7 +82,7 @@ def _command(name: str, config: Path) -> list[str]:
 
 @contextmanager
 def _refusing() -> Iterator[None]:
-    """Tell the supervisor which refusals starting again does not mend."""
+    """Tell the supervisor, and whoever starts that, which refusals starting again does not mend."""
     try:
         yield
     except InputError as refused:

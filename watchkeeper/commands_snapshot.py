@@ -27,7 +27,7 @@ from engine.runtime.wire import Asked, Done, Tell, decode_answered, encode_line
 from engine.settings.service import ServiceFile
 from engine.wiring import SHIPPED_POLICY
 from simulator.plain import count_text, printable
-from watchkeeper.home import home
+from watchkeeper.home import CONFIG_VARIABLE, home
 
 _FOLDER = click.Path(path_type=Path)
 _PARTS: Final = ("workspace", "config", JOURNAL)
@@ -44,6 +44,7 @@ def snapshot() -> None:
 @snapshot.command()
 @click.option(
     "--config",
+    envvar=CONFIG_VARIABLE,
     type=_FOLDER,
     help="The folder with watchkeeper.yaml; by default `config` in the data folder, or the shipped one.",
 )

@@ -8,7 +8,7 @@ from typing import Any, Final
 import click
 
 from engine.core.vocabulary.units import duration_text, time_text
-from watchkeeper.home import home, shown
+from watchkeeper.home import CONFIG_VARIABLE, home, shown
 
 _LOOK_S: Final = 1.5
 _RECENT: Final = 5
@@ -73,7 +73,10 @@ def _state(seen: Any, name: str) -> str:
 
 @click.command()
 @click.option(
-    "--config", type=click.Path(path_type=Path, file_okay=False), help="Folder with watchkeeper.yaml."
+    "--config",
+    envvar=CONFIG_VARIABLE,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder with watchkeeper.yaml.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def doctor(config: Path | None, as_json: bool) -> None:

@@ -8,6 +8,8 @@ from engine.adapters.files import atomic_write, storage_errors
 from engine.errors import InputError
 
 _VARIABLE = "WATCHKEEPER_HOME"
+CONFIG_VARIABLE = "WATCHKEEPER_CONFIG"
+"""Names the configuration's folder for every command that has `--config`."""
 _LAST = "last-replay"
 
 

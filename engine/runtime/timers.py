@@ -41,7 +41,8 @@ class Timers:
         add(self.minute, CronTrigger(second=0, timezone=UTC), misfire_grace_time=None)
         add(self.hour, CronTrigger(minute=0, timezone=UTC), misfire_grace_time=None)
         if snapshot_every_s:
-            add(self.snapshot, IntervalTrigger(seconds=round(snapshot_every_s)), misfire_grace_time=None)
+            every = IntervalTrigger(seconds=round(snapshot_every_s), timezone=UTC)
+            add(self.snapshot, every, misfire_grace_time=None)
 
     def start(self) -> None:
         """Begin; needs a running event loop."""

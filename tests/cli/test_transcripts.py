@@ -19,7 +19,7 @@ DECISIONS = {
     "allowed-in-shadow": "word = 'allow' and shadowed",
     "held-for-votes": "rule = 'consensus.from_files'",
     "held-for-an-untrusted-target": "rule = 'untrusted-target'",
-    "denied-by-a-limit": "rule = 'limits.cost_per_hour_and_agent'",
+    "denied-by-a-limit": "rule = 'limits.api_calls_per_minute_and_agent'",
     "denied-by-the-kill-switch": "rule = 'kill_switch.all'",
     "denied-for-its-arguments": "rule like 'actions.%'",
 }

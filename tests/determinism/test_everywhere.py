@@ -20,9 +20,9 @@ from tests.house.tree import ROOT
 # Watchkeeper decides or of what it hashes, in code or in config/: make sure that it is meant, say so in the
 # CHANGELOG, and write down what `python -m tests.determinism.gate simulator/demo.wkr --way "1 shard"` prints.
 PINNED = {
-    "journal": "2b189aadad2ee32cae99ec016457fc2555db439197a8ea8bf0ab22568da9b076",
-    "state": "7878523d465750db28feea691306032f65d8a8edacfe6c4f37f95d56446076a4",
-    "verdicts": "a3ec36e3599f2f83842cf265aa6fab54fabb3636f7f1641efaacf6203e0819c2",
+    "journal": "3bc6ce9e35608bbbeeb07fe27147dda6f6ad21f3a3bb139505984abdcf03de1a",
+    "state": "b4a9ce1cb512df189b4c8bd1659d3a4dd489c6e414c8bfbc04f5cc86ce4b5aa2",
+    "verdicts": "0d3e62749e3b3047d8e7711cf0571dff846087d3e60f6d9a8cad3fe40042f568",
 }
 
 VERSIONS = ("3.11", "3.12", "3.13")

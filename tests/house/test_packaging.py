@@ -10,6 +10,7 @@ from tests.house.checks import machine_paths
 from tests.house.tree import PRODUCT, PYPROJECT, ROOT, hold, modules, project_files
 
 NOT_PRODUCT = {"tests", "benchmarks"}
+LOCKS = ["runtime", "dev", "build"]
 
 
 def locked(name: str) -> dict[str, str]:
@@ -25,12 +26,11 @@ def unmet(requirements: list[str], versions: dict[str, str]) -> list[str]:
     return [str(r) for r, version in found if version is None or version not in r.specifier]
 
 
-@pytest.mark.parametrize("name", ["runtime", "dev"])
+@pytest.mark.parametrize("name", LOCKS)
 def test_the_lock_fits_pyproject(name):
-    project = PYPROJECT["project"]
-    wanted = list(project["dependencies"])
-    if name == "dev":
-        wanted += project["optional-dependencies"]["dev"] + PYPROJECT["build-system"]["requires"]
+    project, building = PYPROJECT["project"], PYPROJECT["build-system"]["requires"]
+    running, developing = project["dependencies"], project["optional-dependencies"]["dev"]
+    wanted = {"runtime": running, "dev": running + developing + building, "build": building}[name]
     hold(unmet(wanted, locked(name)), "pyproject.toml was changed and the lock was not: run `make lock`.")
 
 
@@ -39,7 +39,7 @@ def test_the_lock_check_can_fail():
     assert unmet(["Rich~=15.0", "click", "ruamel.yaml~=0.19.0"], versions) == ["Rich~=15.0", "click"]
 
 
-@pytest.mark.parametrize("name", ["runtime", "dev"])
+@pytest.mark.parametrize("name", LOCKS)
 def test_every_locked_package_has_hashes(name):
     text = (ROOT / "requirements" / f"{name}.lock").read_text()
     blocks = re.split(r"^(?=[\w.-]+==)", text, flags=re.MULTILINE)[1:]
@@ -49,7 +49,8 @@ def test_every_locked_package_has_hashes(name):
 
 def test_development_runs_what_ships():
     dev = locked("dev")
-    differing = [name for name, version in locked("runtime").items() if dev.get(name) != version]
+    shipping = locked("runtime") | locked("build")
+    differing = [name for name, version in shipping.items() if dev.get(name) != version]
     hold(differing, "The tests would run other versions than people install: run `make lock`.")
 
 
