@@ -16,7 +16,7 @@ export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-fast lint docs docs-check bench faults lock clean python-fits FORCE
+.PHONY: help demo test test-fast test-deploy lint docs docs-check bench faults lock clean python-fits FORCE
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -27,7 +27,7 @@ demo: .venv/.ready ## replay a bundled history and open its report (HEADLESS=1: 
 test: .venv/.ready ## every test, with the coverage floors
 	@rm -f .coverage .coverage.*
 	@# Tests that share a service, such as a Docker engine, run in one process, one after the other.
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --cov --cov-report=
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m 'not deploy' --cov --cov-report=
 	@# A process may write its data after pytest gathered the others'; most often there is none.
 	@$(BIN)/python -m coverage combine --append --quiet >/dev/null 2>&1 || true
 	@$(BIN)/python -m coverage report --include='engine/core/*' --fail-under=$(CORE_FLOOR)
@@ -40,7 +40,10 @@ faults: .venv/.ready ## kill -9 every process under load, 1,000 times (KILLS=, S
 	@$(BIN)/python -m tests.faults.campaign --kills $(KILLS) $(if $(SEED),--seed $(SEED))
 
 test-fast: .venv/.ready ## the tests that take under a minute, without coverage
-	@$(BIN)/python -m pytest -n $(WORKERS) -q -m 'not slow and not pythons'
+	@$(BIN)/python -m pytest -n $(WORKERS) -q -m 'not slow and not pythons and not deploy'
+
+test-deploy: .venv/.ready ## build the images, boot the unit, run the compose file, for real (minutes; root)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m deploy
 
 lint: .venv/.ready ## ruff, mypy strict, import contracts
 	@$(BIN)/python -m ruff check .

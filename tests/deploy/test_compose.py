@@ -10,7 +10,7 @@ from tests.deploy.images import DEPLOY, run
 from tests.deploy.within import ask, call, until_healthy, until_up
 from tests.needs import need
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("docker")]
+pytestmark = [pytest.mark.deploy, pytest.mark.slow, pytest.mark.xdist_group("docker")]
 
 
 @pytest.fixture

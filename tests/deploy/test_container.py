@@ -8,7 +8,7 @@ from engine.runtime.tied import REFUSED
 from tests.deploy.images import DEPLOY, run
 from tests.deploy.within import ask, call, run_in_sandbox, until, until_healthy, until_up
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("docker")]
+pytestmark = [pytest.mark.deploy, pytest.mark.slow, pytest.mark.xdist_group("docker")]
 
 
 def test_a_container_lives_from_healthy_to_drained(start):

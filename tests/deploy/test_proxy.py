@@ -89,6 +89,7 @@ def behind_nginx(tmp_path: Path):
                 process.wait(timeout=PATIENCE_S)
 
 
+@pytest.mark.deploy
 @pytest.mark.slow
 def test_nginx_in_front_passes_on_what_was_asked(behind_nginx: int):
     with httpx.Client(base_url=f"https://127.0.0.1:{behind_nginx}", verify=False, trust_env=False) as client:

@@ -92,6 +92,7 @@ def booted(docker_engine, image):
         container.remove(force=True, v=True)
 
 
+@pytest.mark.deploy
 @pytest.mark.slow
 @pytest.mark.xdist_group("docker")
 def test_systemd_runs_it_hardened_and_its_sandbox_works(booted):
