@@ -10,6 +10,7 @@ import pytest
 
 from bot.http_api.serving import read_address
 from engine.core.vocabulary.facts import EffectStarted, PolicyAdopted
+from engine.runtime.tied import REFUSED
 from tests.fence.stopping import gone
 from tests.needs import need
 from tests.service.services import Service, eventually, service
@@ -57,7 +58,7 @@ def test_a_wrong_configuration_is_refused_in_one_line(tmp_path):
     path = wrong.config / "watchkeeper.yaml"
     path.write_text(path.read_text().replace('"slots"', '"hands"'))
     said = wrong.cli("up", "--config", str(wrong.config))
-    assert said.returncode == 2
+    assert said.returncode == REFUSED
     assert len(said.stderr.splitlines()) == 1, said.stderr
     assert "unknown key 'workers.hands'" in said.stderr
     assert f"{path}:" in said.stderr
