@@ -149,6 +149,11 @@ def _http(_service: Service, _policy: Policy, seen: Seen) -> Iterator[Check]:
     if not seen.url:
         yield Check(what="http", verdict="bad", said="the API does not listen", cure="watchkeeper up")
         return
+    if seen.states.get("front") == "still":
+        # Not worth the wait.
+        said = f"{seen.url} does not answer: the front stands still"
+        yield Check(what="http", verdict="bad", said=said, cure="see above: the front")
+        return
     began = time.perf_counter()
     try:
         answer = httpx.get(f"{seen.url}/v1/health", timeout=_PATIENCE_S, trust_env=False)

@@ -97,11 +97,14 @@ async def end_all(leader: int, *, home: str, effect_id: str, group: Group | None
         doomed = _family(leader, doomed) | set(marked_processes(home, effect_id))
         if group is not None:
             doomed |= group.pids()
+        # First, and in one stroke: a shell whose command is killed a moment earlier goes on to the next one.
+        if doomed:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(leader, signal.SIGKILL)
+        if group is not None:
             group.kill()
         if not doomed:
             return
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(leader, signal.SIGKILL)
         for pid in doomed:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)

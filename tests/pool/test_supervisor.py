@@ -131,8 +131,9 @@ def test_what_crashes_is_started_again_with_longer_and_longer_waits_and_people_a
             f"worker-1 ended with status 3; it is started again in {wait} s" for wait in (0.05, 0.1, 0.2, 0.4)
         ]
         assert watched.diary().count("engine began") == 1
+        # It is written down right after people are told.
+        assert until(lambda: watched.seen("worker-1").restarts >= 4)
         seen = watched.seen("worker-1")
-        assert seen.restarts >= 4
         assert seen.last_exit == "ended with status 3"
 
 

@@ -15,12 +15,13 @@ from typing import Any
 import httpx
 
 from bot.http_api.serving import read_address
+from bot.http_api.standing import standing_of
 from engine.adapters.announcements import Announcements
 from engine.adapters.inflight import EFFECT_VARIABLE, HOME_VARIABLE, home_id
 from engine.adapters.journal_reader import SqliteReader
 from engine.adapters.linux_processes import environment, look_at_all
 from engine.adapters.token_file import TokenFile
-from engine.core.vocabulary.facts import Fact, decode
+from engine.core.vocabulary.facts import Fact, VerdictReached, decode
 from engine.runtime.layout import Layout
 from engine.runtime.processes import read_processes
 from engine.wiring.policies import SHIPPED_CONFIG
@@ -353,9 +354,6 @@ class Service:
 
     def statuses(self) -> dict[str, str]:
         """Say where every decision stands, by its id."""
-        from bot.http_api.standing import standing_of
-        from engine.core.vocabulary.facts import VerdictReached
-
         found = {}
         decided = [fact.verdict.decision_id for fact in self.facts(VerdictReached)]
         with SqliteReader(self.layout.journal) as journal:
