@@ -85,6 +85,54 @@ async def test_a_sweep_that_takes_long_is_not_waited_for(place, monkeypatch):
 
 
 @pytest.mark.asyncio
+async def test_an_agent_that_stops_itself_again_and_again_keeps_no_person_waiting(place):
+    release, sweeps = threading.Event(), []
+
+    def sweep():
+        sweeps.append(len(place.fence.stops()))
+        release.wait(20)
+
+    async with place.talking("coder-1", sweep=sweep) as client:
+        try:
+            for _ in range(40):
+                answer = await client.post("/v1/kill", json={"scope": "agent:coder-1"})
+                assert answer.json()["swept"] == "not yet"
+            asked = client.post("/v1/kill", headers=place.bearer("ray"))
+            answer = await asyncio.wait_for(asked, 10)
+        finally:
+            release.set()
+        assert answer.json()["fence"] == "set"
+        for _ in range(500):
+            await asyncio.sleep(0.01)
+            if 2 in sweeps:
+                break
+    assert sweeps[-1] == 2, "a sweep begins after the newest stop"
+    assert len(sweeps) < 10, "stops that wait for a sweep share the next one"
+
+
+@pytest.mark.asyncio
+async def test_a_fence_that_agents_are_setting_is_set_for_a_person_meanwhile(place, monkeypatch):
+    release, real = threading.Event(), place.fence.set
+
+    def slow_for_agents(stop):
+        if stop.by.startswith("agent:"):
+            release.wait(20)
+        real(stop)
+
+    monkeypatch.setattr(place.fence, "set", slow_for_agents)
+    async with place.talking("coder-1") as client:
+        path, body = "/v1/kill", {"scope": "agent:coder-1"}
+        waiting = [asyncio.create_task(client.post(path, json=body)) for _ in range(20)]
+        try:
+            await asyncio.sleep(0.1)
+            answer = await asyncio.wait_for(client.post(path, headers=place.bearer("ray")), 10)
+        finally:
+            release.set()
+        await asyncio.gather(*waiting)
+    assert answer.json()["fence"] == "set"
+
+
+@pytest.mark.asyncio
 async def test_a_sweep_that_fails_is_said(place):
     def broken():
         raise StorageError("the disk refuses", cure="mend it")
