@@ -22,8 +22,8 @@ ROLES: Final = ("viewer", "responder", "captain")
 """What people may do, least first; each includes those before it."""
 
 _Answer = TypeVar("_Answer")
-# The kill switch gets hands of its own: none of the threads that look through journals may keep it waiting, nor
-# those that end what is under way, nor agents that stop themselves.
+# The kill switch gets hands of its own: neither those that look through journals or end what is under way may
+# keep it waiting, nor agents that stop themselves.
 _STOPPERS: Final = 4
 # Looking through a journal keeps one reader busy, so more hands would only wait for each other.
 _LOOKERS: Final = 2
