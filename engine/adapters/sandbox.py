@@ -25,6 +25,9 @@ FLOOD: Final = 256
 # is moved outwards to the nearest white space, if there is any within this many bytes.
 _WORD: Final = 4096
 
+# A walk holds a handle of each folder above it, and a program can make a thousand in each other.
+DEEPEST: Final = 250
+
 # Never handed to anybody, whatever the configuration says: the machine would not survive it.
 _SYSTEM_FOLDERS: Final = "/bin /boot /dev /etc /lib /lib64 /proc /sbin /sys /usr /var/lib/docker".split()
 _NEVER_ITSELF: Final = frozenset(
@@ -118,20 +121,27 @@ def hand_over(workspace: Path, uid: int, gid: int) -> None:
     """Give everything in the workspace that belongs to root to whoever the program runs as.
 
     Only needed, and only done, where we are root ourselves: a program must be able to change what the other
-    runners wrote. Links are not followed, other file systems not entered, files with a second name
-    elsewhere left alone. Takes about 3 ms for a thousand files.
+    runners wrote. Links are not followed, other file systems and what is nested too deeply not entered, files
+    with a second name elsewhere left alone. Takes about 3 ms for a thousand files.
     """
     if os.geteuid() != 0:
         return
     device = workspace.stat().st_dev
     # By descriptor, so that no program at work in there can put a link in our way.
-    for _path, folders, files, folder in os.fwalk(workspace):
+    for path, folders, files, folder in os.fwalk(workspace):
         if os.fstat(folder).st_dev != device:
             folders.clear()
             continue
+        if depth_of(path, workspace) >= DEEPEST:
+            folders.clear()
         _take_from_root(".", folder, uid, gid)
         for name in files:
             _take_from_root(name, folder, uid, gid)
+
+
+def depth_of(path: str | bytes, top: Path) -> int:
+    """Return how many folders lie between a folder and one it is in, itself among them; 0 for that one."""
+    return os.fsencode(path).count(b"/") - os.fsencode(top).count(b"/")
 
 
 def _take_from_root(name: str, folder: int, uid: int, gid: int) -> None:

@@ -1,7 +1,6 @@
 """A declared host is reached through our proxy, and nothing else is, by whatever way it is asked for."""
 
 import asyncio
-import os
 import contextlib
 import socket
 from collections.abc import AsyncIterator
@@ -195,10 +194,10 @@ async def test_what_is_not_clearly_a_declared_host_is_forbidden(line: str, tmp_p
 async def test_a_program_cannot_use_up_our_descriptors(tmp_path: Path) -> None:
     program = Program(effect_id="e", argv=("true",), workspace=tmp_path, network=("x.org:80",), limits=LIMITS)
     async with network_for(program, "python3", 65534, tmp_path) as (_argv, _environment, door):
-        before = len(os.listdir("/proc/self/fd"))
+        before = len(list(Path("/proc/self/fd").iterdir()))
         opened = [await asyncio.open_unix_connection(door / sandbox_network.SOCKET) for _ in range(200)]
         await asyncio.sleep(0.2)
-        ours = len(os.listdir("/proc/self/fd")) - before - 200
+        ours = len(list(Path("/proc/self/fd").iterdir())) - before - 200
         for _reader, writer in opened:
             writer.close()
     assert ours <= sandbox_network._MOST_CONNECTIONS
