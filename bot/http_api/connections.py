@@ -9,7 +9,7 @@ import resource
 from typing import Any, Final
 
 from starlette.responses import Response
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from bot.http_api.problems import Problem
 
@@ -41,16 +41,19 @@ class Connection(HttpToolsProtocol):
         self._timer: asyncio.TimerHandle | None = None
 
     @property
-    def _is_answering(self) -> bool:
-        return self.cycle is not None and not self.cycle.response_complete
+    def is_answering(self) -> bool:
+        """Whether a request is being answered."""
+        # The framework calls it one from the beginning; there is none before the first request.
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is not None and not cycle.response_complete
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as there
         """Begin to wait for a request, if there is room."""
         super().connection_made(transport)
         if len(self.connections) > self.most:
-            # The longest idle are not known, and any idle one will do: it has nothing to lose.
-            idle = (one for one in self.connections if one is not self and not one._is_answering)  # noqa: SLF001
-            (next(idle, self)).transport.abort()
+            # Any idle one will do: it has nothing to lose.
+            others = (one for one in self.connections if isinstance(one, Connection) and one is not self)
+            next((one for one in others if not one.is_answering), self).transport.abort()
         self._hurry()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -66,7 +69,7 @@ class Connection(HttpToolsProtocol):
             return
         if self._is_too_large or self._loose_bytes > MOST_HEAD_BYTES:
             self._refuse(Problem("head-too-large", f"more than {MOST_HEAD_BYTES} bytes", cure="send less"))
-        elif self._in_head or not self._is_answering:
+        elif self._in_head or not self.is_answering:
             self._hurry()
 
     def on_message_begin(self) -> None:
@@ -118,7 +121,7 @@ class Connection(HttpToolsProtocol):
     def _refuse(self, problem: Problem) -> None:
         """Say why, where nothing else is being said, and close."""
         self._rest()
-        if not self._is_answering:
+        if not self.is_answering:
             self.transport.write(_written(problem.response("")))
         self.transport.close()
 

@@ -4,18 +4,16 @@ import asyncio
 import os
 import stat
 from collections.abc import Coroutine
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
+from engine.adapters.marks import EFFECT_VARIABLE, HOME_VARIABLE
 from engine.errors import EffectRefused
 from engine.ports import Program
 
 NOBODY: Final = 65534
 WORKSPACE: Final = "/workspace"
 TEMPORARY: Final = "/tmp"  # noqa: S108 - within a sandbox it is nobody else's
-EFFECT_MARK: Final = "WATCHKEEPER_EFFECT"
-HOME_MARK: Final = "WATCHKEEPER_HOME_ID"
 
 # Output past what is kept is read and thrown away, so that an honest program may be chatty. One that prints
 # this many times as much does nothing else, and reading it costs us as much as it costs the program.
@@ -57,11 +55,6 @@ async def to_the_end(doing: Coroutine[Any, Any, _Answer]) -> _Answer:
     return answer
 
 
-def home_id(home: Path) -> str:
-    """Return the short name by which the processes and containers of one state folder are known."""
-    return sha256(os.fsencode(os.path.realpath(home))).hexdigest()[:16]
-
-
 def environment_of(program: Program, home: str) -> dict[str, str]:
     """Return the whole environment of a program: nothing of ours is in it but two marks to find it by."""
     return {
@@ -70,8 +63,8 @@ def environment_of(program: Program, home: str) -> dict[str, str]:
         "LANG": "C.UTF-8",
         "TMPDIR": TEMPORARY,
         **program.environment,
-        EFFECT_MARK: program.effect_id,
-        HOME_MARK: home,
+        EFFECT_VARIABLE: program.effect_id,
+        HOME_VARIABLE: home,
     }
 
 

@@ -228,8 +228,8 @@ def _look(
     """Return what a workspace holds, by path; with `contents`, copy what its files hold there.
 
     By descriptor and without following links: programs may still be at work in there. Sockets, pipes and
-    devices are left out. Raises `EffectRefused` when there is more than `most_bytes` to copy, and when folders
-    are nested too deeply.
+    devices are left out. Raises `EffectRefused` when there is more than `most_bytes` to copy, or folders are
+    nested too deeply.
     """
     found: dict[str, Thing] = {}
     kept = 0

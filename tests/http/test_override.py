@@ -11,7 +11,7 @@ from bot.http_api import override
 from engine.core.vocabulary.facts import Scope
 from engine.errors import StorageError
 from engine.runtime.client import EngineClient
-from tests.http.placing import ALLOWED, GRANTED, Silent, perform
+from tests.http.placing import ALLOWED, DENIED, GRANTED, HELD, SHADOWED, Silent, perform
 
 
 @pytest.mark.asyncio
@@ -250,6 +250,31 @@ async def test_a_preview_is_made_by_a_worker_and_changes_nothing(place):
             f"/v1/decisions/{made['decision_id']}/preview", headers=place.bearer("vic")
         )
         assert viewer.status_code == 403
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("body", [HELD, DENIED])
+async def test_an_agent_learns_nothing_from_a_preview_of_what_it_was_not_allowed(place, body):
+    async with place.engine() as live, place.talking("coder-1") as client:
+        made = (await client.post("/v1/proposals", json=body)).json()
+        answer = await client.post(f"/v1/decisions/{made['decision_id']}/preview")
+        assert answer.status_code == 403
+        assert live.intake.journal.tasks.all() == []
+
+
+@pytest.mark.asyncio
+async def test_an_agent_has_one_preview_made_at_a_time(place):
+    async with place.engine() as live, place.talking("coder-1") as client:
+        made = (await client.post("/v1/proposals", json=SHADOWED)).json()
+        path = f"/v1/decisions/{made['decision_id']}/preview"
+        first = asyncio.create_task(client.post(path))
+        for _ in range(200):
+            await asyncio.sleep(0.01)
+            if waiting := live.intake.journal.tasks.all():
+                break
+        assert (await client.post(path)).status_code == 429
+        await perform(live, waiting[0].effect_id)
+        assert (await first).status_code == 200
 
 
 @pytest.mark.asyncio
