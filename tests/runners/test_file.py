@@ -6,7 +6,6 @@ import stat
 
 import pytest
 
-from engine.adapters.performing import MOST_OUTPUT
 from engine.adapters.runner_file import FileRunner
 from engine.errors import EffectRefused, PolicyError, WorldMovedOn
 from tests.runners.effects import NotingWatch, action
@@ -235,13 +234,13 @@ async def test_undo_refuses_with_the_difference(full):
     assert full.undo.load("u_1") is None
 
 
-async def test_a_refused_undo_tells_no_secret_and_no_novel(full):
+async def test_a_refused_undo_tells_no_secret(full):
     await perform(full, WRITE, path="a.txt", content="mine\n")
-    (full.workspace / "a.txt").write_text("DB_PASSWORD=hunter2\n" + ("x" * 1000 + "\n") * 190 * 2)
+    (full.workspace / "a.txt").write_text("DB_PASSWORD=hunter2\n")
     with pytest.raises(WorldMovedOn) as caught:
         await undo(full, WRITE)
     assert "+DB_PASSWORD=[redacted: secret]" in caught.value.message
-    assert len(caught.value.message) < MOST_OUTPUT + 1000
+    assert "hunter2" not in str(caught.value)
 
 
 async def test_a_changed_mode_is_a_changed_world(full):
