@@ -18,8 +18,9 @@ from pathlib import Path
 
 from benchmarks.live_kill import Figures, live_kills, spread
 from engine.adapters.fence_files import FileFence
-from engine.adapters.inflight import InFlight, Underway, process_marks
+from engine.adapters.inflight import InFlight, Underway
 from engine.adapters.linux_processes import is_running
+from engine.adapters.marks import process_marks
 from engine.adapters.sweep import end_all
 from engine.core.vocabulary.facts import Scope
 from engine.core.vocabulary.ids import ActionName, AgentId, CapabilityId, EffectId

@@ -90,11 +90,21 @@ def _send(body: dict[str, Any], key: str | None, wait_s: float) -> dict[str, Any
     address = read_address(Layout(home().resolve()).address)
     if address is None:
         raise Unreachable("the HTTP API does not listen", cure="start it with `watchkeeper up`")
-    headers = {"Authorization": f"Bearer {token}"} | ({"Idempotency-Key": key} if key else {})
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    headers |= {"Idempotency-Key": key} if key else {}
+    try:
+        given = {name: value for name, value in body.items() if value is not None}
+        content = json.dumps(given, ensure_ascii=False, allow_nan=False).encode()
+        (token + (key or "")).encode("ascii")
+    except ValueError as error:
+        raise InputError(
+            f"cannot be sent: {error}",
+            cure="give finite numbers and UTF-8; keys and tokens are ASCII",
+        ) from error
     try:
         answer = httpx.post(
             f"{address.url}/v1/proposals",
-            json={name: value for name, value in body.items() if value is not None},
+            content=content,
             params={"wait_s": wait_s},
             headers=headers,
             timeout=wait_s + _MARGIN_S,
@@ -104,10 +114,21 @@ def _send(body: dict[str, Any], key: str | None, wait_s: float) -> dict[str, Any
         raise Unreachable(
             f"no answer: {error}", place=address.url, cure="see `watchkeeper status`"
         ) from error
-    said: dict[str, Any] = answer.json()
+    try:
+        said: dict[str, Any] = answer.json()
+    except ValueError as error:
+        raise Unreachable(
+            f"answered {answer.status_code}, and nothing that we know", place=address.url, cure="is it ours?"
+        ) from error
     if answer.is_error:
-        raise InputError(str(said.get("detail", said)), place=str(answer.status_code), cure=said.get("cure"))
+        raise InputError(_wrong(said), place=str(answer.status_code), cure=said.get("cure"))
     return said
+
+
+def _wrong(said: dict[str, Any]) -> str:
+    """Say what is wrong with a proposal, each fault with its place."""
+    faults = [f"{fault['place']}{fault['pointer']}: {fault['detail']}" for fault in said.get("faults", ())]
+    return ": ".join([str(said.get("detail", said)), *filter(None, ["; ".join(faults)])])
 
 
 def _lines(said: dict[str, Any]) -> list[str]:

@@ -15,6 +15,8 @@ from watchkeeper.home import CONFIG_VARIABLE, home
 
 # Longer than a worker waits, past its own time, for its last reports to be taken.
 _MARGIN_S = 10.0
+# Engine and front write what only we may read. Workers write what agents and people share.
+_PRIVATE = 0o077
 
 _config = click.option(
     "--config",
@@ -96,6 +98,7 @@ def engine(config: Path | None) -> None:
     """Run the engine alone. It is the only writer of the journal."""
     from engine.wiring.service import open_service, run_engine
 
+    os.umask(_PRIVATE)
     with _refusing():
         run_engine(open_service(home(), config), version=__version__)
 
@@ -107,6 +110,7 @@ def front(config: Path | None) -> None:
     from bot.front_process import run_front
     from engine.wiring.service import open_service
 
+    os.umask(_PRIVATE)
     with _refusing():
         run_front(open_service(home(), config), version=__version__)
 

@@ -1,5 +1,6 @@
 """The checks of `watchkeeper doctor`: each says what it found and, where something is wrong, the cure."""
 
+import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ import httpx
 import msgspec
 from msgspec import Struct
 
+from engine.adapters.files import open_to_others
 from engine.adapters.journal_reader import SqliteReader
 from engine.adapters.sandbox_choice import Sandboxes
 from engine.adapters.snapshot_store import SnapshotStore
@@ -84,6 +86,13 @@ def _state(service: Service, _policy: Policy, _seen: Seen) -> Iterator[Check]:
         said=f"{free_mib:,} MiB are free where {home} is",
         cure="free space: below 64 MiB no effect starts" if low else "",
     )
+    if open_to_others(home):
+        yield Check(
+            what="state",
+            verdict="warn",
+            said=f"others can look into {home}, where the journal and contents of files are",
+            cure=f"chmod go-rw {home}" if os.geteuid() == 0 else f"chmod 700 {home}",
+        )
     for path in (service.layout.tokens, service.layout.own_token):
         if path.exists() and path.stat().st_mode & 0o077:
             yield Check(

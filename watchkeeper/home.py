@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from engine.adapters.files import atomic_write, storage_errors
+from engine.adapters.files import atomic_write, private_folder, storage_errors
 from engine.errors import InputError
 
 _VARIABLE = "WATCHKEEPER_HOME"
@@ -26,6 +26,7 @@ def default_journal() -> Path:
 def folder(name: str) -> Path:
     """Return a folder within the data folder, made if missing. Raises `StorageError` when it cannot be."""
     path = home() / name
+    private_folder(home())
     with storage_errors(path):
         path.mkdir(parents=True, exist_ok=True)
     return path

@@ -1,5 +1,7 @@
 """Routes about decisions: look through them, have one explained, taken back or tried out."""
 
+from collections import Counter
+from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
@@ -17,7 +19,8 @@ from engine.core.explain import Explanation, explain, text
 from engine.core.vocabulary.ids import ActionName, AgentId, CapabilityId, DecisionId, EffectId, ProposalId
 from engine.core.vocabulary.ids import decision_id as decision_id_of
 from engine.core.vocabulary.units import parse_time
-from engine.ports import DecisionFilter, DecisionsReader, Page
+from engine.core.vocabulary.verdicts import Verdict
+from engine.ports import DecisionFilter, DecisionsReader, Holder, Page
 from engine.runtime import wire
 
 _EXPLAINED = (answers.JSON, "text/plain")
@@ -32,6 +35,7 @@ DecisionKey = Annotated[str, Path(pattern=r"^d_[0-9a-f]{15}$", examples=[EXAMPLE
 def routes(front: Front) -> APIRouter:
     """Make the routes."""
     router = APIRouter(prefix="/v1/decisions", route_class=StrictRoute, tags=["decisions"])
+    previewing: Counter[str] = Counter()
 
     @router.get(
         "",
@@ -136,20 +140,44 @@ def routes(front: Front) -> APIRouter:
         "/{decision_id}/preview",
         operation_id="preview",
         summary="Have a worker say what a decided proposal would do, and do nothing",
-        description="For the agent that proposed it, responders and captains.",
+        description="For responders and captains; for the agent that proposed it when it was allowed, one "
+        "at a time. It may show what is there now, and is made before what waits.",
         response_class=Response,
         responses={**shown(answers.Preview, "What would happen"), **problems(404, 409)},
     )
     async def preview(holder: Anybody, decision_id: DecisionKey) -> Response:
         decision = DecisionId(decision_id)
-        front.standing(decision, holder)
+        verdict = front.standing(decision, holder).verdict
         if holder.kind == "person":
             require(holder, "responder")
-        previewed = await front.ask(
-            wire.RequestPreview(decision_id=decision, wait_s=_PREVIEW_S),
-            wire.Previewed,
-            timeout_s=_PREVIEW_S + 5,
-        )
+        else:
+            _may_preview(holder, verdict, previewing)
+        previewing[by(holder)] += 1
+        try:
+            previewed = await front.ask(
+                wire.RequestPreview(decision_id=decision, wait_s=_PREVIEW_S),
+                wire.Previewed,
+                timeout_s=_PREVIEW_S + 5,
+            )
+        finally:
+            previewing[by(holder)] -= 1
         return answers.answer(answers.Preview(decision_id=decision, result=previewed.result))
 
     return router
+
+
+def _may_preview(holder: Holder, verdict: Verdict, previewing: Mapping[str, int]) -> None:
+    """Refuse an agent that would learn, or use, what it was not granted."""
+    if verdict.word != "allow":
+        raise Problem(
+            "forbidden",
+            "what was not allowed is shown to people only: it may tell what is there now",
+            cure="ask a responder",
+        )
+    if previewing[by(holder)]:
+        raise Problem(
+            "too-many",
+            "another preview of yours is under way",
+            cure="wait for it",
+            headers={"Retry-After": "1"},
+        )

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from typing import Final
 
 from starlette.requests import Request
@@ -16,6 +16,8 @@ OPEN: Final = frozenset({"/v1/health", "/v1/version"})
 """What is answered without a token."""
 KILL: Final = "/v1/kill"
 _PREFIX: Final = "/v1/"
+MOST_AT_ONCE: Final = 64
+"""How many requests of one token may be under way at once: each that waits holds a connection."""
 
 
 class Rate:
@@ -49,6 +51,7 @@ class Door:
         self._app, self._front = app, front
         self._presence = Presence(front)
         self._rate = Rate(requests_per_s)
+        self._under_way: Counter[tuple[str, str]] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let one request in, or refuse it before anything of it is read."""
@@ -63,8 +66,15 @@ class Door:
         if holder is None:
             raise _unauthorised("no such token, or it was revoked, or its time is over", "invalid_token")
         # The kill switch has a count of its own: whatever else a token was used for, it can still stop.
-        count = "kill" if scope["path"] == KILL else "other"
-        if (wait_s := self._rate.take((holder.token_id, count))) > 0:
+        count = (holder.token_id, "kill" if scope["path"] == KILL else "other")
+        if self._under_way[count] >= MOST_AT_ONCE:
+            raise Problem(
+                "too-many",
+                f"{MOST_AT_ONCE} requests with this token are under way",
+                cure="wait for some of them, or ask with a smaller wait_s",
+                headers={"Retry-After": "1"},
+            )
+        if (wait_s := self._rate.take(count)) > 0:
             raise Problem(
                 "too-many",
                 f"more than {self._rate.most} requests in a second with this token",
@@ -75,7 +85,11 @@ class Door:
         # An answer that goes on for hours ends when its token is revoked.
         scope["state"]["still_in"] = lambda: self._front.tokens.holder_of(token) == holder
         self._presence.saw(holder)
-        await self._app(scope, receive, send)
+        self._under_way[count] += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._under_way[count] -= 1
 
     @staticmethod
     def _token(request: Request) -> str:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, Final, TypeVar, cast
 
@@ -15,15 +15,18 @@ from bot.http_api.problems import Problem
 from bot.http_api.standing import Standing, standing_of
 from engine.core.vocabulary.ids import AgentId, DecisionId, PersonId
 from engine.errors import InputError, Unreachable, WatchkeeperError
-from engine.ports import DecisionsReader, Fence, Holder, Tokens
+from engine.ports import DecisionsReader, Fence, Holder, Stop, Tokens
 from engine.runtime import wire
 
 ROLES: Final = ("viewer", "responder", "captain")
 """What people may do, least first; each includes those before it."""
 
 _Answer = TypeVar("_Answer")
-# The kill switch gets hands of its own: none of the threads that look through journals may keep it waiting.
+# The kill switch gets hands of its own: neither those that look through journals or end what is under way may
+# keep it waiting, nor agents that stop themselves.
 _STOPPERS: Final = 4
+# Looking through a journal keeps one reader busy, so more hands would only wait for each other.
+_LOOKERS: Final = 2
 
 
 class Front:
@@ -46,7 +49,13 @@ class Front:
         self.version, self.keep_alive_s = version, keep_alive_s
         self._journal, self._looking = journal, looking
         self.hearing = Hearing(engine)
-        self.stoppers = ThreadPoolExecutor(_STOPPERS, thread_name_prefix="stop")
+        self._stoppers = {
+            kind: ThreadPoolExecutor(_STOPPERS, thread_name_prefix=f"stop-{kind}")
+            for kind in ("person", "agent")
+        }
+        self._sweepers = ThreadPoolExecutor(_STOPPERS, thread_name_prefix="sweep")
+        self._lookers = ThreadPoolExecutor(_LOOKERS, thread_name_prefix="look")
+        self._next_sweep: Future[object] | None = None
         self._behind: set[asyncio.Task[Any]] = set()
         self.started_us = now_us()
 
@@ -61,7 +70,8 @@ class Front:
             for task in (hearing, *self._behind):
                 task.cancel()
             await asyncio.gather(hearing, *self._behind, return_exceptions=True)
-            self.stoppers.shutdown(wait=False, cancel_futures=True)
+            for hands in (*self._stoppers.values(), self._sweepers, self._lookers):
+                hands.shutdown(wait=False, cancel_futures=True)
 
     async def ask(
         self,
@@ -94,7 +104,23 @@ class Front:
 
     async def look(self, question: Callable[[DecisionsReader], _Answer]) -> _Answer:
         """Look through the journal in a thread, for that may take long. Raises as `journal` does."""
-        return await asyncio.to_thread(lambda: question(_there(self._looking)))
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._lookers, lambda: question(_there(self._looking)))
+
+    async def stop(self, stop: Stop, holder: Holder) -> None:
+        """Set the fence. A caller that goes away does not take its stop back. Raises `StorageError`."""
+        setting = asyncio.get_running_loop().run_in_executor(
+            self._stoppers[holder.kind], self.fence.set, stop
+        )
+        await asyncio.shield(setting)
+
+    async def end_covered(self) -> None:
+        """End what is under way behind the fence. Raises `StorageError`."""
+        # One that has not begun yet will see the newest stop too.
+        following = self._next_sweep
+        if following is None or following.running() or following.done():
+            following = self._next_sweep = self._sweepers.submit(self.sweep)
+        await asyncio.shield(asyncio.wrap_future(following))
 
     def standing(self, decision: DecisionId, holder: Holder) -> Standing:
         """Return where a decision stands. An agent's token finds its own only: others do not exist for it."""

@@ -47,11 +47,8 @@ def routes(front: Front) -> APIRouter:
         _may_stop(holder, scope)
         who = by(holder)
         stop = Stop(scope=scope, by=who, reason=body.reason, at_us=now_us())
-        loop = asyncio.get_running_loop()
-        fenced = loop.run_in_executor(front.stoppers, front.fence.set, stop)
         try:
-            # A client that hangs up must not take its stop back.
-            await asyncio.shield(fenced)
+            await front.stop(stop, holder)
         except WatchkeeperError:
             # No fence is worse than none told: the engine may still be able to stop itself.
             front.behind(_tell(stop))
@@ -71,7 +68,7 @@ def routes(front: Front) -> APIRouter:
 
     async def _sweep() -> str:
         try:
-            await asyncio.get_running_loop().run_in_executor(front.stoppers, front.sweep)
+            await front.end_covered()
         except WatchkeeperError:
             return "failed"
         return "done"

@@ -15,6 +15,7 @@ import uvicorn
 import uvloop
 from fastapi import FastAPI
 
+from bot.http_api.connections import Connection
 from bot.http_api.front import Front
 from bot.http_api.outside import WithRequestId
 from engine.adapters.files import atomic_write, storage_errors
@@ -82,7 +83,7 @@ async def serve(
     server = _Server(
         uvicorn.Config(
             app,
-            http="httptools",
+            http=Connection,
             ws="none",
             lifespan="on",
             log_config=None,

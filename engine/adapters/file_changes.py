@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from engine.adapters.differences import difference
-from engine.adapters.performing import Patience, Stopwatch, keep
+from engine.adapters.performing import Patience, Stopwatch, fit, keep
 from engine.adapters.workspace_paths import FileState, Seen, Workspace, refused
 from engine.core.vocabulary.effects import Result
 from engine.core.vocabulary.ids import EffectId
@@ -103,7 +103,7 @@ def resumed(
             strange.append(steps[-1])
     if strange:
         raise WorldMovedOn(
-            "was changed since this effect was first tried, which would now do\n" + told(strange),
+            fit("was changed since this effect was first tried, which would now do\n" + told(strange)),
             place=strange[0].path,
             cure="look at it, then propose it again",
         )
@@ -129,7 +129,7 @@ def backwards(
         steps.append(Step(path=change.path, seen=seen, after=change.before, content=content))
     if moved_on and not force:
         raise WorldMovedOn(
-            "was changed since:\n" + "".join(moved_on),
+            fit("was changed since:\n" + "".join(moved_on)),
             place=", ".join(step.path for step in steps[:3]),
             cure="take it back by hand, or force it: these changes are then lost, until that is undone too",
         )

@@ -41,6 +41,23 @@ def storage_errors(path: str | os.PathLike[str]) -> Iterator[None]:
         raise _explained(error, path) from error
 
 
+def private_folder(path: Path) -> None:
+    """Make a folder, where it is missing, that nobody but its owner can look into.
+
+    Others may pass through root's: git and programs then act as whoever owns the workspace in it. Raises as
+    `storage_errors` does.
+    """
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            path.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700)
+
+
+def open_to_others(path: Path) -> bool:
+    """Whether others than its owner can look into a folder, or change it. Raises `OSError`."""
+    return bool(path.stat().st_mode & (0o066 if os.geteuid() == 0 else 0o077))
+
+
 @contextlib.contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a temporary name beside `path`; what was written there takes the place of `path` at the end.

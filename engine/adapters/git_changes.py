@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from engine.adapters.git_repository import Repository
-from engine.adapters.performing import keep
+from engine.adapters.performing import fit, keep
 from engine.errors import EffectRefused, WorldMovedOn
 from engine.ports import Job
 
@@ -147,7 +147,7 @@ async def require_there(repository: Repository, record: GitRecord, tip: str | No
     if tip == record.before:
         return
     raise WorldMovedOn(
-        f"the branch was moved since\n{await _since(repository, record.before, tip)}",
+        fit(f"the branch was moved since\n{await _since(repository, record.before, tip)}"),
         place=record.ref,
         cure="take it back by hand, or force it",
     )

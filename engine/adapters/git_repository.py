@@ -247,8 +247,7 @@ class Repository:
 
     def require_ordinary(self) -> None:
         """Raise `EffectRefused` unless it is plain, complete in its folder, and nothing is under way."""
-        for name in ("", "HEAD", "objects", "refs", "refs/heads", "index", "packed-refs", "logs", "info"):
-            path = self.git_dir / name
+        for path in _written(self.git_dir):
             with contextlib.suppress(FileNotFoundError):
                 if stat.S_ISLNK(path.lstat().st_mode):
                     raise EffectRefused("is a link", place=str(path), cure="use a plain repository")
@@ -306,6 +305,18 @@ async def opened(root: Path, watch: Watch, *, writing: bool) -> AsyncIterator[Re
         repository.require_ordinary()
         await repository.prepare()
         yield repository
+
+
+def _written(git_dir: Path) -> Iterator[Path]:
+    """Yield every name below `.git` by way of which git writes: a link there would lead it anywhere."""
+    for name in ("", "HEAD", "config", "index", "packed-refs", "info", "objects", "refs", "logs"):
+        yield git_dir / name
+    for top, is_deep in (("objects", False), ("refs", True), ("logs", True)):
+        # Links to folders are named here, and not followed.
+        for place, folders, files in os.walk(git_dir / top):
+            yield from (Path(place, name) for name in (*folders, *files))
+            if not is_deep:
+                break
 
 
 def _quoted(path: Path) -> str:

@@ -4,7 +4,6 @@ The host is the template's, or must be on the action's list; whatever an argumen
 place it was meant for.
 """
 
-import ipaddress
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -13,6 +12,7 @@ from urllib.parse import quote, urlsplit
 
 from msgspec import Struct
 
+from engine.adapters.addresses import address_of, leads_back
 from engine.errors import EffectRefused
 
 _PLACE: Final = re.compile(r"\{([A-Za-z_][A-Za-z0-9_.-]*)\}")
@@ -121,15 +121,11 @@ def address_allowed(address: str, origin: Origin, entry: str) -> bool:
     """Whether an address that a name led to may be connected to.
 
     A list's pattern lets public addresses only. An exact name may lead to a private one, since somebody wrote
-    it down; but to a link-local one, where clouds keep credentials of machines, only by that very address.
+    it down; but back to this machine, or to where clouds keep credentials, only by that very address.
     """
-    found = ipaddress.ip_address(address.partition("%")[0])
-    found = getattr(found, "ipv4_mapped", None) or found
-    if origin.host == str(found):
-        return not entry.startswith("*") or found.is_global
-    if found.is_link_local or found.is_multicast or found.is_unspecified:
+    if leads_back(origin.host, address):
         return False
-    return found.is_global or not entry.startswith("*")
+    return address_of(address).is_global or not entry.startswith("*")
 
 
 def filled(template: Template, values: Mapping[str, Any], secrets: Mapping[str, str]) -> Request:

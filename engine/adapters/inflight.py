@@ -24,28 +24,8 @@ from engine.core.vocabulary.ids import ActionName, AgentId, CapabilityId, Effect
 from engine.errors import StorageError
 from engine.ports import Fence, Task, Watch
 
-EFFECT_VARIABLE: Final = "WATCHKEEPER_EFFECT"
-HOME_VARIABLE: Final = "WATCHKEEPER_HOME_ID"
-EFFECT_LABEL: Final = "watchkeeper.effect"
-HOME_LABEL: Final = "watchkeeper.home"
-
 _TAIL: Final = ".json"
 _LONGEST_NAME: Final = 200
-
-
-def home_id(home: str | os.PathLike[str]) -> str:
-    """Tell one state folder's processes and containers from another's: 16 hexadecimal signs of its path."""
-    return hashlib.sha256(os.fsencode(os.path.realpath(home))).hexdigest()[:16]
-
-
-def process_marks(home: str | os.PathLike[str], effect_id: EffectId) -> dict[str, str]:
-    """Return what the environment of every process that works for an effect must hold."""
-    return {EFFECT_VARIABLE: effect_id, HOME_VARIABLE: home_id(home)}
-
-
-def container_marks(home: str | os.PathLike[str], effect_id: EffectId) -> dict[str, str]:
-    """Return the labels that every container that works for an effect must carry."""
-    return {EFFECT_LABEL: effect_id, HOME_LABEL: os.path.realpath(home)}
 
 
 class EffectRecord(Struct, frozen=True, kw_only=True):

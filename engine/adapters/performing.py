@@ -34,14 +34,14 @@ class Stopwatch:
 
     def done(self, output: str = "", *, secrets: tuple[str, ...] = ()) -> Result:
         """Make the result of an effect that did what it should."""
-        return Result(success=True, output=_fit(output, secrets), execution_time_s=self.seconds)
+        return Result(success=True, output=fit(output, secrets), execution_time_s=self.seconds)
 
     def failed(self, error: str, output: str = "", *, secrets: tuple[str, ...] = ()) -> Result:
         """Make the result of an effect that did not."""
         return Result(
             success=False,
-            output=_fit(output, secrets),
-            error=_fit(error, secrets),
+            output=fit(output, secrets),
+            error=fit(error, secrets),
             execution_time_s=self.seconds,
         )
 
@@ -51,8 +51,8 @@ class Stopwatch:
         return round(time.monotonic() - self._began, 6)
 
 
-def _fit(text: str, secrets: tuple[str, ...]) -> str:
-    """Take secrets out of a text, and leave the beginning and the end of it if it is too long."""
+def fit(text: str, secrets: tuple[str, ...] = ()) -> str:
+    """Take secrets out of a text that goes into the journal, and leave its two ends if it is too long."""
     # Those that were used here go whatever their length; the longest first, as one may begin another.
     for secret in sorted(filter(None, secrets), key=len, reverse=True):
         text = text.replace(secret, "[redacted: known secret]")

@@ -25,6 +25,7 @@ _SHAPES: Final = (
         "private key",
         rf"-----BEGIN {_BLOCK}(?s:.*?)(?:-----END {_BLOCK}|\z)",
     ),
+    ("watchkeeper token", r"\bwk_[a-z2-7]{8}_[a-z2-7]{52}"),
     ("token", r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"),
     ("aws key", r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}\b"),
     ("github token", r"\b(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{22,})"),

@@ -4,18 +4,16 @@ import asyncio
 import os
 import stat
 from collections.abc import Coroutine
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
+from engine.adapters.marks import EFFECT_VARIABLE, HOME_VARIABLE
 from engine.errors import EffectRefused
 from engine.ports import Program
 
 NOBODY: Final = 65534
 WORKSPACE: Final = "/workspace"
 TEMPORARY: Final = "/tmp"  # noqa: S108 - within a sandbox it is nobody else's
-EFFECT_MARK: Final = "WATCHKEEPER_EFFECT"
-HOME_MARK: Final = "WATCHKEEPER_HOME_ID"
 
 # Output past what is kept is read and thrown away, so that an honest program may be chatty. One that prints
 # this many times as much does nothing else, and reading it costs us as much as it costs the program.
@@ -24,6 +22,9 @@ FLOOD: Final = 256
 # A secret may lie across the place where output is cut, and half of one is no longer recognised. So the cut
 # is moved outwards to the nearest white space, if there is any within this many bytes.
 _WORD: Final = 4096
+
+# A walk holds a handle of each folder above it, and a program can make a thousand in each other.
+DEEPEST: Final = 250
 
 # Never handed to anybody, whatever the configuration says: the machine would not survive it.
 _SYSTEM_FOLDERS: Final = "/bin /boot /dev /etc /lib /lib64 /proc /sbin /sys /usr /var/lib/docker".split()
@@ -54,11 +55,6 @@ async def to_the_end(doing: Coroutine[Any, Any, _Answer]) -> _Answer:
     return answer
 
 
-def home_id(home: Path) -> str:
-    """Return the short name by which the processes and containers of one state folder are known."""
-    return sha256(os.fsencode(os.path.realpath(home))).hexdigest()[:16]
-
-
 def environment_of(program: Program, home: str) -> dict[str, str]:
     """Return the whole environment of a program: nothing of ours is in it but two marks to find it by."""
     return {
@@ -67,8 +63,8 @@ def environment_of(program: Program, home: str) -> dict[str, str]:
         "LANG": "C.UTF-8",
         "TMPDIR": TEMPORARY,
         **program.environment,
-        EFFECT_MARK: program.effect_id,
-        HOME_MARK: home,
+        EFFECT_VARIABLE: program.effect_id,
+        HOME_VARIABLE: home,
     }
 
 
@@ -118,20 +114,27 @@ def hand_over(workspace: Path, uid: int, gid: int) -> None:
     """Give everything in the workspace that belongs to root to whoever the program runs as.
 
     Only needed, and only done, where we are root ourselves: a program must be able to change what the other
-    runners wrote. Links are not followed, other file systems not entered, files with a second name
-    elsewhere left alone. Takes about 3 ms for a thousand files.
+    runners wrote. Links are not followed, other file systems and what is nested too deeply not entered, files
+    with a second name elsewhere left alone. Takes about 3 ms for a thousand files.
     """
     if os.geteuid() != 0:
         return
     device = workspace.stat().st_dev
     # By descriptor, so that no program at work in there can put a link in our way.
-    for _path, folders, files, folder in os.fwalk(workspace):
+    for path, folders, files, folder in os.fwalk(workspace):
         if os.fstat(folder).st_dev != device:
             folders.clear()
             continue
+        if depth_of(path, workspace) >= DEEPEST:
+            folders.clear()
         _take_from_root(".", folder, uid, gid)
         for name in files:
             _take_from_root(name, folder, uid, gid)
+
+
+def depth_of(path: str | bytes, top: Path) -> int:
+    """Return how many folders lie between a folder and one it is in, itself among them; 0 for that one."""
+    return os.fsencode(path).count(b"/") - os.fsencode(top).count(b"/")
 
 
 def _take_from_root(name: str, folder: int, uid: int, gid: int) -> None:

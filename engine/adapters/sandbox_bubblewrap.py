@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from engine.adapters.marks import home_id
 from engine.adapters.sandbox import (
     TEMPORARY,
     WORKSPACE,
@@ -17,7 +18,6 @@ from engine.adapters.sandbox import (
     checked_workspace,
     environment_of,
     hand_over,
-    home_id,
 )
 from engine.adapters.sandbox_launch import (
     entering,

@@ -17,6 +17,7 @@ from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.types import LogConfig, Mount, Ulimit
 from requests.exceptions import RequestException
 
+from engine.adapters.marks import EFFECT_LABEL, HOME_LABEL, container_marks, home_id
 from engine.adapters.sandbox import (
     TEMPORARY,
     WORKSPACE,
@@ -26,16 +27,12 @@ from engine.adapters.sandbox import (
     checked_workspace,
     environment_of,
     hand_over,
-    home_id,
     to_the_end,
 )
 from engine.adapters.sandbox_docker_talk import Talk
 from engine.adapters.sandbox_network import DOOR, network_for
 from engine.errors import EffectRefused, StorageError
 from engine.ports import Ended, Limits, Program, SandboxState, Watch
-
-EFFECT_LABEL: Final = "watchkeeper.effect"
-HOME_LABEL: Final = "watchkeeper.home"
 
 _SOCKET_URL: Final = "unix:///var/run/docker.sock"
 _ANSWER_S: Final = 60
@@ -145,10 +142,7 @@ class DockerSandbox:
                 "command": list(argv),
                 "environment": environment_of(program, self._home_id) | environment,
                 "user": f"{ids[0]}:{ids[1]}",
-                "labels": {
-                    EFFECT_LABEL: program.effect_id,
-                    HOME_LABEL: self._label,
-                },
+                "labels": container_marks(self._home, program.effect_id),
             }
             return await self._run(program, watch, wanted, self._limits(program.limits, mounts))
 

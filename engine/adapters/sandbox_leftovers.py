@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from engine.adapters.sandbox import home_id
+from engine.adapters.marks import home_id
 from engine.adapters.sandbox_docker import end_containers
 from engine.adapters.sandbox_processes import marked_processes
 from engine.errors import StorageError

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import ipaddress
 import os
 import socket
 import tempfile
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from engine.adapters.addresses import leads_back
 from engine.errors import EffectRefused
 from engine.ports import Program
 
@@ -22,6 +22,8 @@ _MOST_HEAD: Final = 16 << 10
 _HEAD_S: Final = 10.0
 _CONNECT_S: Final = 10.0
 _CHUNK: Final = 1 << 16
+# Each connection takes two descriptors of ours, and a program may open them by the thousand.
+_MOST_CONNECTIONS: Final = 64
 _RELAY: Final = Path(__file__).with_name("network_relay.py")
 
 
@@ -51,6 +53,9 @@ async def network_for(
         tasks: set[asyncio.Task[None]] = set()
 
         def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            if len(tasks) >= _MOST_CONNECTIONS:
+                writer.transport.abort()
+                return
             task = asyncio.ensure_future(_serve(reader, writer, allowed))
             tasks.add(task)
             task.add_done_callback(tasks.discard)
@@ -161,7 +166,7 @@ async def _connect(host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.
             found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
             last: OSError | None = None
             for address in dict.fromkeys(str(entry[4][0]) for entry in found):
-                if not _may_lead_to(host, address):
+                if leads_back(host, address):
                     raise _Refused(f"{host} leads to {address}, which belongs to this machine")
                 try:
                     return await asyncio.open_connection(address, port)
@@ -172,18 +177,6 @@ async def _connect(host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.
     except OSError as error:
         last = error
     raise _Refused(f"{host}:{port} cannot be reached: {last}")
-
-
-def _may_lead_to(host: str, address: str) -> bool:
-    """Whether a name may lead to an address: one that is somebody else's may not lead back to this machine.
-
-    Whoever keeps a name could otherwise point it at our own API, or at the address where clouds hand out
-    credentials. An address that is on the list as an address is meant as it stands.
-    """
-    place = ipaddress.ip_address(address.partition("%")[0])
-    if host in {address, "localhost"}:
-        return True
-    return not (place.is_loopback or place.is_link_local or place.is_unspecified or place.is_multicast)
 
 
 async def _copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:

@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from engine.adapters.sandbox import checked_workspace, environment_of, home_id
+from engine.adapters.marks import home_id
+from engine.adapters.sandbox import checked_workspace, environment_of
 from engine.adapters.sandbox_launch import entering, group_for, have_groups, limiting
 from engine.adapters.sandbox_processes import run_processes
 from engine.errors import EffectRefused

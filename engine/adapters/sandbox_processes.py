@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from engine.adapters.sandbox import EFFECT_MARK, HOME_MARK, Kept, Why, to_the_end
+from engine.adapters.marks import EFFECT_VARIABLE, HOME_VARIABLE
+from engine.adapters.sandbox import Kept, Why, to_the_end
 from engine.adapters.sandbox_cgroup import Group
 from engine.errors import EffectRefused, StorageError
 from engine.ports import Ended, Program, Watch
@@ -31,7 +32,7 @@ def marked_processes(home: str, effect_id: str | None = None) -> dict[int, str]:
     wipes its own environment is not found by this, which is why it is not the only way we look.
     """
     found = {}
-    home_mark = f"{HOME_MARK}={home}".encode()
+    home_mark = f"{HOME_VARIABLE}={home}".encode()
     for pid in _pids():
         with contextlib.suppress(OSError):
             marks = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
@@ -39,7 +40,7 @@ def marked_processes(home: str, effect_id: str | None = None) -> dict[int, str]:
                 continue
             for mark in marks:
                 name, _, value = mark.partition(b"=")
-                if name == EFFECT_MARK.encode() and effect_id in {None, value.decode(errors="replace")}:
+                if name == EFFECT_VARIABLE.encode() and effect_id in {None, value.decode(errors="replace")}:
                     found[pid] = value.decode(errors="replace")
     return found
 
@@ -242,7 +243,7 @@ def _start(
                 stdin=subprocess.PIPE if program.stdin else subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env={**environment, EFFECT_MARK: program.effect_id, HOME_MARK: home},
+                env={**environment, EFFECT_VARIABLE: program.effect_id, HOME_VARIABLE: home},
                 cwd=folder,
                 start_new_session=True,
             )

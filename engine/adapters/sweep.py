@@ -16,7 +16,7 @@ from typing import Final
 from msgspec import Struct
 
 from engine.adapters.fence_files import FileFence
-from engine.adapters.inflight import EFFECT_VARIABLE, HOME_VARIABLE, EffectRecord, InFlight, home_id
+from engine.adapters.inflight import EffectRecord, InFlight
 from engine.adapters.linux_processes import (
     Process,
     Seen,
@@ -26,6 +26,7 @@ from engine.adapters.linux_processes import (
     kill_group,
     look_at_all,
 )
+from engine.adapters.marks import EFFECT_VARIABLE, HOME_VARIABLE, home_id
 from engine.adapters.sweep_containers import ContainerSweep, Wanted
 from engine.core.vocabulary.facts import Scope
 from engine.core.vocabulary.ids import EffectId

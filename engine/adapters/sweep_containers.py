@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from engine.adapters.inflight import EFFECT_LABEL, HOME_LABEL
+from engine.adapters.marks import EFFECT_LABEL, HOME_LABEL
 
 _DEFAULT_SOCKET: Final = "/var/run/docker.sock"
 _LOCAL: Final = {"unix", "http+unix"}

@@ -5,7 +5,7 @@ import hashlib
 import os
 import stat
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import IO, Any, Final
@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from engine.adapters.sandbox import DEEPEST, depth_of
 from engine.core.vocabulary.ids import EffectId
 from engine.errors import EffectRefused, WorldMovedOn
 from engine.ports import UndoLog
@@ -66,11 +67,21 @@ class _Record(Struct, frozen=True, kw_only=True):
 def save_before(log: UndoLog, effect_id: EffectId, workspace: Path, *, most_bytes: int) -> dict[str, Thing]:
     """Keep a whole workspace, and return what it holds.
 
+    Tried again after an interruption, what was there before the first try stays kept, and is returned.
+
     Raises `EffectRefused` when it holds more than `most_bytes`, and `StorageError` as the log does: then the
     program must not run.
     """
+    tried = _tried(log, effect_id)
+    if tried is not None and not tried.finished:
+        return {path: change.before for path, change in tried.changes.items() if change.before is not None}
     with tempfile.NamedTemporaryFile() as contents:
-        before = _look(workspace, contents, most_bytes)
+        known = tried.changes if tried is not None else {}
+        before = _look(workspace, contents, most_bytes, without=known)
+        if known:
+            with log.blob(effect_id, _BLOB).open("rb") as kept:
+                moved = {path: _moved(change, kept, contents).before for path, change in known.items()}
+            before |= {path: thing for path, thing in moved.items() if thing is not None}
         changes = {path: Change(before=thing, after=None) for path, thing in before.items()}
         _save(log, effect_id, _Record(finished=False, changes=changes), contents)
     return before
@@ -180,6 +191,12 @@ def _load(log: UndoLog, effect_id: EffectId) -> _Record:
     return msgspec.convert(kept, _Record)
 
 
+def _tried(log: UndoLog, effect_id: EffectId) -> _Record | None:
+    """Return what an earlier try at an effect kept, or `None`."""
+    kept = log.load(effect_id)
+    return msgspec.convert(kept, _Record) if kept is not None and kept.get("kind") == _RECORD else None
+
+
 def _moved(change: Change, kept: IO[bytes], contents: IO[bytes]) -> Change:
     """Copy the contents that a change needs to where only those are kept."""
     thing = change.before
@@ -201,21 +218,28 @@ def _copy(read: Callable[[int], bytes], size: int, write: Callable[[bytes], Any]
 
 
 def _look(
-    workspace: Path, contents: IO[bytes] | None, most_bytes: int | None, *, only: set[str] | None = None
+    workspace: Path,
+    contents: IO[bytes] | None,
+    most_bytes: int | None,
+    *,
+    only: Container[str] | None = None,
+    without: Container[str] = (),
 ) -> dict[str, Thing]:
     """Return what a workspace holds, by path; with `contents`, copy what its files hold there.
 
     By descriptor and without following links: programs may still be at work in there. Sockets, pipes and
-    devices are left out. Raises `EffectRefused` when there is more than `most_bytes` to copy.
+    devices are left out. Raises `EffectRefused` when there is more than `most_bytes` to copy, or folders are
+    nested too deeply.
     """
     found: dict[str, Thing] = {}
     kept = 0
     for path, name, folder in _names(workspace):
-        if only is not None and path not in only:
+        if path in without or (only is not None and path not in only):
             continue
         with suppress(FileNotFoundError):
             try:
-                thing = _thing(name, folder, contents, kept)
+                room = most_bytes - kept if most_bytes is not None else None
+                thing = _thing(name, folder, contents, kept, room)
             except PermissionError as error:
                 raise EffectRefused(
                     "cannot be read, so undo cannot keep it", place=path, cure="make it readable"
@@ -237,6 +261,12 @@ def _names(workspace: Path) -> Iterator[tuple[str, str, int]]:
     """Yield path, name and open folder of everything within."""
     root = os.fsencode(workspace)
     for place, folders, files, folder in os.fwalk(root, onerror=_raise):
+        if depth_of(place, workspace) > DEEPEST:
+            raise EffectRefused(
+                f"folders are nested more than {DEEPEST} deep, so undo cannot keep them",
+                place=str(workspace),
+                cure="remove the deepest ones, or say `undo: none`",
+            )
         inside = os.path.relpath(place, root)
         for name in sorted((*folders, *files)):
             path = name if inside == b"." else inside + b"/" + name
@@ -248,7 +278,7 @@ def _raise(error: OSError) -> None:
         raise error
 
 
-def _thing(name: str, folder: int, contents: IO[bytes] | None, offset: int) -> Thing | None:
+def _thing(name: str, folder: int, contents: IO[bytes] | None, offset: int, room: int | None) -> Thing | None:
     found = os.stat(name, dir_fd=folder, follow_symlinks=False)
     plain = Thing(kind="folder", mode=stat.S_IMODE(found.st_mode), uid=found.st_uid, gid=found.st_gid)
     if stat.S_ISDIR(found.st_mode):
@@ -272,6 +302,8 @@ def _thing(name: str, folder: int, contents: IO[bytes] | None, offset: int) -> T
             size += len(data)
             if contents is not None:
                 contents.write(data)
+            if room is not None and size > room:
+                break  # it is refused by its size: the rest would only fill the disk
     where = offset if contents is not None else -1
     return replace(plain, kind="file", size=size, digest=sha.hexdigest(), offset=where)
 

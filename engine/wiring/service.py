@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from engine.adapters.announcements import Announcements
 from engine.adapters.fence_files import FileFence
-from engine.adapters.files import storage_errors
+from engine.adapters.files import private_folder, storage_errors
 from engine.adapters.inflight import InFlight
 from engine.adapters.journal_sqlite import SqliteJournal
 from engine.adapters.restore_notes import clear_notes, read_notes
@@ -93,7 +93,9 @@ def open_service(home: Path, config: Path | None = None) -> Service:
 def make_folders(service: Service) -> None:
     """Make the state folder and the workspace where they are missing. Raises `StorageError`."""
     layout = service.layout
-    for folder in (layout.home, layout.stops, layout.inflight, layout.undo, service.workspace):
+    for folder in (layout.home, layout.inflight, layout.undo):
+        private_folder(folder)
+    for folder in (layout.stops, service.workspace):
         with storage_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
 

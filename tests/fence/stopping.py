@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self
 
-from engine.adapters.inflight import InFlight, Underway, process_marks
+from engine.adapters.inflight import InFlight, Underway
 from engine.adapters.linux_processes import look, look_at_all
+from engine.adapters.marks import process_marks
 from engine.core.vocabulary.facts import Scope
 from engine.core.vocabulary.ids import ActionName, AgentId, CapabilityId, EffectId
 from engine.ports import Stop

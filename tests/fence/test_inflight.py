@@ -7,8 +7,9 @@ import threading
 import pytest
 
 from engine.adapters import linux_processes
-from engine.adapters.inflight import EffectWatch, InFlight, container_marks, home_id, process_marks
+from engine.adapters.inflight import EffectWatch, InFlight
 from engine.adapters.linux_processes import Process, identify, is_running, kill, kill_group
+from engine.adapters.marks import container_marks, home_id, process_marks
 from engine.core.vocabulary.facts import Scope
 from engine.core.vocabulary.ids import EffectId
 from engine.errors import Stopped, StorageError

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.adapters.inflight import InFlight, container_marks
+from engine.adapters.inflight import InFlight
 from engine.adapters.linux_processes import environment, look
+from engine.adapters.marks import container_marks
 from engine.adapters.sweep import end_all, end_left_behind
 from engine.core.vocabulary.facts import Scope
 from tests.docker_engine import docker_engine

@@ -1,5 +1,6 @@
 """Who gets in, how often, and what everything that is refused looks like."""
 
+import asyncio
 import json
 import time
 
@@ -8,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.http_api.door import MOST_AT_ONCE
 from bot.http_api.outside import current_request
 from engine.errors import Unreachable
-from tests.http.placing import GRANTED, Place, calling
+from tests.http.placing import ALLOWED, GRANTED, Place, calling
 
 METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD"]
 PLAIN = "application/problem+json"
@@ -114,6 +116,25 @@ async def test_too_many_requests_are_told_when_to_come_back(place):
     assert answers[-1].headers["retry-after"] == "1"
     assert other.status_code == 200, "every token has a count of its own"
     assert stopped.status_code == 200, "whoever called too often can still stop things"
+
+
+@pytest.mark.asyncio
+async def test_requests_that_wait_fill_up_neither_the_server_nor_the_way_to_a_stop(place):
+    async with place.engine(), place.talking("coder-1") as client:
+        path = "/v1/proposals?wait_s=5"
+        waiting = [asyncio.create_task(client.post(path, json=ALLOWED)) for _ in range(MOST_AT_ONCE)]
+        for _ in range(500):
+            await asyncio.sleep(0.01)
+            if len(place.journal().tasks.all()) == MOST_AT_ONCE:
+                break
+        answer = await client.get("/v1/stops")
+        assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
+        assert (await client.get("/v1/stops", headers=place.bearer("vic"))).status_code == 200
+        assert (await client.post("/v1/kill", json={"scope": "agent:coder-1"})).status_code == 200
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        assert (await client.get("/v1/stops")).status_code == 200, "those that are over count no more"
 
 
 @pytest.mark.asyncio

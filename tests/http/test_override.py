@@ -11,7 +11,7 @@ from bot.http_api import override
 from engine.core.vocabulary.facts import Scope
 from engine.errors import StorageError
 from engine.runtime.client import EngineClient
-from tests.http.placing import ALLOWED, GRANTED, Silent, perform
+from tests.http.placing import ALLOWED, DENIED, GRANTED, HELD, SHADOWED, Silent, perform
 
 
 @pytest.mark.asyncio
@@ -82,6 +82,54 @@ async def test_a_sweep_that_takes_long_is_not_waited_for(place, monkeypatch):
         answer = await client.post("/v1/kill", json={"scope": "all"})
         sweeping.set()
     assert answer.json()["swept"] == "not yet"
+
+
+@pytest.mark.asyncio
+async def test_an_agent_that_stops_itself_again_and_again_keeps_no_person_waiting(place):
+    release, sweeps = threading.Event(), []
+
+    def sweep():
+        sweeps.append(len(place.fence.stops()))
+        release.wait(20)
+
+    async with place.talking("coder-1", sweep=sweep) as client:
+        try:
+            for _ in range(40):
+                answer = await client.post("/v1/kill", json={"scope": "agent:coder-1"})
+                assert answer.json()["swept"] == "not yet"
+            asked = client.post("/v1/kill", headers=place.bearer("ray"))
+            answer = await asyncio.wait_for(asked, 10)
+        finally:
+            release.set()
+        assert answer.json()["fence"] == "set"
+        for _ in range(500):
+            await asyncio.sleep(0.01)
+            if 2 in sweeps:
+                break
+    assert sweeps[-1] == 2, "a sweep begins after the newest stop"
+    assert len(sweeps) < 10, "stops that wait for a sweep share the next one"
+
+
+@pytest.mark.asyncio
+async def test_a_fence_that_agents_are_setting_is_set_for_a_person_meanwhile(place, monkeypatch):
+    release, real = threading.Event(), place.fence.set
+
+    def slow_for_agents(stop):
+        if stop.by.startswith("agent:"):
+            release.wait(20)
+        real(stop)
+
+    monkeypatch.setattr(place.fence, "set", slow_for_agents)
+    async with place.talking("coder-1") as client:
+        path, body = "/v1/kill", {"scope": "agent:coder-1"}
+        waiting = [asyncio.create_task(client.post(path, json=body)) for _ in range(20)]
+        try:
+            await asyncio.sleep(0.1)
+            answer = await asyncio.wait_for(client.post(path, headers=place.bearer("ray")), 10)
+        finally:
+            release.set()
+        await asyncio.gather(*waiting)
+    assert answer.json()["fence"] == "set"
 
 
 @pytest.mark.asyncio
@@ -202,6 +250,31 @@ async def test_a_preview_is_made_by_a_worker_and_changes_nothing(place):
             f"/v1/decisions/{made['decision_id']}/preview", headers=place.bearer("vic")
         )
         assert viewer.status_code == 403
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("body", [HELD, DENIED])
+async def test_an_agent_learns_nothing_from_a_preview_of_what_it_was_not_allowed(place, body):
+    async with place.engine() as live, place.talking("coder-1") as client:
+        made = (await client.post("/v1/proposals", json=body)).json()
+        answer = await client.post(f"/v1/decisions/{made['decision_id']}/preview")
+        assert answer.status_code == 403
+        assert live.intake.journal.tasks.all() == []
+
+
+@pytest.mark.asyncio
+async def test_an_agent_has_one_preview_made_at_a_time(place):
+    async with place.engine() as live, place.talking("coder-1") as client:
+        made = (await client.post("/v1/proposals", json=SHADOWED)).json()
+        path = f"/v1/decisions/{made['decision_id']}/preview"
+        first = asyncio.create_task(client.post(path))
+        for _ in range(200):
+            await asyncio.sleep(0.01)
+            if waiting := live.intake.journal.tasks.all():
+                break
+        assert (await client.post(path)).status_code == 429
+        await perform(live, waiting[0].effect_id)
+        assert (await first).status_code == 200
 
 
 @pytest.mark.asyncio

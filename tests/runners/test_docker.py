@@ -8,17 +8,15 @@ import pytest
 from engine.adapters.runner_docker import DockerRunner
 from engine.core.vocabulary.actions import Parameter
 from engine.errors import EffectRefused, PolicyError, Stopped, WorldMovedOn
-from tests.runners.docker_engine import docker_engine
 from tests.runners.effects import NotingWatch, action
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.slow]
+pytestmark = [pytest.mark.asyncio, pytest.mark.slow, pytest.mark.xdist_group("docker")]
 NUMBERS = itertools.count()
 
 
 @pytest.fixture(scope="module")
-def engine():
-    with docker_engine() as running:
-        yield running
+def engine(docker_engine):
+    return docker_engine
 
 
 @pytest.fixture

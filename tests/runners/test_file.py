@@ -234,6 +234,15 @@ async def test_undo_refuses_with_the_difference(full):
     assert full.undo.load("u_1") is None
 
 
+async def test_a_refused_undo_tells_no_secret(full):
+    await perform(full, WRITE, path="a.txt", content="mine\n")
+    (full.workspace / "a.txt").write_text("DB_PASSWORD=hunter2\n")
+    with pytest.raises(WorldMovedOn) as caught:
+        await undo(full, WRITE)
+    assert "+DB_PASSWORD=[redacted: secret]" in caught.value.message
+    assert "hunter2" not in str(caught.value)
+
+
 async def test_a_changed_mode_is_a_changed_world(full):
     await perform(full, WRITE, path="a.txt", content="mine")
     (full.workspace / "a.txt").chmod(0o600)

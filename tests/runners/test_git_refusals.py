@@ -107,6 +107,25 @@ async def test_a_lock_of_another_git_is_respected(repo):
     assert repo.picture() == before
 
 
+@pytest.mark.parametrize("inner", ["logs/HEAD", "logs/refs/heads", "refs/heads/agent", "objects/pack"])
+async def test_a_repository_with_a_way_out_in_it_is_refused(repo, tmp_path, inner):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "file").write_text("not theirs\n")
+    way = repo.path / ".git" / inner
+    target = outside / "file" if inner == "logs/HEAD" else outside
+    if way.is_dir():
+        way.rename(tmp_path / "aside")
+    way.unlink(missing_ok=True)
+    way.symlink_to(target)
+    repo.write("a.txt", "y\n")
+    for act, args in ((BRANCH, {"name": "agent/new"}), (COMMIT, {"message": "m", "paths": ["a.txt"]})):
+        with pytest.raises(EffectRefused, match="is a link"):
+            await perform(repo, act, **args)
+    assert [path.name for path in outside.iterdir()] == ["file"]
+    assert (outside / "file").read_text() == "not theirs\n"
+
+
 async def test_a_repository_elsewhere_is_refused(repo, tmp_path):
     inner = repo.path / "inner"
     inner.mkdir()

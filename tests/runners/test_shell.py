@@ -1,14 +1,17 @@
 """Commands run as they were decided, say what came of them, and can be taken back if their action says so."""
 
 import asyncio
+import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from engine.adapters.redaction import Redactor
 from engine.adapters.runner_shell import ShellRunner
+from engine.adapters.workspace_undo import save_before
 from engine.errors import EffectRefused, PolicyError, Stopped, WorldMovedOn
-from tests.runners.programs import Workshop
+from tests.runners.programs import FolderLog, Workshop
 
 
 def state(folder: Path) -> dict[str, object]:
@@ -266,6 +269,60 @@ async def test_an_interrupted_command_is_taken_back_only_by_force_and_then_whole
         await runner.undo(shop.job(action, "effect-2"), "effect-9", force=False)
     await runner.undo(shop.job(action, "effect-2"), "effect-1", force=True)
     assert state(shop.workspace) == before
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("ends", ["kill -9 $$", "exit 1"])
+async def test_tried_again_it_is_taken_back_to_before_the_first_try(shop: Workshop, ends: str) -> None:
+    furnish(shop.workspace)
+    before = state(shop.workspace)
+    runner, action = shop.make(ShellRunner), shop.action("shell", "command", undo="workspace")
+    first = shop.job(action, command=f"{WRECK}; {ends}")
+    if ends.startswith("kill"):
+        # As after `kill -9` of the worker: only what was kept before the command is there.
+        save_before(shop.log, first.effect_id, shop.workspace, most_bytes=1 << 20)
+        subprocess.run(["/bin/sh", "-c", WRECK], cwd=shop.workspace, check=True)
+    else:
+        assert not (await runner.perform(first)).success
+    assert (await runner.perform(shop.job(action, command="echo twice > changed; touch last"))).success
+    await runner.undo(shop.job(action, "effect-2"), "effect-1", force=False)
+    assert state(shop.workspace) == before
+
+
+@pytest.mark.asyncio
+async def test_folders_nested_without_end_are_refused_and_not_stumbled_over(shop: Workshop) -> None:
+    runner = shop.make(ShellRunner)
+    plain = shop.action("shell", "command")
+    dig = "i=0; while [ $i -lt 1500 ]; do mkdir a; cd -P a; i=$((i+1)); done"
+    assert (await runner.perform(shop.job(plain, command=dig))).success
+    try:
+        assert (await runner.perform(shop.job(plain, "effect-2", command="true"))).success
+        action = shop.action("shell", "command", undo="workspace")
+        with pytest.raises(EffectRefused, match="nested more than 250 deep"):
+            await runner.perform(shop.job(action, "effect-3", command="true"))
+    finally:
+        subprocess.run(["rm", "-rf", "a"], cwd=shop.workspace, check=True)
+
+
+def test_a_file_that_is_too_large_to_keep_is_not_copied_first(tmp_path: Path, monkeypatch) -> None:
+    workspace, room = tmp_path / "workspace", tmp_path / "temporary"
+    workspace.mkdir()
+    room.mkdir()
+    with (workspace / "large").open("wb") as file:
+        file.truncate(1 << 30)
+    written = []
+    real = tempfile.NamedTemporaryFile
+
+    def watched(*given, **named):
+        made = real(*given, dir=room, **named)
+        write = made.write
+        made.write = lambda data: (written.append(len(data)), write(data))[1]
+        return made
+
+    monkeypatch.setattr(tempfile, "NamedTemporaryFile", watched)
+    with pytest.raises(EffectRefused, match="more than the 1 MiB"):
+        save_before(FolderLog(tmp_path / "undo"), "effect-1", workspace, most_bytes=1 << 20)
+    assert sum(written) <= 4 << 20
 
 
 @pytest.mark.asyncio

@@ -11,9 +11,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from engine.adapters.sandbox import home_id
+from engine.adapters.marks import HOME_LABEL, home_id
 from engine.adapters.sandbox_bubblewrap import BubblewrapSandbox
-from engine.adapters.sandbox_docker import HOME_LABEL, DockerSandbox
+from engine.adapters.sandbox_docker import DockerSandbox
 from engine.adapters.sandbox_none import NoSandbox
 from engine.adapters.sandbox_processes import marked_processes
 from engine.errors import Stopped

@@ -153,14 +153,15 @@ def test_anything_else_is_refused(entry: str) -> None:
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("address", ["127.0.0.1", "::ffff:127.0.0.1", "169.254.169.254", "::ffff:a9fe:a9fe"])
 async def test_a_name_may_not_lead_back_to_this_machine(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
     async with site("our own API") as (port, asked):
         loop = asyncio.get_running_loop()
 
         async def lookup(host: str, port: int, **_: object) -> list[tuple]:
-            return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", port))]
+            return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", (address, port))]
 
         monkeypatch.setattr(loop, "getaddrinfo", lookup)
         said = await asked_of_proxy(
@@ -187,6 +188,19 @@ async def test_a_name_may_not_lead_back_to_this_machine(
 async def test_what_is_not_clearly_a_declared_host_is_forbidden(line: str, tmp_path: Path) -> None:
     said = await asked_of_proxy(tmp_path, line, "allowed.example:80")
     assert said.startswith("HTTP/1.1 403 Forbidden")
+
+
+@pytest.mark.asyncio
+async def test_a_program_cannot_use_up_our_descriptors(tmp_path: Path) -> None:
+    program = Program(effect_id="e", argv=("true",), workspace=tmp_path, network=("x.org:80",), limits=LIMITS)
+    async with network_for(program, "python3", 65534, tmp_path) as (_argv, _environment, door):
+        before = len(list(Path("/proc/self/fd").iterdir()))
+        opened = [await asyncio.open_unix_connection(door / sandbox_network.SOCKET) for _ in range(200)]
+        await asyncio.sleep(0.2)
+        ours = len(list(Path("/proc/self/fd").iterdir())) - before - 200
+        for _reader, writer in opened:
+            writer.close()
+    assert ours <= sandbox_network._MOST_CONNECTIONS
 
 
 async def asked_of_proxy(home: Path, line: str, *allowed: str) -> str:

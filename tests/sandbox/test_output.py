@@ -48,6 +48,7 @@ def test_a_word_is_not_cut_in_two_for_half_a_secret_would_pass() -> None:
         "sk-ant-api03-" + "k" * 40,
         "sk_live_" + "a" * 24,
         "AIza" + "b" * 35,
+        "wk_" + "a" * 8 + "_" + "b" * 52,
         "npm_" + "c" * 36,
         "pypi-" + "d" * 40,
         "hf_" + "e" * 34,

@@ -17,9 +17,9 @@ import httpx
 from bot.http_api.serving import read_address
 from bot.http_api.standing import standing_of
 from engine.adapters.announcements import Announcements
-from engine.adapters.inflight import EFFECT_VARIABLE, HOME_VARIABLE, home_id
 from engine.adapters.journal_reader import SqliteReader
 from engine.adapters.linux_processes import environment, look_at_all
+from engine.adapters.marks import EFFECT_VARIABLE, HOME_VARIABLE, home_id
 from engine.adapters.token_file import TokenFile
 from engine.core.vocabulary.facts import Fact, VerdictReached, decode
 from engine.runtime.layout import Layout

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import stat
 from collections.abc import Iterator
 
 import pytest
@@ -45,6 +46,22 @@ def about(lines: list[str], name: str) -> str:
     found = [line for line in lines if name in line.split()[:3]]
     assert found, lines
     return found[0]
+
+
+def test_nobody_else_reads_the_state_folder(running):
+    mode = stat.S_IMODE(running.home.stat().st_mode)
+    assert mode == (0o711 if os.geteuid() == 0 else 0o700)
+    readable = [
+        path.name
+        for path in running.home.iterdir()
+        if path.is_file() and path.stat().st_mode & 0o077 and not path.name.endswith(("lock", "door"))
+    ]
+    assert not {name for name in readable if name.startswith(("journal", "token", "http"))}, readable
+    running.home.chmod(0o755)
+    try:
+        assert "others can look into" in running.cli("doctor").stdout
+    finally:
+        running.home.chmod(mode)
 
 
 @pytest.mark.parametrize("name", ["supervisor", *PARTS])
