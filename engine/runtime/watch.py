@@ -81,6 +81,8 @@ class Watch:
         if not await intake.recover():
             return False
         self._announced_failure = False
+        # Nobody could renew a lease meanwhile.
+        self._live.leases.give_time()
         self._announcer.announce("trouble", "the journal can be written again; work goes on", urgent=True)
         self._live.leases.wake()
         return True
@@ -95,7 +97,7 @@ class Watch:
             await self._gone(CLOCK_TROUBLE)
             if drift_us > 0:
                 # Small steps, as time servers make them, are taken over. None of them empties a window.
-                self._live.clock.follow()
+                self._live.follow_clock(drift_us)
 
     async def _disk(self) -> None:
         free = self._free_bytes(self._home)
