@@ -7,10 +7,10 @@ the fence is watched. What cannot be reported is reported again until the engine
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import Final
 
 from msgspec import Struct, structs
@@ -56,8 +56,25 @@ _Came = tuple[EffectStatus, Result]
 class _Active(Struct):
     leased: wire.LeasedEffect
     work: "asyncio.Task[None]"
+    good_until: float = 0.0
+    """Until when the lease surely is ours, by the steady clock."""
     ended_by: str = ""
     """`stop` or `lease` once it was cancelled from outside, `over` once there is nothing left to cancel."""
+
+
+class _LeaseWatch:
+    """A watch that also sees to it that nothing begins on a lease that may be another's by now."""
+
+    def __init__(self, watch: Watch, active: _Active) -> None:
+        self._watch, self._active = watch, active
+        self.process, self.container = watch.process, watch.container
+
+    @contextmanager
+    def starting(self) -> Iterator[None]:
+        with self._watch.starting():
+            if monotonic() > self._active.good_until:
+                raise Stopped("its lease ran out before it began", cure="whoever has it now sees to it")
+            yield
 
 
 class Executor:
@@ -159,9 +176,11 @@ class Executor:
         came: _Came | None = None
         try:
             with self._watching(task) as watch:
+                # Half: it may have run for a while, and from here on it is renewed every third.
+                active.good_until = monotonic() + self._lease_s / 2
                 await self._client.ask(wire.Start(effect_id=task.effect_id, token=task.token))
                 may_have_begun = True
-                came = await self._run(effect, watch)
+                came = await self._run(effect, _LeaseWatch(watch, active))
         except WatchkeeperError as refused:
             # Behind a stop, or until the engine or the disk is back. Once it is over, only its record stayed.
             if came is not None:
@@ -243,11 +262,16 @@ class Executor:
             if not tokens:
                 continue
             with suppress(WatchkeeperError):
+                good_until = monotonic() + self._lease_s
                 renewed = await self._client.get(
                     wire.Renewed, wire.Renew(worker=self._worker, tokens=tokens), timeout_s=self._lease_s
                 )
                 for effect_id in renewed.lost:
                     self._end(effect_id, tokens[effect_id], "lease")
+                for effect_id in tokens.keys() - set(renewed.lost):
+                    active = self._active.get(effect_id)
+                    if active is not None and active.leased.task.token == tokens[effect_id]:
+                        active.good_until = good_until
 
     async def _watch_fence(self) -> None:
         while True:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from engine.core.decide import Decisions
 from engine.core.policy import Policy
@@ -84,6 +84,9 @@ class Intake:
         """
         if self.failure is not None:
             raise _again(self.failure)
+        # Stops and restores are stamped by other clocks. A time that is still to come would become the
+        # journal's, and every window would stand still until then.
+        fact = structs.replace(fact, at_us=min(fact.at_us, self._now_us()))
         running = asyncio.get_running_loop()
         waiting = _Waiting(key, fact, durability is Durability.SYNCED, running.create_future())
         if not self._waiting:

@@ -104,9 +104,9 @@ class Leases:
         if (stop := covering(self._fence.stops(), task)) is not None:
             raise Stopped(f"{stop.by} stopped {stop.scope}", cure="a captain may resume it")
         # One that follows from a fact is in the fence a moment later only.
-        for fact in self._intake.state.stops.by_scope.values():
-            if fact.scope.covers(task.agent, task.capability, task.action):
-                raise Stopped(f"{fact.by} stopped {fact.scope}", cure="a captain may resume it")
+        for told in self._intake.state.stops.by_scope.values():
+            if told.scope.covers(task.agent, task.capability, task.action):
+                raise Stopped(f"{told.by} stopped {told.scope}", cure="a captain may resume it")
         task = self._intake.journal.tasks.start(task.effect_id, request.token)
         if task.kind != "preview":
             fact = EffectStarted(
@@ -168,10 +168,12 @@ class Leases:
         """Take back what silent workers hold, again and again, until cancelled."""
         running = asyncio.get_running_loop()
         while True:
-            asleep = running.time()
+            asleep, asleep_us = running.time(), self._now_us()
             await asyncio.sleep(_REAP_S)
-            if running.time() - asleep > _REAP_S + _STALL_S:
-                # It was this process that was silent: stopped, or starved. Workers get a lease to be heard.
+            slept_s = max(running.time() - asleep, (self._now_us() - asleep_us) / SECOND_US)
+            if slept_s > _REAP_S + _STALL_S:
+                # It was this process that was silent: stopped, starved, or asleep with its machine, which
+                # only our own clock counts. Workers get a lease to be heard.
                 self.give_time()
             if self._intake.failure is not None or self._now_us() < self._reap_from_us:
                 continue

@@ -279,17 +279,19 @@ class Live:
             known = ", ".join(open_now) or "none"
             raise InputError(f"no trouble {request.trouble!r} is open", cure=f"open troubles: {known}")
         if request.trouble == CLOCK_TROUBLE:
-            self.follow_clock(self.clock.drift_us())
+            before_us = self.clock.now_us()
+            # The journal's time never goes back, so neither does ours, whatever the new time is.
+            self.clock.accept(self.intake.state.now_us)
+            self.clock_moved(self.clock.now_us() - before_us)
         now_us = self.clock.now_us()
         fact = f.TroubleGone(at_us=now_us, trouble=request.trouble, by=request.by, detail=request.reason)
         await self.intake.take(f"trouble:{request.trouble}:{self.intake.journal.head().seq}:cleared", fact)
         self.leases.wake()
         return wire.Done()
 
-    def follow_clock(self, drift_us: int) -> None:
-        """Take over what the machine's clock says, which is `drift_us` ahead. Leases go by the same clock."""
-        self.clock.follow()
-        if abs(drift_us) > _NOTICED_US:
+    def clock_moved(self, by_us: int) -> None:
+        """See to it that a step of the clock ends and lengthens no lease, for they go by it."""
+        if abs(by_us) > _NOTICED_US:
             self.leases.give_time()
 
     async def tell(self, request: wire.Tell) -> wire.Done:

@@ -85,9 +85,7 @@ class StopKeeper:
         fenced = {str(stop.scope): stop for stop in self._fence.stops()}
         for name in fenced.keys() - standing.keys():
             stop = fenced[name]
-            # By the clock of whoever set it. A time that is still to come would become the journal's.
-            at_us = min(stop.at_us, self._now_us())
-            fact = KillSwitchSet(at_us=at_us, scope=stop.scope, by=PersonId(stop.by), reason=stop.reason)
+            fact = KillSwitchSet(at_us=stop.at_us, scope=stop.scope, by=PersonId(stop.by), reason=stop.reason)
             # The same stop may be set again after it was lifted, so its key needs the place it has.
             await self._intake.take(f"stop:{name}:{self._intake.journal.head().seq}", fact)
             because = f": {stop.reason}" if stop.reason else ""

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import threading
+import time
 
 import pytest
 
@@ -10,13 +12,13 @@ from engine.adapters.journal_reader import SqliteReader
 from engine.adapters.journal_sqlite import SqliteJournal
 from engine.core import decide as page
 from engine.core.vocabulary.effects import Result
-from engine.core.vocabulary.facts import EffectEnded, Scope, TimePassed, decode
+from engine.core.vocabulary.facts import EffectEnded, EffectStarted, Scope, TimePassed, decode
 from engine.core.vocabulary.units import DAY_US, HOUR_US, SECOND_US
 from engine.errors import InputError, JournalBusy, Stopped, StorageError
 from engine.ports import Stop
 from engine.runtime import wire
 from tests.builders import changed
-from tests.live.engines import AGAIN, ONCE, engine, eventually, performing
+from tests.live.engines import AGAIN, ONCE, SetClock, engine, eventually, performing
 
 pytestmark = pytest.mark.asyncio
 ALL = Scope("all")
@@ -65,7 +67,7 @@ async def test_a_stop_does_not_interrupt_the_report_of_what_was_done(tmp_path):
             await it.until("done")
 
 
-async def test_what_a_stop_catches_before_it_began_waits_again(tmp_path, monkeypatch):
+async def test_what_a_stop_catches_before_it_began_waits_again(tmp_path):
     async with engine(tmp_path, performing(cache_clear=ONCE)) as it:
         await it.promote()
         asked, go = asyncio.Event(), asyncio.Event()
@@ -133,7 +135,7 @@ async def test_a_worker_outlives_an_engine_that_cannot_lease(tmp_path):
     async with engine(tmp_path) as it:
         await it.promote()
         it.runner.go.clear()
-        async with it.working() as executor:
+        async with it.working():
             await it.propose()
             await eventually(lambda: it.runner.running)
             real = it.live.leases.lease
@@ -233,6 +235,18 @@ async def test_a_new_time_neither_ends_leases_nor_lengthens_them(tmp_path, jump_
         assert it.status_of() == "unknown"
 
 
+async def test_after_a_machine_slept_workers_have_a_lease_to_be_heard(tmp_path):
+    async with engine(tmp_path, performing(cache_clear=ONCE)) as it:
+        await it.promote()
+        await begun(it)
+        reaping = asyncio.create_task(it.live.leases.reap())
+        await asyncio.sleep(0.05)
+        it.clock.pass_us(HOUR_US)
+        await asyncio.sleep(0.8)
+        reaping.cancel()
+        assert it.status_of() == "running"
+
+
 async def test_what_a_dead_worker_had_begun_and_is_too_late_now_is_not_called_untouched(tmp_path):
     async with engine(tmp_path) as it:
         await it.promote()
@@ -284,8 +298,6 @@ async def test_a_stop_that_meets_its_own_resume_stands(tmp_path):
             super().set(stop)
             passed.set()
 
-    import threading
-
     passed, again, running = threading.Event(), [], asyncio.get_running_loop()
     request = wire.SetStop(scope=ALL, by="bob", reason="again")
     async with engine(tmp_path) as it:
@@ -333,7 +345,26 @@ async def test_a_captain_who_resumes_has_been_seen(tmp_path):
         assert it.live.intake.state.stops.by_scope == {}
 
 
-# ---------------------------------------------------------------- intake and undo
+# ---------------------------------------------------------------- intake, clock and undo
+
+
+async def test_a_clock_set_back_while_no_engine_ran_is_found(tmp_path):
+    async with engine(tmp_path) as it:
+        await it.promote()
+        await it.propose()
+    clock = SetClock()
+    clock.wall -= DAY_US
+    clock.follow()
+    async with engine(tmp_path, clock=clock) as it:
+        await it.looking.look()
+        assert await it.lease() == ()
+        assert "1 d behind the journal" in it.told.of("trouble")[0]
+        await it.ask(wire.ClearTrouble(trouble="clock", by="ann", reason="the old one was wrong"))
+        await it.looking.look()
+        assert len(await it.lease()) == 1
+        clock.pass_us(HOUR_US)
+        await it.promote("mend@1")
+        assert it.live.intake.state.now_us == clock.now_us(), "windows go on sliding"
 
 
 async def test_a_bug_in_the_core_is_answered_and_leaves_nothing_half_done(tmp_path, monkeypatch):
@@ -386,3 +417,23 @@ async def test_what_was_brought_back_can_be_undone_again(tmp_path):
         assert it.runner.undone == [of, first, redo]
         with pytest.raises(InputError, match=f"undo the undo: watchkeeper undo {again}"):
             await it.ask(wire.RequestUndo(of=of, by="ann"))
+
+
+async def test_a_worker_that_slept_through_its_lease_begins_nothing_on_it(tmp_path):
+    """Between the engine's word and the first touch it stood still: by now another may have the effect."""
+    async with engine(tmp_path, performing(cache_clear=ONCE)) as it:
+        await it.promote()
+        naps, real = [0.4], it.runner.perform
+
+        async def perform(job):
+            if naps:
+                time.sleep(naps.pop())  # as SIGSTOP does, it stops everything here
+            return await real(job)
+
+        it.runner.perform = perform
+        async with it.working() as executor:
+            executor._lease_s = 0.3
+            await it.propose()
+            await it.until("done")
+        begun = facts(tmp_path, EffectStarted)
+    assert (len(begun), it.runner.performed) == (2, ["web-1"])
