@@ -86,7 +86,7 @@ class Live:
         )
         self._started_us = parts.clock.now_us()
         self._beats: dict[AgentId, int] = {}
-        self._undoing = asyncio.Lock()
+        self._undoing, self._saving = asyncio.Lock(), asyncio.Lock()
         self._answers: dict[type[wire.Request], Callable[[Any], Awaitable[wire.AnyAnswer]]] = {
             wire.Propose: self.propose,
             wire.Lease: self.leases.lease,
@@ -303,7 +303,9 @@ class Live:
 
     async def save_snapshot(self, _request: wire.TakeSnapshot | None = None) -> wire.Saved:
         """Copy journal, configuration and workspace, beside the work that goes on."""
-        saved = await asyncio.to_thread(self._parts.save_snapshot)
+        # One at a time: a pile of them would leave no thread for a stop.
+        async with self._saving:
+            saved = await asyncio.to_thread(self._parts.save_snapshot)
         fact = f.SnapshotSaved(
             at_us=self.clock.now_us(),
             snapshot_id=saved.snapshot_id,

@@ -17,6 +17,7 @@ from engine.core.vocabulary.units import DAY_US, HOUR_US, SECOND_US
 from engine.errors import InputError, JournalBusy, Stopped, StorageError
 from engine.ports import Stop
 from engine.runtime import wire
+from engine.runtime.live import SavedSnapshot
 from tests.builders import changed
 from tests.live.engines import AGAIN, ONCE, SetClock, engine, eventually, performing
 
@@ -437,3 +438,18 @@ async def test_a_worker_that_slept_through_its_lease_begins_nothing_on_it(tmp_pa
             await it.until("done")
         begun = facts(tmp_path, EffectStarted)
     assert (len(begun), it.runner.performed) == (2, ["web-1"])
+
+
+async def test_snapshots_are_taken_one_at_a_time(tmp_path):
+    at_once, most = [], []
+
+    def save():
+        at_once.append(1)
+        most.append(len(at_once))
+        time.sleep(0.05)
+        at_once.pop()
+        return SavedSnapshot(snapshot_id=f"s-{len(most)}", journal_seq=1, files=2, size_bytes=3)
+
+    async with engine(tmp_path, save_snapshot=save) as it:
+        await asyncio.gather(*(it.ask(wire.TakeSnapshot()) for _ in range(3)))
+    assert most == [1, 1, 1]
