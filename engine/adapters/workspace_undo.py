@@ -138,10 +138,9 @@ def take_back(
         held = _look(workspace, contents, most_bytes, only=set(wanted))
         undo = {path: Change(before=held.get(path), after=wanted[path]) for path in wanted}
         _save(log, effect_id, _Record(finished=True, changes=undo), contents)
-    with log.blob(of, _BLOB).open("rb") as kept:
-        with starting():
-            # All of it: whoever sets a stop in the middle waits a moment, and sees it end or ends it.
-            _put_back(workspace, wanted, kept)
+    with log.blob(of, _BLOB).open("rb") as kept, starting():
+        # All of it: whoever sets a stop in the middle waits a moment, and sees it end or ends it.
+        _put_back(workspace, wanted, kept)
     return [_described(path, now.get(path), thing) for path, thing in wanted.items()]
 
 

@@ -51,8 +51,13 @@ class Leases:
         self._reap_from_us = 0
         self.draining = False
         """Whether no more effects are handed out."""
-        # Workers that outlived a restart of the engine get a whole lease to come back.
+        # Workers that outlived a restart of the engine get a whole lease to come back; whoever asked for a
+        # preview did not outlive it.
         self.give_time()
+        with suppress(WatchkeeperError):
+            for task in intake.journal.tasks.all():
+                if task.kind == "preview":
+                    intake.dequeue(task.effect_id)
 
     def give_time(self) -> None:
         """Let everybody's lease run anew from now on.

@@ -33,6 +33,7 @@ from engine.runtime.outbox import (
 from engine.runtime.stops import StopKeeper
 
 CLOCK_TROUBLE: Final = "clock"
+_MOST_NAMED: Final = 5
 _NOTICED_US: Final = SECOND_US // 10
 """Smaller steps shorten no lease by enough to matter, and may come every second."""
 
@@ -110,7 +111,18 @@ class Live:
             wire.GetStatus: self.status,
         }
 
+        self._tell_again()
+
     # ------------------------------------------------------------ facts in, news out
+
+    def _tell_again(self) -> None:
+        """Tell people what waits for them: who died right after journaling it may have told nobody."""
+        now_us = self.clock.now_us()
+        holds = self.intake.state.holds.by_id.items()
+        waiting = [each for each, hold in holds if hold.until_us > now_us and not hold.shadowed]
+        if waiting:
+            most = ", ".join(waiting[-_MOST_NAMED:])
+            self._parts.announcer.announce("waiting", f"{len(waiting)} decisions wait for people: {most}")
 
     def subscribe(self, hear: Callable[[wire.Happened], None]) -> Callable[[], None]:
         """Have every record told from now on; returns what ends it."""
@@ -355,7 +367,7 @@ class Live:
 
     async def answer(self, request: wire.AnyRequest) -> wire.AnyAnswer:
         """Do what a request asks. Raises any error of ours."""
-        if isinstance(request, _BY_CAPTAINS):
+        if isinstance(request, _BY_CAPTAINS) and self.intake.failure is None:
             await self.see(wire.SeePerson(person=request.by, role="captain"))
         return await self._answers[type(request)](request)
 
