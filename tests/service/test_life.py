@@ -48,7 +48,7 @@ def test_a_wrong_configuration_is_refused_in_one_line(tmp_path):
     path = wrong.config / "watchkeeper.yaml"
     path.write_text(path.read_text().replace('"slots"', '"hands"'))
     said = wrong.cli("up", "--config", str(wrong.config))
-    assert said.returncode == 2
+    assert said.returncode == 78, "which tells whoever starts it that starting again mends nothing"
     assert len(said.stderr.splitlines()) == 1, said.stderr
     assert "unknown key 'workers.hands'" in said.stderr
     assert f"{path}:" in said.stderr
