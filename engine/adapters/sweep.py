@@ -97,20 +97,33 @@ def end_all(
 
 
 def end_left_behind(
-    home: str | os.PathLike[str], *, docker: str | None = None, deadline_s: float = DEADLINE_S
+    home: str | os.PathLike[str],
+    silent: EffectId | None = None,
+    *,
+    docker: str | None = None,
+    deadline_s: float = DEADLINE_S,
 ) -> Swept:
     """End what works for effects whose worker is gone, and forget the records of those that are quiet.
 
-    For whoever sees a worker die: nobody will take the result of what it began. Never raises for what it
-    finds.
+    For whoever sees a worker die: nobody will take the result of what it began. `silent` is an effect whose
+    worker lost it and may still be there, standing still: what works for it is ended too, the worker is not.
+    Never raises for what it finds.
     """
-    sweep = _Sweep(Path(home), lambda record: not record.is_held, (), docker)
+    silent_ones = [one for one in InFlight(Path(home) / "inflight").all() if one.effect_id == silent]
+    sweep = _Sweep(
+        Path(home),
+        lambda record: record.effect_id == silent or not record.is_held,
+        [one.worker.pid for one in silent_ones if one.is_held],
+        docker,
+    )
     # The dead begin nothing, so there is nobody to wait for.
     swept = sweep.run(grace_s=deadline_s, deadline_s=deadline_s, settle=False)
     if not swept.alive:
         inflight = InFlight(Path(home) / "inflight")
+        held = {one.effect_id for one in silent_ones if one.is_held}
         for effect_id in swept.effects:
-            inflight.forget(effect_id)
+            if effect_id not in held:
+                inflight.forget(effect_id)
     return swept
 
 

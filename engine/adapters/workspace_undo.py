@@ -115,7 +115,7 @@ def take_back(
 
     Returns what was done, one line a path. Raises `EffectRefused` when nothing is kept, and `WorldMovedOn`
     when something has been changed since, or when the program was interrupted and nobody knows how far it
-    got, unless forced. `starting` is entered just before the first change, and may raise `Stopped`.
+    got, unless forced. `starting` surrounds every change, and may raise `Stopped`.
     """
     record = _load(log, of)
     changes = record.changes
@@ -149,9 +149,8 @@ def take_back(
         held = _look(workspace, contents, most_bytes, only=set(wanted))
         undo = {path: Change(before=held.get(path), after=wanted[path]) for path in wanted}
         _save(log, effect_id, _Record(finished=True, changes=undo), contents)
-    with log.blob(of, _BLOB).open("rb") as kept:
-        with starting():
-            pass  # nothing is touched behind a stop
+    with log.blob(of, _BLOB).open("rb") as kept, starting():
+        # All of it: whoever sets a stop in the middle waits a moment, and sees it end or ends it.
         _put_back(workspace, wanted, kept)
     return [_described(path, now.get(path), thing) for path, thing in wanted.items()]
 

@@ -30,15 +30,21 @@ class SteadyClock:
         """Begin at what the machine's clock says now."""
         self._wall, self._steady = wall_us, steady_us
         self._offset = wall_us() - steady_us()
+        self._ahead = 0
 
     def now_us(self) -> int:
         """Return the time."""
         return self._steady() + self._offset
 
     def drift_us(self) -> int:
-        """Say how far the machine's clock is ahead of this one; negative when it is behind."""
-        return self._wall() - self.now_us()
+        """Say how far the machine's clock is ahead of where it was accepted; negative when it is behind."""
+        return self._wall() + self._ahead - self.now_us()
 
     def follow(self) -> None:
-        """Take over what the machine's clock says now."""
+        """Take over the step the machine's clock has made."""
         self._offset += self.drift_us()
+
+    def accept(self, at_least_us: int) -> None:
+        """Take over what the machine's clock says now, or count on from `at_least_us` where that is later."""
+        self._ahead = max(0, at_least_us - self._wall())
+        self.follow()

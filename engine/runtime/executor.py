@@ -7,13 +7,13 @@ the fence is watched. What cannot be reported is reported again until the engine
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from engine.core.vocabulary.actions import RunnerKind
 from engine.core.vocabulary.chain import digest_of
@@ -47,11 +47,34 @@ _PAUSE_S: Final = (0.05, 2.0)
 _OVERTIME_S: Final = 5.0
 
 
+# A sign may take six bytes on the wire, and a result has two texts.
+_LONGEST_TEXT: Final = wire.MOST_BYTES // 16
+
+_Came = tuple[EffectStatus, Result]
+
+
 class _Active(Struct):
     leased: wire.LeasedEffect
     work: "asyncio.Task[None]"
+    good_until: float = 0.0
+    """Until when the lease surely is ours, by the steady clock."""
     ended_by: str = ""
-    """`stop` or `lease` once it was cancelled from outside."""
+    """`stop` or `lease` once it was cancelled from outside, `over` once there is nothing left to cancel."""
+
+
+class _LeaseWatch:
+    """A watch that also sees to it that nothing begins on a lease that may be another's by now."""
+
+    def __init__(self, watch: Watch, active: _Active) -> None:
+        self._watch, self._active = watch, active
+        self.process, self.container = watch.process, watch.container
+
+    @contextmanager
+    def starting(self) -> Iterator[None]:
+        with self._watch.starting():
+            if monotonic() > self._active.good_until:
+                raise Stopped("its lease ran out before it began", cure="whoever has it now sees to it")
+            yield
 
 
 class Executor:
@@ -87,6 +110,10 @@ class Executor:
         try:
             while not self._draining.is_set():
                 await self._lease_some()
+                for helper in helpers:
+                    if helper.done():
+                        # Without them leases run out, or a stop is not seen: better no worker than that one.
+                        helper.result()
             while self._active:
                 await asyncio.wait([active.work for active in self._active.values()])
         finally:
@@ -107,7 +134,10 @@ class Executor:
         try:
             request = wire.Lease(worker=self._worker, most=free, wait_s=_LEASE_WAIT_S)
             leased = await self._client.get(wire.Leased, request, timeout_s=_LEASE_WAIT_S + 10)
-        except (Unreachable, StorageError):
+        except WatchkeeperError as refused:
+            # Whatever is wrong over there, what is under way here goes on.
+            if not isinstance(refused, Unreachable | StorageError):
+                _log.warning("nothing could be leased: %s", refused)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._draining.wait(), _PAUSE_S[0] * 4)
             return
@@ -120,35 +150,50 @@ class Executor:
             work.add_done_callback(self._over)
 
     def _over(self, work: "asyncio.Task[None]") -> None:
-        self._active.pop(EffectId(work.get_name()), None)
+        # What was given back may have been leased again already, and then has another's work.
+        active = self._active.get(EffectId(work.get_name()))
+        if active is not None and active.work is work:
+            del self._active[active.leased.task.effect_id]
         if not work.cancelled() and (bug := work.exception()) is not None:
             _log.error("%s was not reported: its lease runs out", work.get_name(), exc_info=bug)
 
     async def _perform(self, effect: wire.LeasedEffect) -> None:
-        task = effect.task
+        task, active = effect.task, self._active[effect.task.effect_id]
         if digest_of(effect.action.name, encode(effect.args)) != effect.digest:
-            await self._report(task, "refused", _failure("its arguments are not those that were decided on"))
-            return
-        began = perf_counter()
+            came: _Came | None = ("refused", _failure("its arguments are not those that were decided on"))
+        else:
+            came = await self._begin(effect, active)
+        # From here on a cancellation would only lose what is to be told.
+        active.ended_by = active.ended_by or "over"
+        if came is None:
+            await self._give_back(task)
+        else:
+            await self._report(task, *came)
+
+    async def _begin(self, effect: wire.LeasedEffect, active: _Active) -> "_Came | None":
+        """Begin it and say what came of it; `None` when nothing was touched, so that it may wait again."""
+        task, began, may_have_begun = effect.task, perf_counter(), False
+        came: _Came | None = None
         try:
             with self._watching(task) as watch:
+                # Half: it may have run for a while, and from here on it is renewed every third.
+                active.good_until = monotonic() + self._lease_s / 2
                 await self._client.ask(wire.Start(effect_id=task.effect_id, token=task.token))
-                status, result = await self._run(effect, watch)
-        except LeaseLost:
-            return
-        except (Stopped, Unreachable, StorageError):
-            # Nothing was touched: it waits again, behind the stop or until the engine or the disk is back.
-            await self._give_back(task)
-            return
+                may_have_begun = True
+                came = await self._run(effect, _LeaseWatch(watch, active))
+        except WatchkeeperError as refused:
+            # Behind a stop, or until the engine or the disk is back. Once it is over, only its record stayed.
+            if came is not None:
+                _log.warning("the record of %s stays: %s", task.effect_id, refused)
         except asyncio.CancelledError:
-            active = self._active.get(task.effect_id)
-            if active is None or active.ended_by != "stop":
+            if active.ended_by != "stop":
                 raise
-            why = "ended by the kill switch while it was under way; how far it got is not known"
-            status, result = "stopped", _failure(why, perf_counter() - began)
             # The cancellation has done its work; the report must still get through.
             asyncio.current_task().uncancel()  # type: ignore[union-attr]  # this runs as a task
-        await self._report(task, status, result)
+            if may_have_begun:
+                why = "ended by the kill switch while it was under way; how far it got is not known"
+                came = "stopped", _failure(why, perf_counter() - began)
+        return came
 
     async def _run(self, effect: wire.LeasedEffect, watch: Watch) -> tuple[EffectStatus, Result]:
         task, action, run = effect.task, effect.action, effect.action.run
@@ -189,7 +234,7 @@ class Executor:
 
     async def _report(self, task: Task, status: EffectStatus, result: Result) -> None:
         """Tell the engine how it ended, until the engine has it on disk."""
-        request = wire.End(effect_id=task.effect_id, token=task.token, status=status, result=result)
+        request = wire.End(effect_id=task.effect_id, token=task.token, status=status, result=_fitting(result))
         pause = _PAUSE_S[0]
         while True:
             try:
@@ -217,11 +262,16 @@ class Executor:
             if not tokens:
                 continue
             with suppress(WatchkeeperError):
+                good_until = monotonic() + self._lease_s
                 renewed = await self._client.get(
                     wire.Renewed, wire.Renew(worker=self._worker, tokens=tokens), timeout_s=self._lease_s
                 )
                 for effect_id in renewed.lost:
                     self._end(effect_id, tokens[effect_id], "lease")
+                for effect_id in tokens.keys() - set(renewed.lost):
+                    active = self._active.get(effect_id)
+                    if active is not None and active.leased.task.token == tokens[effect_id]:
+                        active.good_until = good_until
 
     async def _watch_fence(self) -> None:
         while True:
@@ -258,6 +308,17 @@ async def _asked_for(runner: Runner, task: Task, job: Job) -> Result:
             return await runner.undo(job, task.of, force=task.force)
         case "preview":
             return await runner.preview(job)
+
+
+def _fitting(result: Result) -> Result:
+    """Cut what would not fit one line to the engine: it would take the whole connection along, every time."""
+    if len(result.output) <= _LONGEST_TEXT and len(result.error) <= _LONGEST_TEXT:
+        return result
+    return structs.replace(result, output=_cut(result.output), error=_cut(result.error))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}\n(cut: {len(text):,} characters)"
 
 
 def _failure(error: str, took_s: float = 0.0) -> Result:

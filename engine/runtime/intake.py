@@ -1,18 +1,22 @@
 """Intake: where facts of many askers become one group in the journal, and what a full disk does to that."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from engine.core.decide import Decisions
 from engine.core.policy import Policy
 from engine.core.state import State
 from engine.core.vocabulary.chain import Record
 from engine.core.vocabulary.facts import Fact, TroubleFound, TroubleGone
+from engine.core.vocabulary.ids import EffectId
 from engine.errors import ChainBroken, StorageError, WatchkeeperError
-from engine.ports import Durability, Journal, Task
+from engine.ports import Durability, Finished, Journal, Task
 from engine.runtime.loop import Loop
+
+_log = logging.getLogger(__name__)
 
 JOURNAL_TROUBLE = "journal"
 
@@ -80,6 +84,9 @@ class Intake:
         """
         if self.failure is not None:
             raise _again(self.failure)
+        # Stops and restores are stamped by other clocks. A time that is still to come would become the
+        # journal's, and every window would stand still until then.
+        fact = structs.replace(fact, at_us=min(fact.at_us, self._now_us()))
         running = asyncio.get_running_loop()
         waiting = _Waiting(key, fact, durability is Durability.SYNCED, running.create_future())
         if not self._waiting:
@@ -91,6 +98,10 @@ class Intake:
         """Put a task into the table that follows from no fact. Raises `StorageError`."""
         self._journal.append([], tasks=[task])
 
+    def dequeue(self, effect_id: EffectId) -> None:
+        """Take such a task out again. Raises `StorageError`."""
+        self._journal.append([], tasks=[Finished(effect_id=effect_id)])
+
     def _commit(self) -> None:
         group, self._waiting = self._waiting, []
         offered: list[tuple[_Waiting, Decisions, int]] = []
@@ -101,6 +112,11 @@ class Intake:
             except WatchkeeperError as refused:
                 _fail(one.answer, refused)
                 continue
+            except Exception as bug:  # noqa: BLE001 - whoever asked gets an answer, and people are told
+                # State may be half changed. All of the group is dropped, and state restored from the journal.
+                _log.exception("deciding on %s failed", one.key or type(one.fact).__name__)
+                self._give_up(StorageError(f"the engine failed with {type(bug).__name__}"), group)
+                return
             offered.append((one, decisions, self._loop.pending - before))
             before = self._loop.pending
         synced = any(one.synced for one, _, _ in offered)
@@ -108,9 +124,7 @@ class Intake:
             records = self._loop.commit(Durability.SYNCED if synced else Durability.RELAXED)
         except WatchkeeperError as failure:
             # State is ahead of the journal now. Nothing may be decided on it until it is restored.
-            self.failure = failure
-            for one, _, _ in offered:
-                _fail(one.answer, _again(failure))
+            self._give_up(failure, [one for one, _, _ in offered])
             return
         place = 0
         for one, decisions, made in offered:
@@ -118,6 +132,11 @@ class Intake:
             if not one.answer.done():
                 one.answer.set_result(Taken(decisions=decisions, seq=records[place - 1].seq if made else 0))
         self._on_taken(records, [decisions for _, decisions, _ in offered])
+
+    def _give_up(self, failure: WatchkeeperError, group: list[_Waiting]) -> None:
+        self.failure = failure
+        for one in group:
+            _fail(one.answer, _again(failure))
 
     async def recover(self) -> bool:
         """Try to write again after a failure. Says whether it went well.

@@ -12,7 +12,7 @@ from typing import Final
 
 from engine.core.policy import Policy
 from engine.core.vocabulary.effects import EffectStatus, Result
-from engine.core.vocabulary.facts import EffectEnded, EffectStarted, Scope
+from engine.core.vocabulary.facts import EffectEnded, EffectStarted, Scope, encode
 from engine.core.vocabulary.ids import EffectId
 from engine.core.vocabulary.units import SECOND_US, duration_text
 from engine.errors import InputError, LeaseLost, Stopped, WatchkeeperError
@@ -47,11 +47,34 @@ class Leases:
         self._lease_us, self._start_within_us = round(lease_s * SECOND_US), round(start_within_s * SECOND_US)
         self._end_leftovers = end_leftovers
         self._more: list[asyncio.Future[None]] = []
-        self._previews: dict[EffectId, asyncio.Future[Result]] = {}
-        # Workers that outlived a restart of the engine get a whole lease to come back.
-        self._reap_from_us = now_us() + self._lease_us
+        self._previews: dict[EffectId, list[asyncio.Future[Result]]] = {}
+        self._reap_from_us = 0
         self.draining = False
         """Whether no more effects are handed out."""
+        # Workers that outlived a restart of the engine get a whole lease to come back; whoever asked for a
+        # preview did not outlive it.
+        self.give_time()
+        with suppress(WatchkeeperError):
+            for task in intake.journal.tasks.all():
+                if task.kind == "preview":
+                    intake.dequeue(task.effect_id)
+
+    def give_time(self) -> None:
+        """Let everybody's lease run anew from now on.
+
+        For when it was not the workers that were silent: the engine was, or nothing could be written, or the
+        clock was set, and leases are counted by it.
+        """
+        self._reap_from_us = self._now_us() + self._lease_us
+        by_worker: dict[str, dict[EffectId, int]] = {}
+        # What cannot be written down now is covered by the time above, unless the clock was set back.
+        with suppress(WatchkeeperError):
+            tasks = self._intake.journal.tasks
+            for task in tasks.all():
+                if task.worker:
+                    by_worker.setdefault(task.worker, {})[task.effect_id] = task.token
+            for worker, tokens in by_worker.items():
+                tasks.renew(worker, tokens, until_us=self._reap_from_us)
 
     def wake(self) -> None:
         """Let workers that wait look again: there may be something for them."""
@@ -71,8 +94,12 @@ class Leases:
                 return wire.Leased(effects=tuple(effects))
             future: asyncio.Future[None] = running.create_future()
             self._more.append(future)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(future, left)
+            try:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(future, left)
+            finally:
+                with suppress(ValueError):
+                    self._more.remove(future)
 
     async def start(self, request: wire.Start) -> wire.Done:
         """Note on disk that an effect is about to begin. Raises `LeaseLost`, and `Stopped` behind a stop."""
@@ -81,6 +108,10 @@ class Leases:
             raise Stopped("effects wait until a trouble is over", cure="see `watchkeeper status`")
         if (stop := covering(self._fence.stops(), task)) is not None:
             raise Stopped(f"{stop.by} stopped {stop.scope}", cure="a captain may resume it")
+        # One that follows from a fact is in the fence a moment later only.
+        for told in self._intake.state.stops.by_scope.values():
+            if told.scope.covers(task.agent, task.capability, task.action):
+                raise Stopped(f"{told.by} stopped {told.scope}", cure="a captain may resume it")
         task = self._intake.journal.tasks.start(task.effect_id, request.token)
         if task.kind != "preview":
             fact = EffectStarted(
@@ -117,7 +148,8 @@ class Leases:
 
     async def preview(self, task: Task, wait_s: float) -> Result:
         """Have a worker say what an effect would do. Raises `InputError` when none did in time."""
-        future = self._previews[task.effect_id] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._previews.setdefault(task.effect_id, []).append(future)
         try:
             self._intake.enqueue(task)
             self.wake()
@@ -129,17 +161,25 @@ class Leases:
                 cure="see `watchkeeper status`: is a worker running, and is nothing stopped?",
             ) from None
         finally:
-            del self._previews[task.effect_id]
+            waiting = self._previews[task.effect_id]
+            waiting.remove(future)
+            if not waiting:
+                del self._previews[task.effect_id]
+                # Nobody asks any more. What cannot be taken out is done in vain, and harms nobody.
+                with suppress(WatchkeeperError):
+                    self._intake.dequeue(task.effect_id)
 
     async def reap(self) -> None:
         """Take back what silent workers hold, again and again, until cancelled."""
         running = asyncio.get_running_loop()
         while True:
-            asleep = running.time()
+            asleep, asleep_us = running.time(), self._now_us()
             await asyncio.sleep(_REAP_S)
-            if running.time() - asleep > _REAP_S + _STALL_S:
-                # It was this process that was silent: stopped, or starved. Workers get a lease to be heard.
-                self._reap_from_us = self._now_us() + self._lease_us
+            slept_s = max(running.time() - asleep, (self._now_us() - asleep_us) / SECOND_US)
+            if slept_s > _REAP_S + _STALL_S:
+                # It was this process that was silent: stopped, starved, or asleep with its machine, which
+                # only our own clock counts. Workers get a lease to be heard.
+                self.give_time()
             if self._intake.failure is not None or self._now_us() < self._reap_from_us:
                 continue
             # What cannot be journaled now is still expired at the next round.
@@ -149,6 +189,10 @@ class Leases:
 
     async def _take_back(self, task: Task) -> None:
         await self._end_leftovers(task.effect_id)
+        now = self._intake.journal.tasks.find(task.effect_id)
+        if now is None or now.token != task.token or now.lease_until_us > self._now_us():
+            # It was heard after all while that took its time.
+            return
         if not task.started or (task.idempotent and task.attempts < _MOST_ATTEMPTS):
             self._intake.journal.tasks.requeue(task.effect_id)
             self.wake()
@@ -170,19 +214,27 @@ class Leases:
         claimed = tasks.claim(
             worker, now_us=now_us, lease_us=self._lease_us, most=most, passed_over=self._passed_over()
         )
-        effects = []
+        effects: list[wire.LeasedEffect] = []
+        room = wire.MOST_BYTES // 2
         for task in claimed:
             refusal = self._too_late(task, now_us)
             action = self._policy.actions.get(task.action)
             if refusal is None and (action is None or action.run is None):
                 refusal = f"the registry no longer says how to perform {task.action}"
             if refusal is not None or action is None:
+                # Of what a worker took along with it nobody can say that nothing was touched.
+                status: EffectStatus = "refused" if task.attempts == 1 else "unknown"
                 await self._end(
-                    task, "refused", Result(success=False, error=refusal or "", execution_time_s=0.0)
+                    task, status, Result(success=False, error=refusal or "", execution_time_s=0.0)
                 )
                 continue
             verdict = verdict_of(self._intake.journal, task.decision_id)
             proposal = proposal_of(self._intake.journal, verdict)
+            room -= len(encode(proposal.args))
+            if effects and room < 0:
+                # One line has to hold them all: a longer one would never arrive.
+                tasks.give_back(task.effect_id, task.token)
+                continue
             effects.append(
                 wire.LeasedEffect(task=task, action=action, args=proposal.args, digest=verdict.digest)
             )
@@ -228,6 +280,6 @@ class Leases:
         # A preview decides nothing, so it may wait for the next sync of the disk.
         durability = Durability.RELAXED if task.kind == "preview" else Durability.SYNCED
         await self._intake.take(f"preview:{task.effect_id}", fact, durability=durability)
-        waiting = self._previews.get(task.effect_id)
-        if waiting is not None and not waiting.done():
-            waiting.set_result(result)
+        for waiting in self._previews.get(task.effect_id, ()):
+            if not waiting.done():
+                waiting.set_result(result)

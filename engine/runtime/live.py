@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from engine.core.decide import Decisions
 from engine.core.policy import Policy
@@ -14,7 +14,7 @@ from engine.core.vocabulary import facts as f
 from engine.core.vocabulary.chain import Record
 from engine.core.vocabulary.effects import AskPeople
 from engine.core.vocabulary.ids import AgentId, EffectId, decision_id, undo_id
-from engine.core.vocabulary.units import MINUTE_US
+from engine.core.vocabulary.units import MINUTE_US, SECOND_US
 from engine.errors import Forbidden, InputError
 from engine.ports import Announcer, Durability, Fence, Journal
 from engine.runtime import wire
@@ -22,10 +22,20 @@ from engine.runtime.clock import SteadyClock
 from engine.runtime.intake import Intake
 from engine.runtime.leases import Leases
 from engine.runtime.loop import fact_of
-from engine.runtime.outbox import decision_behind, effect_status, preview_of, status_of, verdict_of
+from engine.runtime.outbox import (
+    decision_behind,
+    done_undo,
+    effect_status,
+    preview_of,
+    status_of,
+    verdict_of,
+)
 from engine.runtime.stops import StopKeeper
 
 CLOCK_TROUBLE: Final = "clock"
+_MOST_NAMED: Final = 5
+_NOTICED_US: Final = SECOND_US // 10
+"""Smaller steps shorten no lease by enough to matter, and may come every second."""
 
 
 class SavedSnapshot(Struct, frozen=True, kw_only=True):
@@ -77,6 +87,7 @@ class Live:
         )
         self._started_us = parts.clock.now_us()
         self._beats: dict[AgentId, int] = {}
+        self._undoing, self._saving = asyncio.Lock(), asyncio.Lock()
         self._answers: dict[type[wire.Request], Callable[[Any], Awaitable[wire.AnyAnswer]]] = {
             wire.Propose: self.propose,
             wire.Lease: self.leases.lease,
@@ -100,7 +111,18 @@ class Live:
             wire.GetStatus: self.status,
         }
 
+        self._tell_again()
+
     # ------------------------------------------------------------ facts in, news out
+
+    def _tell_again(self) -> None:
+        """Tell people what waits for them: who died right after journaling it may have told nobody."""
+        now_us = self.clock.now_us()
+        holds = self.intake.state.holds.by_id.items()
+        waiting = [each for each, hold in holds if hold.until_us > now_us and not hold.shadowed]
+        if waiting:
+            most = ", ".join(waiting[-_MOST_NAMED:])
+            self._parts.announcer.announce("waiting", f"{len(waiting)} decisions wait for people: {most}")
 
     def subscribe(self, hear: Callable[[wire.Happened], None]) -> Callable[[], None]:
         """Have every record told from now on; returns what ends it."""
@@ -205,8 +227,14 @@ class Live:
     async def undo(self, request: wire.RequestUndo) -> wire.Queued:
         """Have an effect taken back. One whose undo is under way already gets that one's id.
 
-        Raises `InputError` when there is nothing to take back, or it was taken back already.
+        What was undone and brought back since is undone by taking back what brought it back. Raises
+        `InputError` when there is nothing to take back, or it was taken back already.
         """
+        # One at a time: two who ask at once get the same undo.
+        async with self._undoing:
+            return await self._undo(request)
+
+    async def _undo(self, request: wire.RequestUndo) -> wire.Queued:
         journal, of = self.intake.journal, request.of
         verdict = verdict_of(journal, decision_behind(journal, of))
         status = effect_status(journal, of)
@@ -219,6 +247,8 @@ class Live:
             found = effect_status(journal, earlier)
             if found in {"queued", "running"}:
                 return wire.Queued(effect_id=earlier)
+            if found == "done" and (redo := done_undo(journal, earlier)) is not None:
+                return await self._undo(structs.replace(request, of=redo))
             if found == "done":
                 raise InputError(
                     f"it was undone already, in record {record.seq}",
@@ -261,12 +291,20 @@ class Live:
             known = ", ".join(open_now) or "none"
             raise InputError(f"no trouble {request.trouble!r} is open", cure=f"open troubles: {known}")
         if request.trouble == CLOCK_TROUBLE:
-            self.clock.follow()
+            before_us = self.clock.now_us()
+            # The journal's time never goes back, so neither does ours, whatever the new time is.
+            self.clock.accept(self.intake.state.now_us)
+            self.clock_moved(self.clock.now_us() - before_us)
         now_us = self.clock.now_us()
         fact = f.TroubleGone(at_us=now_us, trouble=request.trouble, by=request.by, detail=request.reason)
         await self.intake.take(f"trouble:{request.trouble}:{self.intake.journal.head().seq}:cleared", fact)
         self.leases.wake()
         return wire.Done()
+
+    def clock_moved(self, by_us: int) -> None:
+        """See to it that a step of the clock ends and lengthens no lease, for they go by it."""
+        if abs(by_us) > _NOTICED_US:
+            self.leases.give_time()
 
     async def tell(self, request: wire.Tell) -> wire.Done:
         """Journal what happened elsewhere in the product. Raises `InputError` for any other fact."""
@@ -277,7 +315,9 @@ class Live:
 
     async def save_snapshot(self, _request: wire.TakeSnapshot | None = None) -> wire.Saved:
         """Copy journal, configuration and workspace, beside the work that goes on."""
-        saved = await asyncio.to_thread(self._parts.save_snapshot)
+        # One at a time: a pile of them would leave no thread for a stop.
+        async with self._saving:
+            saved = await asyncio.to_thread(self._parts.save_snapshot)
         fact = f.SnapshotSaved(
             at_us=self.clock.now_us(),
             snapshot_id=saved.snapshot_id,
@@ -327,8 +367,13 @@ class Live:
 
     async def answer(self, request: wire.AnyRequest) -> wire.AnyAnswer:
         """Do what a request asks. Raises any error of ours."""
+        if isinstance(request, _BY_CAPTAINS) and self.intake.failure is None:
+            await self.see(wire.SeePerson(person=request.by, role="captain"))
         return await self._answers[type(request)](request)
 
+
+_BY_CAPTAINS: Final = (wire.LiftStop, wire.Promote, wire.Demote, wire.ClearTrouble)
+"""Only captains may ask for these, so whoever does is one, and is there."""
 
 _TOLD: Final = (
     f.ProcessEnded, f.SnapshotSaved, f.SnapshotRestored, f.EpisodeClosed, f.MessageObserved, f.MetricObserved

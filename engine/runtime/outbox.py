@@ -16,7 +16,7 @@ from engine.core.vocabulary.facts import (
     VerdictReached,
     decode,
 )
-from engine.core.vocabulary.ids import AgentId, CapabilityId, DecisionId, EffectId
+from engine.core.vocabulary.ids import AgentId, CapabilityId, DecisionId, EffectId, undo_id
 from engine.core.vocabulary.proposals import Proposal
 from engine.core.vocabulary.verdicts import Verdict
 from engine.core.work.endings import ENGINE
@@ -148,9 +148,20 @@ def effect_status(journal: JournalReader, effect_id: EffectId) -> DecisionStatus
     # The task first: it leaves the table in the transaction that journals its end, never before.
     task = journal.tasks.find(effect_id)
     if task is not None:
-        return "running" if task.started else "queued"
+        # What a dead worker had begun keeps the mark until it is leased again.
+        return "running" if task.started and task.worker else "queued"
     end = ended(journal, effect_id)
     return end.status if end is not None else None
+
+
+def done_undo(journal: JournalReader, of: EffectId) -> EffectId | None:
+    """Return the undo that took an effect back; `None` when none did."""
+    nth = 1
+    while journal.find(f"undo:{undo_id(of, nth)}") is not None:
+        if effect_status(journal, undo_id(of, nth)) == "done":
+            return undo_id(of, nth)
+        nth += 1
+    return None
 
 
 def _fact(journal: JournalReader, key: str) -> Fact | None:

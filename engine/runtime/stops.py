@@ -6,6 +6,7 @@ Only a captain's word in the journal takes one down again.
 
 import asyncio
 from collections.abc import Callable
+from typing import Final
 
 from engine.core.vocabulary.facts import KillSwitchCleared, KillSwitchSet, Scope
 from engine.core.vocabulary.ids import PersonId
@@ -13,6 +14,9 @@ from engine.errors import InputError
 from engine.ports import Announcer, Fence, Stop
 from engine.runtime import wire
 from engine.runtime.intake import Intake
+
+# A file nobody can read stands as a stop of everything, and never under the name it has.
+_MOST_TRIES: Final = 3
 
 
 class StopKeeper:
@@ -35,8 +39,12 @@ class StopKeeper:
     async def set(self, request: wire.SetStop) -> wire.Done:
         """Put a stop up, durably, and journal it."""
         stop = Stop(scope=request.scope, by=request.by, reason=request.reason, at_us=self._now_us())
-        await asyncio.to_thread(self._fence.set, stop)
-        await self.mirror()
+        for _ in range(_MOST_TRIES):
+            await asyncio.to_thread(self._fence.set, stop)
+            await self.mirror()
+            # The same stop may just have been lifted: whoever stops at that moment means it.
+            if stop.scope in {one.scope for one in self._fence.stops()}:
+                break
         return wire.Done()
 
     async def lift(self, request: wire.LiftStop) -> wire.Done:

@@ -81,6 +81,8 @@ class Watch:
         if not await intake.recover():
             return False
         self._announced_failure = False
+        # Nobody could renew a lease meanwhile.
+        self._live.leases.give_time()
         self._announcer.announce("trouble", "the journal can be written again; work goes on", urgent=True)
         self._live.leases.wake()
         return True
@@ -91,11 +93,18 @@ class Watch:
             way = "ahead of" if drift_us > 0 else "behind"
             by = duration_text(abs(drift_us) // SECOND_US)
             await self._found(CLOCK_TROUBLE, f"the machine's clock is {by} {way} the steady one")
+        elif (behind_us := self._live.intake.state.now_us - self._live.clock.now_us()) > self._slack_us:
+            # It was set back while no engine ran. Every window would stand still until it is there again.
+            by = duration_text(behind_us // SECOND_US)
+            await self._found(
+                CLOCK_TROUBLE, f"the machine's clock is {by} behind the journal's newest record"
+            )
         else:
             await self._gone(CLOCK_TROUBLE)
             if drift_us > 0:
                 # Small steps, as time servers make them, are taken over. None of them empties a window.
                 self._live.clock.follow()
+                self._live.clock_moved(drift_us)
 
     async def _disk(self) -> None:
         free = self._free_bytes(self._home)

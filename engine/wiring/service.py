@@ -169,9 +169,9 @@ async def _engine(service: Service, policy: Policy, version: str) -> None:
     layout, settings, announcer = service.layout, service.settings, service.announcements
     undo = FolderUndoLog(layout.undo)
 
-    async def end_leftovers(_effect_id: EffectId) -> None:
+    async def end_leftovers(effect_id: EffectId) -> None:
         # All that dead workers left at once: finding it reads every process of the machine anyway.
-        await asyncio.to_thread(end_left_behind, layout.home)
+        await asyncio.to_thread(end_left_behind, layout.home, effect_id)
 
     live = Live(
         Parts(

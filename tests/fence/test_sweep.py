@@ -15,6 +15,7 @@ from engine.adapters.linux_processes import environment, look
 from engine.adapters.marks import container_marks
 from engine.adapters.sweep import end_all, end_left_behind
 from engine.core.vocabulary.facts import Scope
+from engine.core.vocabulary.ids import EffectId
 from tests.docker_engine import docker_engine
 from tests.fence.stopping import AGENT, Hands, children_written, gone, running, stop, until
 
@@ -194,6 +195,18 @@ def test_what_a_dead_worker_leaves_is_ended_and_forgotten(home, hands):
         assert gone(left)
         assert not gone(kept)
         assert [record.effect_id for record in InFlight(home / "inflight").all()] == ["d_2"]
+
+
+def test_what_a_worker_that_stands_still_left_running_is_ended_and_the_worker_is_not(home, hands):
+    _, left = hands.perform("d_1")
+    _, other = hands.perform("d_2")
+    hands.worker.send_signal(signal.SIGSTOP)
+    swept = end_left_behind(home, EffectId("d_1"))
+    assert (swept.processes, swept.workers, swept.alive) == (1, (), ())
+    assert gone(left)
+    assert not gone(other)
+    assert not gone(hands.worker.pid)
+    assert [record.effect_id for record in InFlight(home / "inflight").all()] == ["d_1", "d_2"]
 
 
 def test_two_sweeps_at_once_both_end_well(home, hands):
