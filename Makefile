@@ -2,7 +2,8 @@
 # Needs: make, python3 (3.11 to 3.13, with its venv module) and, the first time, the package index.
 
 PYTHON  ?= python3
-WORKERS ?= 2
+# More than there are cores on a small machine: many tests wait for processes, disks and clocks.
+WORKERS ?= 3
 BIN     := .venv/bin
 
 # Branch coverage floors, in per cent: the decision core, and everything else.
