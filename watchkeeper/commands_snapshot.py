@@ -1,9 +1,9 @@
 """`watchkeeper snapshot`: copies of journal, configuration and workspace, and bringing them back."""
 
+import asyncio
 import contextlib
 import getpass
 import shutil
-import socket
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,11 +21,13 @@ from engine.adapters.snapshot_store import SnapshotStore
 from engine.adapters.yaml_files import read_yaml
 from engine.core.vocabulary.facts import SnapshotRestored
 from engine.core.vocabulary.units import time_text
-from engine.errors import EffectRefused, InputError
+from engine.errors import EffectRefused, InputError, Unreachable, WatchkeeperError
+from engine.runtime.client import ask_once
 from engine.runtime.layout import Layout
-from engine.runtime.wire import Asked, Done, Tell, decode_answered, encode_line
+from engine.runtime.sockets import connected
+from engine.runtime.wire import Done, Tell
 from engine.settings.service import ServiceFile
-from engine.wiring import SHIPPED_POLICY
+from engine.wiring import config_folder
 from simulator.plain import count_text, printable
 from watchkeeper.home import CONFIG_VARIABLE, home
 
@@ -57,7 +59,7 @@ def snapshot() -> None:
 def create(config: Path | None, workspace: Path | None, exclude: tuple[str, ...]) -> None:
     """Take a snapshot now, and let the oldest go as watchkeeper.yaml says."""
     layout = Layout(home())
-    config = config or _default_config(layout)
+    config = config_folder(layout.home, config)
     service = read_yaml(config / "watchkeeper.yaml").checked(ServiceFile)
     workspace = workspace or layout.home / (service.workspace.path or layout.workspace.name)
     roots = {"config": config} | ({"workspace": workspace} if workspace.exists() else {})
@@ -145,11 +147,6 @@ def _store(layout: Layout) -> SnapshotStore:
     return SnapshotStore(layout.snapshots)
 
 
-def _default_config(layout: Layout) -> Path:
-    own = layout.home / "config"
-    return own if own.is_dir() else SHIPPED_POLICY.parent
-
-
 def _chosen(info: SnapshotInfo, parts: Sequence[str]) -> tuple[str, ...]:
     """Return these parts, each once. Raises `InputError` for one that the snapshot has not."""
     for part in parts:
@@ -163,9 +160,7 @@ def _require_quiet(layout: Layout, targets: Mapping[str, Path]) -> None:
     if "workspace" not in targets or not layout.inflight.is_dir():
         return
     running = sum(1 for _ in layout.inflight.iterdir())
-    line = _connected(layout) if running else None
-    if line is not None:
-        line.close()
+    if running and _engine_listens(layout):
         raise EffectRefused(
             f"under way in the workspace: {count_text(running, 'effects')}",
             place=str(layout.inflight),
@@ -240,29 +235,19 @@ def _announce(layout: Layout, done: Restored, now_us: int) -> None:
 
 def _told(layout: Layout, note: restore_notes.RestoreNote) -> bool:
     """Tell a running engine; `False` when none answers that it has it on disk."""
-    line = _connected(layout)
-    if line is None:
-        return False
-    with (
-        contextlib.suppress(OSError, msgspec.DecodeError),
-        contextlib.closing(line),
-        line.makefile("rwb") as talk,
-    ):
-        talk.write(encode_line(Asked(1, Tell(key=note.key, fact=note.fact))) + b"\n")
-        talk.flush()
-        return isinstance(decode_answered(talk.readline()).answer, Done)
+    tell = Tell(key=note.key, fact=note.fact)
+    with contextlib.suppress(WatchkeeperError):
+        return isinstance(asyncio.run(ask_once(layout.socket, tell, timeout_s=_ANSWER_S)), Done)
     return False
 
 
-def _connected(layout: Layout) -> socket.socket | None:
-    line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    line.settimeout(_ANSWER_S)
+def _engine_listens(layout: Layout) -> bool:
+    """Whether an engine is there, be it too busy to answer."""
     try:
-        line.connect(str(layout.socket))
-    except OSError:
-        line.close()
-        return None
-    return line
+        asyncio.run(connected(layout.socket)).close()
+    except Unreachable:
+        return False
+    return True
 
 
 def _warn(info: SnapshotInfo) -> None:

@@ -181,7 +181,18 @@ def _scope_parts(text: str) -> tuple[Literal["all", "agent", "capability", "acti
     return kind, name  # type: ignore[return-value]  # the pattern of the field lets these four through
 
 
-class KillBody(Body):
+class _ScopedBody(Body):
+    """Something about everything or a part."""
+
+    scope: str = "all"
+
+    @property
+    def parsed(self) -> Scope:
+        """The scope in the words of the core."""
+        return Scope(*_scope_parts(self.scope))
+
+
+class KillBody(_ScopedBody):
     """A stop of everything or of a part."""
 
     model_config = ConfigDict(
@@ -195,13 +206,8 @@ class KillBody(Body):
     ] = "all"
     reason: Annotated[str, Field(max_length=2_000)] = ""
 
-    @property
-    def parsed(self) -> Scope:
-        """The scope in the words of the core."""
-        return Scope(*_scope_parts(self.scope))
 
-
-class ResumeBody(Body):
+class ResumeBody(_ScopedBody):
     """The lifting of one stop."""
 
     model_config = ConfigDict(
@@ -214,11 +220,6 @@ class ResumeBody(Body):
         AfterValidator(_scope),
     ] = "all"
     reason: Reason
-
-    @property
-    def parsed(self) -> Scope:
-        """The scope in the words of the core."""
-        return Scope(*_scope_parts(self.scope))
 
 
 class ReasonBody(Body):

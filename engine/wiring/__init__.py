@@ -5,7 +5,8 @@ from engine.wiring.policies import (
     SHIPPED_POLICY,
     PolicySource,
     build_policy,
+    config_folder,
     read_policy,
 )
 
-__all__ = ["SHIPPED_CONFIG", "SHIPPED_POLICY", "PolicySource", "build_policy", "read_policy"]
+__all__ = ["SHIPPED_CONFIG", "SHIPPED_POLICY", "PolicySource", "build_policy", "config_folder", "read_policy"]

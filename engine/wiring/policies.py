@@ -37,6 +37,12 @@ SHIPPED_CONFIG = Path(__file__).resolve().parents[2] / "config"
 SHIPPED_POLICY = SHIPPED_CONFIG / "policies"
 
 
+def config_folder(home: Path, chosen: Path | None = None) -> Path:
+    """Return the folder in force: the one chosen, else the state folder's own, else the shipped one."""
+    own = home / "config"
+    return chosen or (own if own.is_dir() else SHIPPED_CONFIG)
+
+
 class PolicySource(msgspec.Struct, frozen=True):
     """A policy folder that was read and checked, but not compiled: it can travel to another process."""
 

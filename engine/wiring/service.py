@@ -44,7 +44,7 @@ from engine.runtime.server import EngineServer
 from engine.runtime.timers import Timers
 from engine.runtime.watch import Watch
 from engine.settings.service import ServiceFile
-from engine.wiring.policies import SHIPPED_CONFIG, build_policy, read_policy
+from engine.wiring.policies import SHIPPED_CONFIG, build_policy, config_folder, read_policy
 
 _MIB = 1 << 20
 _SERVICE_FILE = "watchkeeper.yaml"
@@ -80,8 +80,7 @@ def open_service(home: Path, config: Path | None = None) -> Service:
     Raises `InputError` naming the file, the line and the cure.
     """
     layout = Layout(home.resolve())
-    own = layout.home / "config"
-    chosen = config or (own if own.is_dir() else SHIPPED_CONFIG)
+    chosen = config_folder(layout.home, config)
     path = chosen / _SERVICE_FILE
     if not path.exists():
         raise InputError(
