@@ -21,6 +21,7 @@ from engine.core.vocabulary.ids import (
     capability_name,
 )
 from engine.core.vocabulary.proposals import Proposal
+from engine.core.vocabulary.rollouts import Evidence, RolloutSettings, Stage
 from engine.core.vocabulary.verdicts import Verdict
 
 Measured = Literal["cost_usd", "files", "api_calls"]
@@ -106,6 +107,7 @@ class PolicyAdopted(Fact, tag="policy_adopted", frozen=True, kw_only=True):
     """How long a held decision stays open."""
     episode_idle_us: int
     """How long an episode may be silent before what was said in it is forgotten."""
+    rollouts: RolloutSettings = RolloutSettings()
 
 
 class ProposalReceived(Fact, tag="proposal_received", frozen=True, kw_only=True):
@@ -171,7 +173,7 @@ class KillSwitchCleared(Fact, tag="kill_switch_cleared", frozen=True, kw_only=Tr
 
 
 class CapabilityPromoted(Fact, tag="capability_promoted", frozen=True, kw_only=True):
-    """A version of a capability became live: from now on its allowed actions are executed."""
+    """A version of a capability was live in the system a history comes from. A live engine asks for evidence."""
 
     capability: CapabilityId
     by: str
@@ -184,6 +186,90 @@ class CapabilityDemoted(Fact, tag="capability_demoted", frozen=True, kw_only=Tru
     capability: CapabilityName
     by: str
     reason: str = ""
+
+
+class CapabilityReplayed(Fact, tag="capability_replayed", frozen=True, kw_only=True):
+    """A recorded history was replayed, and this is what one version would have done in it."""
+
+    capability: CapabilityId
+    recording: Digest
+    """What was replayed: the hash of its content."""
+    journal_hash: Digest
+    """What the replay came to; whoever repeats it gets the same."""
+    policy_hash: Digest
+    decisions: int
+    """How many proposals of this version were decided."""
+    allowed: int
+    failed: int
+    """Of those allowed, how many ended badly."""
+    unsafe: int
+    """Of those allowed, how many somebody had labelled as harmful."""
+    from_us: int
+    until_us: int
+    """The first and the last recorded time."""
+    by: str
+
+
+class IncumbentActed(Fact, tag="incumbent_acted", frozen=True, kw_only=True):
+    """Whoever handles an episode now, people or a program that is not governed, did something in it."""
+
+    episode: EpisodeId
+    capability: CapabilityName
+    """The capability that candidates for this work belong to."""
+    action: ActionName
+    args: dict[str, Any] = {}
+    ok: bool
+    """Whether it went well."""
+    by: str
+
+
+class PromotionAsked(Fact, tag="promotion_asked", frozen=True, kw_only=True):
+    """A person asked for the next step of a rollout."""
+
+    capability: CapabilityId
+    by: PersonId
+    reason: str = ""
+
+
+class RolloutAborted(Fact, tag="rollout_aborted", frozen=True, kw_only=True):
+    """A person took a capability's authority away: its candidate's, or else that of the version that is live."""
+
+    capability: CapabilityName
+    by: PersonId
+    reason: str = ""
+
+
+class StageChanged(Fact, tag="stage_changed", frozen=True, kw_only=True):
+    """A version went a step up, on evidence, or was rolled back."""
+
+    capability: CapabilityId
+    was: Stage
+    now: Stage
+    by: str
+    """Who asked; `engine` when nobody had to."""
+    reason: str
+    evidence: Evidence
+
+
+class PromotionRefused(Fact, tag="promotion_refused", frozen=True, kw_only=True):
+    """A step was asked for that the evidence does not carry yet."""
+
+    capability: CapabilityId
+    stage: Stage
+    by: PersonId
+    reason: str
+    """What is missing, in a sentence."""
+    evidence: Evidence
+    likely_us: int | None
+    """When it may be there if things go on as they did; `None` when nobody can say."""
+
+
+class PromotionReady(Fact, tag="promotion_ready", frozen=True, kw_only=True):
+    """The evidence for the next step is there; it waits for a captain's word."""
+
+    capability: CapabilityId
+    stage: Stage
+    evidence: Evidence
 
 
 class RolloutPaused(Fact, tag="rollout_paused", frozen=True, kw_only=True):
@@ -329,6 +415,13 @@ AnyFact = (
     | KillSwitchCleared
     | CapabilityPromoted
     | CapabilityDemoted
+    | CapabilityReplayed
+    | IncumbentActed
+    | PromotionAsked
+    | RolloutAborted
+    | StageChanged
+    | PromotionRefused
+    | PromotionReady
     | RolloutPaused
     | RolloutResumed
     | SnapshotTaken
@@ -344,7 +437,9 @@ AnyFact = (
     | SnapshotRestored
 )
 
-OWN_FACTS: Final = (PolicyAdopted, VerdictReached, SnapshotTaken)
+OWN_FACTS: Final = (
+    PolicyAdopted, VerdictReached, SnapshotTaken, StageChanged, PromotionRefused, PromotionReady
+)  # fmt: skip
 """Facts that only the engine may state: told by others, they would say what counts and what was decided."""
 
 FACT_TYPES: Final[dict[str, type[Fact]]] = {
