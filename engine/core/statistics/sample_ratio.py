@@ -1,0 +1,43 @@
+"""The sample ratio: evidence that episodes are not assigned at the share they should be.
+
+The null is P(canary | past) = share, the share at each assignment. The alternatives lie on both sides, so swapped
+arms, wrong labels, a leak from one arm into the other and a hash that is not uniform are all found. At a share of
+one half swapped arms have the right ratio: no count can see that, and none here claims to.
+See `mixture` for the formula and `onset` for how a fault that begins late is found.
+"""
+
+from functools import lru_cache
+from typing import Final
+
+from engine.core.statistics import mixture, onset
+
+ODDS: Final = (0.25, 0.7, 1.4, 4.0, 100.0)
+WEIGHTS: Final = (0.2, 0.2, 0.2, 0.2, 0.2)
+
+
+@lru_cache(maxsize=64)
+def _factors(share: float) -> mixture.Factors:
+    return mixture.odds_factors(share, ODDS)
+
+
+def begin() -> list[float]:
+    """Return the state before the first assignment."""
+    return onset.begin(len(ODDS))
+
+
+def see(values: list[float], in_canary: bool, share: float) -> None:
+    """Take one assignment in: the arm it fell to, and the canary's share at that time.
+
+    >>> values = begin()
+    >>> for _ in range(4):
+    ...     see(values, True, 0.01)
+    >>> e_value(values) > 1000
+    True
+    """
+    happened, did_not = _factors(share)
+    onset.multiply(values, happened if in_canary else did_not)
+
+
+def e_value(values: list[float]) -> float:
+    """Return the evidence that assignment is not what it should be."""
+    return onset.e_value(values, WEIGHTS)
