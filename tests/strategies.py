@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from engine.core.vocabulary import facts as f
 from engine.core.vocabulary.effects import Result
 from engine.core.vocabulary.proposals import Impact, Option, Proposal
+from engine.core.vocabulary.rollouts import Evidence, Requirement
 from engine.core.vocabulary.units import DAY_US, HOUR_US, MINUTE_US, SECOND_US
 from engine.core.vocabulary.verdicts import Wait
 from tests.builders import NOON_US, changed, shipped, verdict
@@ -170,6 +171,16 @@ def _kinds() -> dict[type[f.Fact], st.SearchStrategy[f.Fact]]:
     capabilities, names = st.sampled_from(CAPABILITIES), st.sampled_from(CAPABILITY_NAMES)
     effect_ids, kinds = st.integers(0, 9).map("d_{}".format), st.sampled_from(["perform", "undo", "preview"])
     troubles = st.sampled_from(["clock", "journal", "disk"])
+    stages = st.sampled_from(["shadow", "canary_1", "canary_10", "canary_50", "live", "rolled_back"])
+    evidence = st.builds(
+        Evidence,
+        since_us=st.integers(0, 10**15),
+        compared=st.integers(0, 99),
+        requirements=st.lists(
+            st.builds(Requirement, st.just("episodes"), st.floats(0, 9), st.integers(0, 9), st.booleans()),
+            max_size=2,
+        ).map(tuple),
+    )
     episodes, reasons = st.sampled_from(EPISODES), st.sampled_from(["freeze", "incident"])
     fields: dict[type[f.Fact], dict[str, st.SearchStrategy[Any]]] = {
         f.ProposalReceived: {"proposal": proposals},
@@ -193,6 +204,46 @@ def _kinds() -> dict[type[f.Fact], st.SearchStrategy[f.Fact]]:
         f.KillSwitchCleared: {"scope": scopes, "by": people},
         f.CapabilityPromoted: {"capability": capabilities, "by": people},
         f.CapabilityDemoted: {"capability": names, "by": people},
+        f.CapabilityReplayed: {
+            "capability": capabilities,
+            "recording": st.just("00"),
+            "journal_hash": st.just("01"),
+            "policy_hash": st.just("02"),
+            "decisions": st.sampled_from([0, 150, 5000]),
+            "allowed": st.just(100),
+            "failed": st.sampled_from([0, 1, 90]),
+            "unsafe": st.sampled_from([0, 0, 0, 1]),
+            "from_us": st.just(0),
+            "until_us": st.just(1),
+            "by": people,
+        },
+        f.IncumbentActed: {
+            "episode": episodes,
+            "capability": names,
+            "action": st.sampled_from(ACTIONS[:2]),
+            "args": st.dictionaries(st.sampled_from(["service", "n"]), st.integers(0, 3), max_size=2),
+            "ok": st.booleans(),
+            "by": people,
+        },
+        f.PromotionAsked: {"capability": capabilities, "by": people, "reason": texts},
+        f.RolloutAborted: {"capability": names, "by": people, "reason": texts},
+        f.StageChanged: {
+            "capability": capabilities,
+            "was": stages,
+            "now": stages,
+            "by": people,
+            "reason": texts,
+            "evidence": evidence,
+        },
+        f.PromotionRefused: {
+            "capability": capabilities,
+            "stage": stages,
+            "by": people,
+            "reason": texts,
+            "evidence": evidence,
+            "likely_us": st.none() | st.integers(0, 10**15),
+        },
+        f.PromotionReady: {"capability": capabilities, "stage": stages, "evidence": evidence},
         f.RolloutPaused: {"capability": names, "reason": reasons, "by": people},
         f.RolloutResumed: {"capability": names, "reason": reasons, "by": people},
         f.EffectStarted: {

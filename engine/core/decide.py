@@ -6,6 +6,7 @@ processes and still give the same bytes; together they are `decide`.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import ParamSpec
 
 from msgspec import UNSET, Struct
@@ -65,6 +66,8 @@ from engine.core.vocabulary.verdicts import (
     Word,
 )
 from engine.core.work import endings, presence
+from engine.core.work.rollout import steps
+from engine.core.work.rollout.assignment import standing, unit_of
 
 GATES = (
     kill_switch.GATE,
@@ -84,7 +87,7 @@ _FAILED = ".failed"
 _WORDS: dict[Ruling, Word] = {"allow": "allow", "escalate": "hold", "consensus": "hold", "deny": "deny"}
 
 
-FOLLOWED = (EffectEnded, UndoRequested, TimePassed)
+FOLLOWED = (EffectEnded, UndoRequested, *steps.WATCHED)
 """Facts beside proposals from which more facts may follow."""
 
 
@@ -98,6 +101,8 @@ class Claim(Struct, frozen=True, array_like=True, gc=False):
     capability: CapabilityId
     action: ActionName
     episode: EpisodeId
+    unit: str
+    """What a rollout assigns to an arm; empty when this cannot be assigned."""
     impact: Impact
     digest: Digest
     ruling: Ruling
@@ -133,9 +138,12 @@ def decide(policy: Policy, state: State, fact: Fact, known: Remembered = _NOTHIN
         return Decisions(*endings.after(policy.actions.get(fact.action), fact))
     if isinstance(fact, UndoRequested):
         return Decisions(effects=(endings.take_back(fact),))
+    following: tuple[Fact, ...] = ()
     if isinstance(fact, TimePassed) and "all" not in state.stops.by_scope:
-        return Decisions(presence.stop_when_alone(state.presence, policy.captain_unseen_us, fact.at_us))
-    return Decisions()
+        following = presence.stop_when_alone(state.presence, policy.captain_unseen_us, fact.at_us)
+    if isinstance(fact, steps.WATCHED):
+        following += steps.after(state.rollouts, fact, partial(kill_switch.covering, state.stops))
+    return Decisions(following)
 
 
 def assess(
@@ -202,6 +210,7 @@ def assess(
         proposal.capability,
         proposal.action,
         proposal.episode,
+        unit_of(policy.rollouts, proposal),
         impact,
         said.digest,
         ruling,
@@ -221,8 +230,11 @@ def settle(
     Returns the verdict, and every gate that does not simply allow.
     """
     agent, capability, action, now_us = claim.agent, claim.capability, claim.action, claim.at_us
-    stage = _ask(rollout.GATE, rollout.judge, state.rollouts, capability)
-    shadowed = stage.shadowed
+    stands = standing(
+        state.rollouts, capability, claim.decision_id, claim.unit, safe=claim.risk_level is RiskLevel.SAFE
+    )
+    stage = _ask(rollout.GATE, rollout.judge, stands, capability, state.rollouts.settings.owner)
+    shadowed = not stands.acting
     answers = (
         _ask(kill_switch.GATE, kill_switch.judge, state.stops, agent, capability, action),
         _ask(breaker.GATE, breaker.judge, state.breakers, capability, action, now_us),
@@ -251,6 +263,7 @@ def settle(
         policy_hash=policy.policy_hash,
         answers=answers,
         assessment=assessment,
+        assignment=UNSET if stands.assignment is None else stands.assignment,
     )
     return verdict, claim.objections + against
 

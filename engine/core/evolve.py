@@ -9,15 +9,17 @@ from collections.abc import Callable
 from typing import Any
 
 from engine.core import provenance, signals
-from engine.core.gates import breaker, kill_switch, limits, rollout
+from engine.core.gates import breaker, kill_switch, limits
 from engine.core.state import State
 from engine.core.vocabulary.facts import (
     CapabilityDemoted,
     CapabilityPromoted,
+    CapabilityReplayed,
     EffectEnded,
     EffectStarted,
     EpisodeClosed,
     Fact,
+    IncumbentActed,
     KillSwitchCleared,
     KillSwitchSet,
     MessageObserved,
@@ -26,12 +28,17 @@ from engine.core.vocabulary.facts import (
     PersonSeen,
     PolicyAdopted,
     ProcessEnded,
+    PromotionAsked,
+    PromotionReady,
+    PromotionRefused,
     ProposalReceived,
+    RolloutAborted,
     RolloutPaused,
     RolloutResumed,
     SnapshotRestored,
     SnapshotSaved,
     SnapshotTaken,
+    StageChanged,
     TimePassed,
     TroubleFound,
     TroubleGone,
@@ -39,6 +46,7 @@ from engine.core.vocabulary.facts import (
     VerdictReached,
 )
 from engine.core.work import holds, presence, troubles
+from engine.core.work.rollout import episodes, stages
 
 
 def evolve(state: State, fact: Fact) -> State:
@@ -59,6 +67,7 @@ def _adopt(state: State, fact: PolicyAdopted) -> None:
     state.breakers.settings = fact.breaker
     state.holds.hold_us = fact.hold_us
     state.episodes.idle_us = fact.episode_idle_us
+    stages.adopt(state.rollouts, fact.rollouts)
 
 
 def _noted(_state: State, _fact: Fact) -> None:
@@ -70,28 +79,58 @@ def _decided(state: State, fact: VerdictReached) -> None:
     limits.fold_verdict(state.usage, verdict)
     breaker.fold_verdict(state.breakers, verdict)
     holds.fold_verdict(state.holds, verdict)
+    if verdict.assignment:
+        episodes.fold_verdict(state.rollouts, fact)
+
+
+def _came_of(state: State, fact: OutcomeReported) -> None:
+    breaker.fold_outcome(state.breakers, fact)
+    episodes.fold_outcome(state.rollouts, fact)
+
+
+def _measured(state: State, fact: MetricObserved) -> None:
+    signals.fold_metric(state.signals, fact)
+    if state.rollouts.candidates:
+        episodes.fold_metric(state.rollouts, fact)
+
+
+def _effect_ended(state: State, fact: EffectEnded) -> None:
+    holds.fold_ended(state.holds, fact)
+    episodes.fold_ended(state.rollouts, fact)
+
+
+def _time_passed(state: State, fact: Fact) -> None:
+    presence.fold_time(state.presence, fact.at_us)
+    episodes.fold_time(state.rollouts, fact.at_us)
 
 
 FOLDS: dict[type[Fact], Callable[[State, Any], None]] = {
     PolicyAdopted: _adopt,
     ProposalReceived: _noted,
     VerdictReached: _decided,
-    OutcomeReported: lambda state, fact: breaker.fold_outcome(state.breakers, fact),
+    OutcomeReported: _came_of,
     MessageObserved: lambda state, fact: provenance.fold_message(state.episodes, fact),
     EpisodeClosed: lambda state, fact: provenance.fold_closed(state.episodes, fact),
-    MetricObserved: lambda state, fact: signals.fold_metric(state.signals, fact),
+    MetricObserved: _measured,
     KillSwitchSet: lambda state, fact: kill_switch.fold_set(state.stops, fact),
     KillSwitchCleared: lambda state, fact: kill_switch.fold_cleared(state.stops, fact),
-    CapabilityPromoted: lambda state, fact: rollout.fold_promoted(state.rollouts, fact),
-    CapabilityDemoted: lambda state, fact: rollout.fold_demoted(state.rollouts, fact),
-    RolloutPaused: lambda state, fact: rollout.fold_paused(state.rollouts, fact),
-    RolloutResumed: lambda state, fact: rollout.fold_resumed(state.rollouts, fact),
+    CapabilityPromoted: lambda state, fact: stages.fold_promoted(state.rollouts, fact),
+    CapabilityDemoted: lambda state, fact: stages.fold_demoted(state.rollouts, fact),
+    CapabilityReplayed: lambda state, fact: stages.fold_replayed(state.rollouts, fact),
+    IncumbentActed: lambda state, fact: episodes.fold_incumbent(state.rollouts, fact),
+    PromotionAsked: lambda state, fact: episodes.fold_time(state.rollouts, fact.at_us),
+    RolloutAborted: _noted,
+    StageChanged: lambda state, fact: stages.fold_changed(state.rollouts, fact),
+    PromotionRefused: _noted,
+    PromotionReady: lambda state, fact: stages.fold_ready(state.rollouts, fact),
+    RolloutPaused: lambda state, fact: stages.fold_paused(state.rollouts, fact),
+    RolloutResumed: lambda state, fact: stages.fold_resumed(state.rollouts, fact),
     SnapshotTaken: _noted,
     EffectStarted: _noted,
-    EffectEnded: lambda state, fact: holds.fold_ended(state.holds, fact),
-    UndoRequested: _noted,
+    EffectEnded: _effect_ended,
+    UndoRequested: lambda state, fact: episodes.fold_undo(state.rollouts, fact),
     PersonSeen: lambda state, fact: presence.fold_seen(state.presence, fact),
-    TimePassed: lambda state, fact: presence.fold_time(state.presence, fact.at_us),
+    TimePassed: _time_passed,
     ProcessEnded: _noted,
     TroubleFound: lambda state, fact: troubles.fold_found(state.troubles, fact),
     TroubleGone: lambda state, fact: troubles.fold_gone(state.troubles, fact),

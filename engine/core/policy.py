@@ -13,6 +13,7 @@ from engine.core.vocabulary.actions import Action
 from engine.core.vocabulary.facts import BreakerSettings, Limit, PolicyAdopted
 from engine.core.vocabulary.ids import ActionName, Digest
 from engine.core.vocabulary.memory import Memory
+from engine.core.vocabulary.rollouts import RolloutSettings
 from engine.core.vocabulary.verdicts import Answer, Assessment, Objection, Ruling, Wait
 
 
@@ -31,6 +32,7 @@ class Policy(Struct, frozen=True, kw_only=True):
     escalation: EscalationSettings
     hold_us: int
     episode_idle_us: int
+    rollouts: RolloutSettings = RolloutSettings()
     captain_unseen_us: int | None = None
     """After how long without any captain autonomy stops by itself; `None` means never."""
 
@@ -43,6 +45,7 @@ class Policy(Struct, frozen=True, kw_only=True):
             breaker=self.breaker,
             hold_us=self.hold_us,
             episode_idle_us=self.episode_idle_us,
+            rollouts=self.rollouts,
         )
 
 

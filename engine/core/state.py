@@ -16,13 +16,14 @@ from engine.core.gates import limits
 from engine.core.gates.breaker import Breakers
 from engine.core.gates.kill_switch import Stops
 from engine.core.gates.limits import Usage
-from engine.core.gates.rollout import Rollouts
 from engine.core.provenance import Episodes
 from engine.core.signals import Signals
 from engine.core.vocabulary.ids import Digest
 from engine.core.work import holds
 from engine.core.work.holds import Holds
 from engine.core.work.presence import Presence
+from engine.core.work.rollout import candidates
+from engine.core.work.rollout.candidates import Rollouts
 from engine.core.work.troubles import Troubles
 
 
@@ -54,8 +55,10 @@ def encode_state(state: State) -> bytes:
 def decode_state(body: bytes) -> State:
     """Read state back. Raises `msgspec.ValidationError` when the bytes are not a state of this version."""
     state = _DECODER.decode(body)
-    # Canonical bytes are sorted by name; holds are let go in the order in which they began.
+    # Canonical bytes are sorted by name; holds are let go in the order in which they began,
+    # and episodes judged in the order in which they are due.
     state.holds.by_id = dict(sorted(state.holds.by_id.items(), key=lambda item: item[1].since_us))
+    candidates.put_in_order(state.rollouts)
     return state
 
 

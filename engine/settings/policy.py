@@ -1,6 +1,7 @@
 """The policy folder as frozen models: unknown keys refused, contradictions found, everything under one hash.
 
-A policy folder holds `limits.yaml`, `risk.yaml`, `thresholds.yaml` and `rules.yaml`. The action registry is
+A policy folder holds `limits.yaml`, `risk.yaml`, `thresholds.yaml` and `rules.yaml`, and may hold
+`rollouts.yaml`. The action registry is
 `actions.yaml` in that folder or, where several policies share one, in the folder above.
 """
 
@@ -21,6 +22,7 @@ from engine.core.vocabulary.actions import (
 from engine.core.vocabulary.facts import Measured
 from engine.core.vocabulary.verdicts import Ruling
 from engine.settings.base import Count, Name, Points, Role, Seconds, Settings, Usd
+from engine.settings.rollouts import RolloutsFile
 
 
 class BlastSection(Settings):
@@ -285,6 +287,8 @@ class ActionsFile(Settings):
 
 class PolicySettings(Settings):
     """A whole policy folder."""
+
+    rollouts: RolloutsFile = RolloutsFile()
 
     limits: LimitsFile
     risk: RiskFile

@@ -18,8 +18,9 @@ from engine.core.gates.rules import Rule
 from engine.core.policy import Policy
 from engine.core.vocabulary.actions import Action, BlastCaps, Parameter, RiskLevel, Running
 from engine.core.vocabulary.facts import BreakerSettings, Limit, encode
-from engine.core.vocabulary.ids import ActionName, Digest, RuleId
-from engine.core.vocabulary.units import SECOND_US
+from engine.core.vocabulary.ids import ActionName, CapabilityId, CapabilityName, Digest, RuleId
+from engine.core.vocabulary.rollouts import RolloutPlan, RolloutSettings, SeriesLimit
+from engine.core.vocabulary.units import DAY_US, SECOND_US
 from engine.core.vocabulary.verdicts import Wait
 from engine.errors import InputError, PolicyError
 from engine.settings.policy import (
@@ -32,6 +33,7 @@ from engine.settings.policy import (
     RunSection,
     ThresholdsFile,
 )
+from engine.settings.rollouts import PlanSection, RolloutsFile
 
 SHIPPED_CONFIG = Path(__file__).resolve().parents[2] / "config"
 SHIPPED_POLICY = SHIPPED_CONFIG / "policies"
@@ -82,6 +84,9 @@ def read_policy(folder: Path) -> PolicySource:
         path = folder / f"{name}.yaml"
         if name == "actions" and not path.exists():
             path = folder.parent / "actions.yaml"
+        if name == "rollouts" and not path.exists():
+            # A policy folder from before there were plans goes on as it is.
+            continue
         if not path.exists():
             raise InputError(
                 "no such file", place=str(path), cure="copy it from the shipped config and adapt it"
@@ -133,6 +138,7 @@ def build_policy(source: PolicySource) -> Policy:
         escalation=EscalationSettings(**thresholds.escalation.model_dump()),
         hold_us=_us(thresholds.memory.hold_s),
         episode_idle_us=_us(thresholds.memory.episode_idle_s),
+        rollouts=_rollouts(settings.rollouts),
         captain_unseen_us=_us(unseen) if (unseen := thresholds.presence.captain_unseen_s) else None,
     )
 
@@ -143,7 +149,43 @@ _FILES: dict[str, type[BaseModel]] = {
     "thresholds": ThresholdsFile,
     "rules": RulesFile,
     "actions": ActionsFile,
+    "rollouts": RolloutsFile,
 }
+
+
+def _rollouts(file: RolloutsFile) -> RolloutSettings:
+    return RolloutSettings(
+        plan=_plan(file.plan),
+        by_name={CapabilityName(name): _plan(own, own.unit) for name, own in file.capabilities.items()},
+        established=tuple(CapabilityId(version) for version in file.established),
+        exploration=file.exploration,
+        owner=file.owner,
+    )
+
+
+def _plan(section: PlanSection, unit: str = "episode") -> RolloutPlan:
+    replay, shadow, canary = section.replay, section.shadow, section.canary
+    return RolloutPlan(
+        automatic=section.automatic,
+        undo_on_rollback=section.undo_on_rollback,
+        unit=unit,
+        horizon_us=_us(section.horizon_s),
+        replay_decisions=replay.decisions,
+        replay_age_us=round(replay.most_age_days * DAY_US),
+        shadow_us=round(shadow.days * DAY_US),
+        shadow_episodes=shadow.episodes,
+        agreement=shadow.agreement,
+        compare=shadow.compare,
+        canary_episodes=canary.episodes,
+        ratios=canary.rule_out,
+        alpha=section.wrong_with_probability,
+        failure_share=canary.most_failing,
+        span=canary.false_alarm_span,
+        never=tuple(ActionName(name) for name in section.never),
+        guardrails=tuple(
+            SeriesLimit(series=each.series, above=each.above, share=each.share) for each in section.guardrails
+        ),
+    )
 
 
 def _actions(registry: ActionsFile) -> dict[ActionName, Action]:

@@ -1,6 +1,7 @@
 """A track: one policy on its way through a recording, settling every claim in the one common order."""
 
 import hashlib
+from collections import deque
 from time import perf_counter_ns
 from typing import cast
 
@@ -53,10 +54,13 @@ class Track:
     def take(self, fact: Fact) -> None:
         """Fold a fact everybody sees, and what follows from it."""
         evolve(self.state, fact)
-        if isinstance(fact, FOLLOWED):
-            for consequence in decide(self.policy, self.state, fact).facts:
+        following: deque[Fact] = deque([fact] if isinstance(fact, FOLLOWED) else ())
+        while following:
+            for consequence in decide(self.policy, self.state, following.popleft()).facts:
                 evolve(self.state, consequence)
                 self._group.update(encode(consequence))
+                if isinstance(consequence, FOLLOWED):
+                    following.append(consequence)
 
     def settle(self, asked: Assessed) -> Decided:
         """Decide one proposal and fold the verdict."""
@@ -66,7 +70,13 @@ class Track:
         verdict, against = settle(self.policy, self.state, claim, assessment)
         took = perf_counter_ns() - began
         fact = VerdictReached(at_us=verdict.at_us, verdict=verdict)
-        evolve(self.state, fact)
+        if verdict.assignment and verdict.word != "allow":
+            # What stood in a candidate's way is read from what the first gates said.
+            said = msgspec.json.decode(asked.assessments[self._position], type=Assessment)
+            whole = msgspec.structs.replace(verdict, assessment=said)
+            evolve(self.state, VerdictReached(at_us=verdict.at_us, verdict=whole))
+        else:
+            evolve(self.state, fact)
         line = encode(fact)
         self._group.update(line)
         return Decided(asked, verdict, line, against, asked.took_ns + took)

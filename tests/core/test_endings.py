@@ -67,7 +67,7 @@ def test_a_failure_is_taken_back_where_its_action_says_so():
     decisions = after(ended("failed"), UNDOING)
     asked = next(fact for fact in decisions.facts if isinstance(fact, UndoRequested))
     assert (asked.effect_id, asked.of, asked.by) == (undo_id("d_1", 1), "d_1", "engine")
-    assert decisions.effects == (taken_back(undo_id("d_1", 1), "engine"),)
+    assert after(asked).effects == (taken_back(undo_id("d_1", 1), "engine"),)
 
 
 def test_a_failure_stays_where_its_action_does_not():

@@ -3,41 +3,44 @@
 import pytest
 
 from engine.core.gates import rollout
-from engine.core.gates.rollout import Rollouts
 from engine.core.vocabulary.facts import CapabilityDemoted, CapabilityPromoted, RolloutPaused, RolloutResumed
 from engine.core.vocabulary.verdicts import Wait
+from engine.core.work.rollout import stages
+from engine.core.work.rollout.assignment import standing
+from engine.core.work.rollout.candidates import Rollouts
 from tests.builders import answer, ask, proposal, state_under
 
 RESUME = Wait(kind="resume", role="responder")
 
 
 def promoted(capability):
-    return rollout.fold_promoted, CapabilityPromoted(at_us=0, capability=capability, by="ann")
+    return stages.fold_promoted, CapabilityPromoted(at_us=0, capability=capability, by="ann")
 
 
 def demoted(name):
-    return rollout.fold_demoted, CapabilityDemoted(at_us=0, capability=name, by="ann")
+    return stages.fold_demoted, CapabilityDemoted(at_us=0, capability=name, by="ann")
 
 
 def paused(reason, by="ann", name="heal"):
-    return rollout.fold_paused, RolloutPaused(at_us=0, capability=name, reason=reason, by=by)
+    return stages.fold_paused, RolloutPaused(at_us=0, capability=name, reason=reason, by=by)
 
 
 def resumed(reason, name="heal"):
-    return rollout.fold_resumed, RolloutResumed(at_us=0, capability=name, reason=reason, by="ben")
+    return stages.fold_resumed, RolloutResumed(at_us=0, capability=name, reason=reason, by="ben")
 
 
 def judged(*steps, capability="heal@1"):
     rollouts = Rollouts()
     for fold, fact in steps:
         fold(rollouts, fact)
-    return rollout.judge(rollouts, capability)
+    stands = standing(rollouts, capability, "d_1", "episode", safe=False)
+    return rollout.judge(stands, capability, "captain")
 
 
 def test_what_was_never_promoted_is_allowed_in_shadow_only():
     said = judged()
     assert (said.ruling, said.shadowed) == ("allow", True)
-    assert said.reason == "the capability is in shadow: decided and logged, not executed"
+    assert said.reason == "the capability has not earned authority: decided and logged, not executed"
     assert (said.rule, said.owner, said.waits) == ("rollout.stage", "captain", ())
 
 

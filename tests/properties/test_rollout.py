@@ -8,6 +8,7 @@ from engine.core.gates import rollout
 from engine.core.state import State
 from engine.core.vocabulary import facts as f
 from engine.core.vocabulary.ids import capability_name
+from engine.core.work.rollout.assignment import standing
 from tests.strategies import CAPABILITIES, CAPABILITY_NAMES
 
 REASONS = ["freeze", "incident"]
@@ -55,7 +56,8 @@ def test_the_last_word_on_each_name_and_each_reason_counts(given_steps, capabili
             held.add(fact.reason)
         elif isinstance(fact, f.RolloutResumed) and fact.capability == name:
             held.discard(fact.reason)
-    said = rollout.judge(state.rollouts, capability)
+    stands = standing(state.rollouts, capability, "d_1", "episode", safe=False)
+    said = rollout.judge(stands, capability, "captain")
     assert said.shadowed == (live != capability)
     assert said.ruling == ("escalate" if held else "allow")
     assert all((reason in said.reason) == (reason in held) for reason in REASONS)

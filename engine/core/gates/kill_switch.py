@@ -48,3 +48,11 @@ def judge(stops: Stops, agent: AgentId, capability: CapabilityId, action: Action
                 owner="captain",
             )
     return _CLEAR
+
+
+def covering(stops: Stops, capability: CapabilityId) -> str:
+    """Return the widest stop that covers all a version does, as people write it; empty when there is none."""
+    for scope in ("all", f"capability:{capability_name(capability)}", f"capability:{capability}"):
+        if scope in stops.by_scope:
+            return scope
+    return ""

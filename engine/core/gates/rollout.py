@@ -1,70 +1,68 @@
-"""Rollout: a capability decides in shadow until it is promoted, and waits while somebody has it on hold."""
+"""The rollout gate: what has not earned its authority is logged, not executed; what is paused waits."""
 
-from msgspec import Struct
+from functools import lru_cache
+from typing import Final
 
-from engine.core.vocabulary.facts import CapabilityDemoted, CapabilityPromoted, RolloutPaused, RolloutResumed
-from engine.core.vocabulary.ids import CapabilityId, CapabilityName, capability_name
-from engine.core.vocabulary.verdicts import Answer, Wait
+from engine.core.vocabulary.ids import CapabilityId, capability_name
+from engine.core.vocabulary.rollouts import Stage, Standing
+from engine.core.vocabulary.units import percent_text
+from engine.core.vocabulary.verdicts import Answer, Check, Wait
 
 GATE = "rollout"
-_LIVE = Answer(gate=GATE, ruling="allow", rule="rollout.stage", owner="captain")
-_SHADOW = Answer(
-    gate=GATE,
-    ruling="allow",
-    reason="the capability is in shadow: decided and logged, not executed",
-    rule="rollout.stage",
-    owner="captain",
-    shadowed=True,
-)
+_RULE: Final = "rollout.stage"
+_RESUME: Final = (Wait(kind="resume", role="responder"),)
 
 
-class Rollouts(Struct):
-    """The live version of each capability, and everything that holds one back."""
-
-    live: dict[CapabilityName, CapabilityId] = {}
-    paused: dict[CapabilityName, dict[str, str]] = {}
-    """Reason → who gave it. A set of reasons, not one flag: lifting one must not lift another."""
-
-
-def fold_promoted(rollouts: Rollouts, fact: CapabilityPromoted) -> None:
-    """Make this version the live one; any other version of the name is in shadow again."""
-    rollouts.live[capability_name(fact.capability)] = fact.capability
-
-
-def fold_demoted(rollouts: Rollouts, fact: CapabilityDemoted) -> None:
-    """Put every version of the name back into shadow. One given with its version means its name."""
-    rollouts.live.pop(capability_name(fact.capability), None)
-
-
-def fold_paused(rollouts: Rollouts, fact: RolloutPaused) -> None:
-    """Add one reason to hold, for every version of the name. One given with its version means its name."""
-    rollouts.paused.setdefault(capability_name(fact.capability), {})[fact.reason] = fact.by
+def judge(standing: Standing, capability: CapabilityId, owner: str) -> Answer:
+    """Allow, executed or only shadowed as the version stands; hold while anybody has a reason to."""
+    if standing.paused:
+        reasons = "; ".join(f"{reason} ({by})" for reason, by in standing.paused)
+        return Answer(
+            gate=GATE,
+            ruling="escalate",
+            reason=f"{capability_name(capability)} is paused: {reasons}",
+            rule="rollout.paused",
+            owner="responder",
+            waits=_RESUME,
+            shadowed=not standing.acting,
+        )
+    assignment = standing.assignment
+    if assignment is None or standing.stage in _WITHOUT_ARMS:
+        return _said(standing.stage, standing.acting, owner)
+    return _in_arm(standing.stage, assignment.arm, assignment.share, standing.acting, owner)
 
 
-def fold_resumed(rollouts: Rollouts, fact: RolloutResumed) -> None:
-    """Take one reason away; the hold ends with the last."""
-    name = capability_name(fact.capability)
-    reasons = rollouts.paused.get(name)
-    if reasons is not None:
-        reasons.pop(fact.reason, None)
-        if not reasons:
-            del rollouts.paused[name]
+_WITHOUT_ARMS: Final = ("unproven", "replayed", "shadow", "rolled_back")
 
 
-def judge(rollouts: Rollouts, capability: CapabilityId) -> Answer:
-    """Hold while paused; allow otherwise, executed only if this very version is live."""
-    name = capability_name(capability)
-    shadowed = rollouts.live.get(name) != capability
-    reasons = rollouts.paused.get(name)
-    if not reasons:
-        return _SHADOW if shadowed else _LIVE
+@lru_cache(maxsize=64)
+def _said(stage: Stage, acting: bool, owner: str) -> Answer:  # noqa: FBT001 - what is remembered is positional
+    if acting:
+        return Answer(gate=GATE, ruling="allow", rule=_RULE, owner=owner)
+    return Answer(gate=GATE, ruling="allow", reason=_SHADOWED[stage], rule=_RULE, owner=owner, shadowed=True)
+
+
+_SHADOWED: Final[dict[Stage, str]] = {
+    "unproven": "the capability has not earned authority: decided and logged, not executed",
+    "replayed": "the capability was replayed only: decided and logged, not executed",
+    "shadow": "the capability is in shadow: decided and logged, not executed",
+    "canary_1": "the capability is a canary and this is no episode of its: decided and logged, not executed",
+    "canary_10": "the capability is a canary and this is no episode of its: decided and logged, not executed",
+    "canary_50": "the capability is a canary and this is no episode of its: decided and logged, not executed",
+    "live": "a canary has this episode: decided and logged, not executed",
+    "rolled_back": "the capability was rolled back: decided and logged, not executed",
+}
+
+
+@lru_cache(maxsize=64)
+def _in_arm(stage: Stage, arm: str, share: float, acting: bool, owner: str) -> Answer:  # noqa: FBT001 - as above
+    check = Check("arm", arm, f"canary at {percent_text(share)}")
     return Answer(
         gate=GATE,
-        ruling="escalate",
-        reason=f"{name} is paused: "
-        + "; ".join(f"{reason} ({by})" for reason, by in sorted(reasons.items())),
-        rule="rollout.paused",
-        owner="responder",
-        waits=(Wait(kind="resume", role="responder"),),
-        shadowed=shadowed,
+        ruling="allow",
+        reason="" if acting else _SHADOWED[stage],
+        rule=_RULE,
+        owner=owner,
+        checks=(check,),
+        shadowed=not acting,
     )

@@ -7,11 +7,11 @@ import msgspec
 from msgspec import Meta, Struct
 
 from engine.core.vocabulary.effects import EffectKind, EffectStatus, Result
+from engine.core.vocabulary.fact import Fact
 from engine.core.vocabulary.ids import (
     ActionName,
     AgentId,
     CapabilityId,
-    CapabilityName,
     DecisionId,
     Digest,
     EffectId,
@@ -21,7 +21,20 @@ from engine.core.vocabulary.ids import (
     capability_name,
 )
 from engine.core.vocabulary.proposals import Proposal
-from engine.core.vocabulary.rollouts import Evidence, RolloutSettings, Stage
+from engine.core.vocabulary.rollout_facts import (
+    CapabilityDemoted,
+    CapabilityPromoted,
+    CapabilityReplayed,
+    IncumbentActed,
+    PromotionAsked,
+    PromotionReady,
+    PromotionRefused,
+    RolloutAborted,
+    RolloutPaused,
+    RolloutResumed,
+    StageChanged,
+)
+from engine.core.vocabulary.rollouts import RolloutSettings
 from engine.core.vocabulary.verdicts import Verdict
 
 Measured = Literal["cost_usd", "files", "api_calls"]
@@ -89,12 +102,6 @@ class Scope(Struct, frozen=True, array_like=True, gc=False):
     def __str__(self) -> str:
         """Write it as people type it: `all`, `agent:coder-1`."""
         return f"{self.kind}:{self.name}" if self.name else self.kind
-
-
-class Fact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="fact", gc=False):
-    """Something that happened, and when (microseconds since 1970 UTC)."""
-
-    at_us: int
 
 
 class PolicyAdopted(Fact, tag="policy_adopted", frozen=True, kw_only=True):
@@ -170,122 +177,6 @@ class KillSwitchCleared(Fact, tag="kill_switch_cleared", frozen=True, kw_only=Tr
     scope: Scope
     by: PersonId
     reason: str = ""
-
-
-class CapabilityPromoted(Fact, tag="capability_promoted", frozen=True, kw_only=True):
-    """A version of a capability was live in the system a history comes from. A live engine asks for evidence."""
-
-    capability: CapabilityId
-    by: str
-    reason: str = ""
-
-
-class CapabilityDemoted(Fact, tag="capability_demoted", frozen=True, kw_only=True):
-    """A capability went back to shadow."""
-
-    capability: CapabilityName
-    by: str
-    reason: str = ""
-
-
-class CapabilityReplayed(Fact, tag="capability_replayed", frozen=True, kw_only=True):
-    """A recorded history was replayed, and this is what one version would have done in it."""
-
-    capability: CapabilityId
-    recording: Digest
-    """What was replayed: the hash of its content."""
-    journal_hash: Digest
-    """What the replay came to; whoever repeats it gets the same."""
-    policy_hash: Digest
-    decisions: int
-    """How many proposals of this version were decided."""
-    allowed: int
-    failed: int
-    """Of those allowed, how many ended badly."""
-    unsafe: int
-    """Of those allowed, how many somebody had labelled as harmful."""
-    from_us: int
-    until_us: int
-    """The first and the last recorded time."""
-    by: str
-
-
-class IncumbentActed(Fact, tag="incumbent_acted", frozen=True, kw_only=True):
-    """Whoever handles an episode now, people or a program that is not governed, did something in it."""
-
-    episode: EpisodeId
-    capability: CapabilityName
-    """The capability that candidates for this work belong to."""
-    action: ActionName
-    args: dict[str, Any] = {}
-    ok: bool
-    """Whether it went well."""
-    by: str
-
-
-class PromotionAsked(Fact, tag="promotion_asked", frozen=True, kw_only=True):
-    """A person asked for the next step of a rollout."""
-
-    capability: CapabilityId
-    by: PersonId
-    reason: str = ""
-
-
-class RolloutAborted(Fact, tag="rollout_aborted", frozen=True, kw_only=True):
-    """A person took a capability's authority away: its candidate's, or else that of the version that is live."""
-
-    capability: CapabilityName
-    by: PersonId
-    reason: str = ""
-
-
-class StageChanged(Fact, tag="stage_changed", frozen=True, kw_only=True):
-    """A version went a step up, on evidence, or was rolled back."""
-
-    capability: CapabilityId
-    was: Stage
-    now: Stage
-    by: str
-    """Who asked; `engine` when nobody had to."""
-    reason: str
-    evidence: Evidence
-
-
-class PromotionRefused(Fact, tag="promotion_refused", frozen=True, kw_only=True):
-    """A step was asked for that the evidence does not carry yet."""
-
-    capability: CapabilityId
-    stage: Stage
-    by: PersonId
-    reason: str
-    """What is missing, in a sentence."""
-    evidence: Evidence
-    likely_us: int | None
-    """When it may be there if things go on as they did; `None` when nobody can say."""
-
-
-class PromotionReady(Fact, tag="promotion_ready", frozen=True, kw_only=True):
-    """The evidence for the next step is there; it waits for a captain's word."""
-
-    capability: CapabilityId
-    stage: Stage
-    evidence: Evidence
-
-
-class RolloutPaused(Fact, tag="rollout_paused", frozen=True, kw_only=True):
-    """Somebody put a capability on hold. Several reasons may hold it at once."""
-
-    capability: CapabilityName
-    reason: str
-    by: str
-
-
-class RolloutResumed(Fact, tag="rollout_resumed", frozen=True, kw_only=True):
-    """One reason to hold a capability fell away."""
-
-    capability: CapabilityName
-    reason: str
-    by: str
 
 
 class SnapshotTaken(Fact, tag="snapshot_taken", frozen=True, kw_only=True):

@@ -32,10 +32,22 @@ class Assignment(Struct, frozen=True, array_like=True, gc=False):
     chance: float
     """The probability with which this decision fell to this arm: what off-policy estimates divide by."""
     explored: bool = False
-    """Whether chance alone chose the arm of this one decision, so that its unit's outcome does not count it."""
+    """Whether the arm of this one decision was drawn anew, so that it says nothing about its unit."""
 
 
-class Guardrail(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Standing(Struct, frozen=True, kw_only=True):
+    """Where one version stands at the moment of one decision."""
+
+    stage: Stage
+    acting: bool
+    """Whether what it is allowed to do here is executed."""
+    assignment: Assignment | None = None
+    """`None` outside any rollout."""
+    paused: tuple[tuple[str, str], ...] = ()
+    """Each reason that holds it back, and who gave it."""
+
+
+class SeriesLimit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A measured series that must not go wrong while a candidate acts."""
 
     series: str
@@ -79,7 +91,7 @@ class RolloutPlan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """Over how many observations a guardrail may raise a false alarm with probability `alpha` at most."""
     never: tuple[ActionName, ...] = ()
     """Actions a canary must never carry out: the first ends its rollout."""
-    guardrails: tuple[Guardrail, ...] = ()
+    guardrails: tuple[SeriesLimit, ...] = ()
 
 
 class RolloutSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from engine.core.vocabulary.actions import Kind, RiskLevel
 from engine.core.vocabulary.ids import (
@@ -16,6 +16,7 @@ from engine.core.vocabulary.ids import (
     RuleId,
 )
 from engine.core.vocabulary.proposals import Impact, Option
+from engine.core.vocabulary.rollouts import Assignment
 
 Ruling = Literal["allow", "escalate", "consensus", "deny"]
 """What one gate says. The strictest of all gates wins, in this order."""
@@ -142,3 +143,5 @@ class Verdict(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=
     answers: tuple[Answer, ...]
     """What the gates say that look at everything else that is going on."""
     assessment: Assessment
+    assignment: Assignment | UnsetType = UNSET
+    """Which arm of a rollout it fell to; unset outside any rollout."""

@@ -52,7 +52,8 @@ def after(action: Action | None, fact: EffectEnded) -> tuple[tuple[Fact, ...], t
         by=ENGINE,
         reason="it failed, and its action asks to be undone then",
     )
-    return (outcome, undo), (take_back(undo),)
+    # The taking back itself follows from this fact as from any other's wish.
+    return (outcome, undo), ()
 
 
 def take_back(fact: UndoRequested) -> TakeBack:

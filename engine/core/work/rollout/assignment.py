@@ -1,0 +1,159 @@
+"""Assignment: which episodes a canary gets. Chance is a hash, so anybody can draw it again."""
+
+import hashlib
+from typing import Final
+
+from engine.core.vocabulary.ids import CapabilityId, DecisionId, capability_name
+from engine.core.vocabulary.proposals import Proposal
+from engine.core.vocabulary.rollouts import Arm, Assignment, RolloutPlan, RolloutSettings, Stage, Standing
+from engine.core.work.rollout.candidates import TWIN, Candidate, Rollouts
+
+_WHOLE: Final = 1 << 64
+
+
+def bucket(text: str) -> int:
+    """Map a text evenly onto 64 bits with BLAKE2b (RFC 7693).
+
+    A checksum such as CRC-32 will not do: it is linear, so that the units of two rollouts fall together.
+
+    >>> bucket("heal@2|incident-7")
+    7554404349814455278
+    """
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest())
+
+
+def in_canary(capability: CapabilityId, unit: str, share: float) -> bool:
+    """Whether a unit falls to the canary. A unit that does keeps doing so while the share grows.
+
+    >>> [in_canary(CapabilityId("heal@2"), "incident-7", share) for share in (0.01, 0.1, 0.5, 1.0)]
+    [False, False, True, True]
+    """
+    return bucket(f"{capability}|{unit}") < share * _WHOLE
+
+
+def explores(decision: DecisionId, exploration: float) -> bool:
+    """Whether the arm of this one decision is drawn anew."""
+    return exploration > 0 and bucket(f"explore|{decision}") < exploration * _WHOLE
+
+
+def coin(decision: DecisionId) -> bool:
+    """Draw that arm: heads is the canary."""
+    return bucket(f"coin|{decision}") < _WHOLE // 2
+
+
+def chance_of_canary(share: float, exploration: float) -> float:
+    """Return how probable it was that a decision fell to the canary: what off-policy estimates divide by.
+
+    With a share of 10 % and 1 % of exploration, 0.99 · 0.1 + 0.01 / 2:
+
+    >>> round(chance_of_canary(0.1, 0.01), 9)
+    0.104
+    """
+    return (1 - exploration) * share + exploration / 2
+
+
+def unit_of(settings: RolloutSettings, proposal: Proposal) -> str:
+    """Return what of a proposal is assigned: its episode or, alone, itself; or what its plan names."""
+    plan = settings.by_name.get(capability_name(proposal.capability), settings.plan)
+    return unit_under(plan, proposal.episode or proposal.proposal_id, proposal.args)
+
+
+def unit_under(plan: RolloutPlan, otherwise: str, args: dict[str, object]) -> str:
+    """Return `otherwise`, or the argument a plan names; empty when that is missing."""
+    if plan.unit == "episode":
+        return otherwise
+    value = args.get(plan.unit.partition(":")[2])
+    return "" if value is None else str(value)
+
+
+_LIVE: Final = Standing(stage="live", acting=True)
+_UNPROVEN: Final = Standing(stage="unproven", acting=False)
+
+
+def assigned(candidate: Candidate, unit: str) -> Assignment:
+    """Say which arm a unit falls to now, and keep to it while the unit is open."""
+    episode = candidate.episodes.get(unit)
+    if episode is not None:
+        arm, share = episode.arm, episode.share
+    else:
+        share = candidate.share
+        arm = "canary" if share > 0 and in_canary(candidate.capability, unit, share) else "control"
+    return Assignment(unit, arm, share, share if arm == "canary" else 1 - share)
+
+
+def standing(
+    rollouts: Rollouts, capability: CapabilityId, decision: DecisionId, unit: str, *, safe: bool
+) -> Standing:
+    """Say where a version stands for one decision on one unit; an empty unit is never a canary's.
+
+    `safe` says that the decision changes nothing, whoever takes it: only such a one may be explored.
+    """
+    name = capability_name(capability)
+    candidate = rollouts.candidates.get(name)
+    paused = rollouts.paused.get(name)
+    live = rollouts.live.get(name)
+    if candidate is None or not candidate.watched:
+        return _at_rest(candidate, capability, live, paused)
+    if capability == candidate.capability:
+        return _of_candidate(rollouts, candidate, decision, unit, paused, safe=safe)
+    if capability == live:
+        # While the candidate is held back, and for what cannot be assigned, the incumbent does all the work.
+        assignment = assigned(candidate, unit) if unit and not paused else None
+        if assignment is not None and candidate.share:
+            assignment = _explored(rollouts, assignment, decision, safe=safe)
+        acting = assignment is None or assignment.arm == "control"
+        return Standing(stage="live", acting=acting, assignment=assignment)
+    if live and capability == f"{live}{TWIN}" and candidate.stage == "shadow" and unit and not paused:
+        return Standing(stage="unproven", acting=False, assignment=assigned(candidate, unit))
+    return Standing(stage="unproven", acting=False, paused=_reasons(paused))
+
+
+def _at_rest(
+    candidate: Candidate | None,
+    capability: CapabilityId,
+    live: CapabilityId | None,
+    paused: dict[str, str] | None,
+) -> Standing:
+    own = candidate is not None and candidate.capability == capability
+    if not paused and not own:
+        return _LIVE if capability == live else _UNPROVEN
+    stage: Stage = "live" if capability == live else "unproven"
+    if candidate is not None and own:
+        stage = candidate.stage
+    return Standing(stage=stage, acting=capability == live, paused=_reasons(paused))
+
+
+def _of_candidate(
+    rollouts: Rollouts,
+    candidate: Candidate,
+    decision: DecisionId,
+    unit: str,
+    paused: dict[str, str] | None,
+    *,
+    safe: bool,
+) -> Standing:
+    stage = candidate.stage
+    if paused or not unit:
+        acting = stage == "live"
+        return Standing(stage=stage, acting=acting, paused=_reasons(paused))
+    assignment = assigned(candidate, unit)
+    if 0 < candidate.share < 1:
+        assignment = _explored(rollouts, assignment, decision, safe=safe)
+    acting = stage == "live" or (candidate.share > 0 and assignment.arm == "canary")
+    return Standing(stage=stage, acting=acting, assignment=assignment)
+
+
+def _explored(rollouts: Rollouts, assignment: Assignment, decision: DecisionId, *, safe: bool) -> Assignment:
+    exploration = rollouts.settings.exploration
+    if not safe or exploration <= 0:
+        return assignment
+    explored = explores(decision, exploration)
+    arm: Arm = ("canary" if coin(decision) else "control") if explored else assignment.arm
+    canary = chance_of_canary(assignment.share, exploration)
+    return Assignment(
+        assignment.unit, arm, assignment.share, canary if arm == "canary" else 1 - canary, explored
+    )
+
+
+def _reasons(paused: dict[str, str] | None) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted(paused.items())) if paused else ()

@@ -1,0 +1,161 @@
+"""Candidates: what is known of each rollout. Changed by folding alone."""
+
+from collections.abc import Iterator
+
+from msgspec import Struct, field
+
+from engine.core.statistics import agreement, detector, risk_ratio, sample_ratio
+from engine.core.vocabulary.facts import CapabilityReplayed
+from engine.core.vocabulary.ids import (
+    ActionName,
+    AgentId,
+    CapabilityId,
+    CapabilityName,
+    DecisionId,
+    EffectId,
+    ProposalId,
+    capability_name,
+)
+from engine.core.vocabulary.rollouts import SHARES, Arm, Disagreement, RolloutPlan, RolloutSettings, Stage
+
+TWIN = "+twin"
+"""A version that ends with this is its incumbent's second run: what the two differ in is noise."""
+
+
+class OpenEpisode(Struct):
+    """One unit on its way: who handles it, what was done, and when it is judged."""
+
+    due_us: int
+    last_us: int
+    arm: Arm
+    share: float
+    """Of the canary when it was assigned; 0 in shadow, 1 once live."""
+    candidate: set[str] = field(default_factory=set)
+    """What the candidate did or would have done, as `action digest`."""
+    incumbent: set[str] = field(default_factory=set)
+    twin: set[str] | None = None
+    """`None` when the incumbent did not run a second time."""
+    proposals: list[ProposalId] = field(default_factory=list)
+    """Whose outcomes are awaited."""
+    objection: str = ""
+    """The rule that held or denied something the candidate wanted; empty when there is none."""
+    allowed: bool = False
+    """Whether anything was allowed in it."""
+    ended: bool = False
+    """Whether any outcome came."""
+    failed: bool = False
+    judged: bool = False
+    """Whether it was counted; it stays to keep its arm as long as something happens in it."""
+
+
+class Awaited(Struct, frozen=True, array_like=True):
+    """A decision whose outcome counts for a unit."""
+
+    unit: str
+    act: str
+    acting: bool
+    """Whether it was executed."""
+    candidate: bool
+    """Whether it was the candidate's."""
+
+
+class Performed(Struct, frozen=True, array_like=True):
+    """Something a canary did that may still be undone."""
+
+    at_us: int
+    decision_id: DecisionId
+    proposal_id: ProposalId
+    agent: AgentId
+    action: ActionName
+
+
+class Candidate(Struct, kw_only=True):
+    """One version on its way, with the evidence of its stage."""
+
+    capability: CapabilityId
+    stage: Stage
+    since_us: int
+    before: CapabilityId = CapabilityId("")
+    """The version that was live before this one, to give the work back to; empty when people did it."""
+
+    # Of this stage alone.
+    compared: int = 0
+    agreed: int = 0
+    days: int = 0
+    """On how many different days (UTC) episodes were judged."""
+    last_day: int = -1
+    canary: int = 0
+    canary_failures: int = 0
+    control: int = 0
+    control_failures: int = 0
+    late: int = 0
+    twins: int = 0
+    """Episodes in which the incumbent ran twice."""
+    twins_agreed: int = 0
+    disagreements: dict[str, Disagreement] = {}
+    agreement: list[float] = field(default_factory=agreement.begin)
+    good: list[float] = field(default_factory=risk_ratio.begin_good)
+    ratio: list[float] = field(default_factory=sample_ratio.begin)
+    ready: bool = False
+    """Whether people were told that the next step waits for their word."""
+
+    # Of the whole rollout: what speaks against it is not forgotten at the next step.
+    bad: list[float] = field(default_factory=risk_ratio.begin_bad)
+    limit: list[float] = field(default_factory=detector.begin)
+    guardrails: dict[str, list[float]] = {}
+    breach: str = ""
+    """Why it must be rolled back whatever the numbers say; empty while nothing of that kind happened."""
+    mixed_up: str = ""
+    """Why its arms cannot be trusted; empty while they can."""
+
+    episodes: dict[str, OpenEpisode] = {}
+    """By unit, the next to be judged first."""
+    awaited: dict[ProposalId, Awaited] = {}
+    performed: dict[EffectId, Performed] = {}
+    """Only the newest are kept."""
+
+    @property
+    def share(self) -> float:
+        """The canary's share of episodes in this stage: 0 in shadow, 1 once live."""
+        return 1.0 if self.stage == "live" else SHARES.get(self.stage, 0.0)
+
+    @property
+    def watched(self) -> bool:
+        """Whether its episodes count for anything now."""
+        return self.stage not in {"unproven", "replayed", "rolled_back"}
+
+
+class Rollouts(Struct):
+    """The live version of each capability, everything that holds one back, and who is on the way."""
+
+    settings: RolloutSettings = RolloutSettings()
+    live: dict[CapabilityName, CapabilityId] = {}
+    paused: dict[CapabilityName, dict[str, str]] = {}
+    """Reason → who gave it. A set of reasons, not one flag: lifting one must not lift another."""
+    established: set[CapabilityId] = field(default_factory=set)
+    """Versions whose standing was taken over once: who lost it since does not get it back by a restart."""
+    candidates: dict[CapabilityName, Candidate] = {}
+    replays: dict[CapabilityId, CapabilityReplayed] = {}
+    """The newest replay of each version."""
+
+    def plan_of(self, capability: CapabilityId | CapabilityName) -> RolloutPlan:
+        """Return the plan that holds for a capability or any version of it."""
+        return self.settings.plan_of(capability_name(capability))
+
+    def candidate_of(self, capability: CapabilityId) -> Candidate | None:
+        """Return the rollout of exactly this version; `None` when it has none."""
+        candidate = self.candidates.get(capability_name(capability))
+        return candidate if candidate is not None and candidate.capability == capability else None
+
+
+def in_order(rollouts: Rollouts) -> Iterator[tuple[CapabilityName, Candidate]]:
+    """Give every candidate by the order of names, which does not depend on who came first."""
+    yield from sorted(rollouts.candidates.items())
+
+
+def put_in_order(rollouts: Rollouts) -> None:
+    """Put open episodes back into the order in which they are due: canonical bytes are sorted by name."""
+    for candidate in rollouts.candidates.values():
+        candidate.episodes = dict(
+            sorted(candidate.episodes.items(), key=lambda item: (item[1].due_us, item[0]))
+        )

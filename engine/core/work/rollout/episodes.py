@@ -1,0 +1,271 @@
+"""Episodes: what happens in one, and how it is judged once, at a fixed time after it began.
+
+The horizon is the same for both arms, so that neither looks better for being slower. A failure speaks against
+a canary as soon as it is reported; what speaks for it waits until its episode is judged.
+"""
+
+from typing import Final
+
+from engine.core.statistics import agreement, detector, risk_ratio, sample_ratio
+from engine.core.vocabulary.chain import digest_of
+from engine.core.vocabulary.facts import (
+    EffectEnded,
+    IncumbentActed,
+    MetricObserved,
+    OutcomeReported,
+    UndoRequested,
+    VerdictReached,
+    encode,
+)
+from engine.core.vocabulary.ids import ActionName, capability_name
+from engine.core.vocabulary.rollouts import Assignment, Disagreement, RolloutPlan
+from engine.core.vocabulary.units import DAY_US
+from engine.core.vocabulary.verdicts import Verdict
+from engine.core.work.rollout.assignment import assigned, unit_under
+from engine.core.work.rollout.candidates import TWIN, Awaited, Candidate, OpenEpisode, Performed, Rollouts
+
+_MOST_PERFORMED: Final = 100
+"""As many undo records as a workspace keeps by default: older ones are gone anyway."""
+
+
+def fold_verdict(rollouts: Rollouts, fact: VerdictReached) -> None:
+    """Take a decision into its unit. One whose arm was drawn by itself says nothing about a unit."""
+    verdict = fact.verdict
+    assignment = verdict.assignment
+    if not assignment or assignment.explored:
+        return
+    name = capability_name(verdict.capability)
+    candidate = rollouts.candidates.get(name)
+    if candidate is None or not candidate.watched or name in rollouts.paused:
+        return
+    plan = rollouts.settings.plan_of(name)
+    judge_due(candidate, plan, verdict.at_us)
+    episode = candidate.episodes.get(assignment.unit)
+    if episode is None:
+        episode = _open(candidate, plan, verdict.at_us, assignment)
+    episode.last_us = verdict.at_us
+    _note_decision(rollouts, candidate, episode, verdict, assignment.unit)
+
+
+def _note_decision(
+    rollouts: Rollouts, candidate: Candidate, episode: OpenEpisode, verdict: Verdict, unit: str
+) -> None:
+    allowed, act = verdict.word == "allow", f"{verdict.action} {verdict.digest}"
+    if verdict.capability.endswith(TWIN):
+        episode.twin = episode.twin or set()
+        if allowed:
+            episode.twin.add(act)
+        return
+    own = verdict.capability == candidate.capability
+    acting = allowed and not verdict.shadowed
+    if own and allowed:
+        episode.candidate.add(act)
+    elif own:
+        episode.objection = episode.objection or _objection(verdict)
+    elif acting:
+        episode.incumbent.add(act)
+    episode.allowed = episode.allowed or allowed
+    if own or verdict.capability == rollouts.live.get(capability_name(verdict.capability)):
+        candidate.awaited[verdict.proposal_id] = Awaited(unit, act, acting, own)
+        episode.proposals.append(verdict.proposal_id)
+
+
+def _objection(verdict: Verdict) -> str:
+    """Name the rule that stood in the way: of several, the first as people read them."""
+    for answer in (*verdict.answers, *verdict.assessment.answers):
+        if answer.ruling != "allow":
+            return answer.rule
+    return ""
+
+
+def fold_outcome(rollouts: Rollouts, fact: OutcomeReported) -> None:
+    """Take what came of a decision. What comes twice, or after its unit was judged, counts for nothing."""
+    name = capability_name(fact.capability)
+    candidate = rollouts.candidates.get(name)
+    if candidate is None or not candidate.watched:
+        return
+    plan = rollouts.settings.plan_of(name)
+    judge_due(candidate, plan, fact.at_us)
+    awaited = candidate.awaited.pop(fact.proposal_id, None)
+    if awaited is None:
+        candidate.late += 1
+        return
+    by_executor = fact.by == "executor"
+    if by_executor != awaited.acting:
+        # Who acted is decided by the arm. If another did, arms are mixed up, and no number means anything.
+        told, decided = ("executed", "shadowed") if by_executor else ("left to the incumbent", "executed")
+        candidate.mixed_up = (
+            candidate.mixed_up or f"{fact.proposal_id} was {told} though decided as {decided}"
+        )
+    if awaited.candidate and by_executor and fact.action in plan.never:
+        candidate.breach = candidate.breach or f"it carried out {fact.action}, which it never may"
+    episode = candidate.episodes[awaited.unit]
+    if awaited.candidate and not by_executor and not awaited.acting:
+        # The incumbent did the very same, and somebody reports how that went.
+        episode.incumbent.add(awaited.act)
+    _note_outcome(candidate, episode, ok=fact.ok)
+
+
+def fold_incumbent(rollouts: Rollouts, fact: IncumbentActed) -> None:
+    """Take what people, or a program nobody governs, did in an episode, wanted by the candidate or not."""
+    name = capability_name(fact.capability)
+    candidate = rollouts.candidates.get(name)
+    if candidate is None or not candidate.watched or name in rollouts.paused:
+        return
+    plan = rollouts.settings.plan_of(name)
+    judge_due(candidate, plan, fact.at_us)
+    unit = unit_under(plan, fact.episode, fact.args)
+    if not unit:
+        return
+    episode = candidate.episodes.get(unit)
+    if episode is None:
+        episode = _open(candidate, plan, fact.at_us, assigned(candidate, unit))
+    episode.last_us = fact.at_us
+    episode.incumbent.add(f"{fact.action} {digest_of(fact.action, encode(fact.args))}")
+    _note_outcome(candidate, episode, ok=fact.ok)
+
+
+def _open(candidate: Candidate, plan: RolloutPlan, at_us: int, assignment: Assignment) -> OpenEpisode:
+    episode = OpenEpisode(at_us + plan.horizon_us, at_us, assignment.arm, assignment.share)
+    candidate.episodes[assignment.unit] = episode
+    return episode
+
+
+def _note_outcome(candidate: Candidate, episode: OpenEpisode, *, ok: bool) -> None:
+    episode.ended = True
+    if not ok and not episode.judged:
+        _note_failure(candidate, episode)
+
+
+def _note_failure(candidate: Candidate, episode: OpenEpisode) -> None:
+    """Count a unit's first failure against its arm, at once."""
+    if episode.failed:
+        return
+    episode.failed = True
+    if 0 < episode.share < 1:
+        risk_ratio.see_bad(candidate.bad, episode.arm == "canary", episode.share)
+
+
+def judge_due(candidate: Candidate, plan: RolloutPlan, now_us: int) -> None:
+    """Judge every unit whose time is over, the longest due first."""
+    episodes = candidate.episodes
+    due: list[tuple[int, str]] = []
+    for unit, episode in episodes.items():
+        if episode.due_us > now_us:
+            break
+        due.append((episode.due_us, unit))
+    for _, unit in sorted(due):
+        episode = episodes.pop(unit)
+        if not episode.judged:
+            _judge(candidate, plan, unit, episode, now_us)
+        for proposal in episode.proposals:
+            candidate.awaited.pop(proposal, None)
+        if episode.last_us > now_us - plan.horizon_us:
+            # Something still happens in it: who began it shall end it. What comes from now on counts no more.
+            episode.judged, episode.due_us, episode.proposals = True, now_us + plan.horizon_us, []
+            episodes[unit] = episode
+
+
+def _judge(candidate: Candidate, plan: RolloutPlan, unit: str, episode: OpenEpisode, now_us: int) -> None:
+    if not episode.allowed and not episode.ended and not episode.objection:
+        return
+    if day := now_us // DAY_US:
+        candidate.days += day != candidate.last_day
+        candidate.last_day = day
+    if candidate.stage == "shadow":
+        _compare(candidate, plan, unit, episode)
+        return
+    if not episode.share or not (episode.allowed or episode.ended):
+        return
+    if not episode.ended:
+        # Nobody says how it went: whoever had it did not do it well.
+        _note_failure(candidate, episode)
+    in_arm = episode.arm == "canary"
+    if episode.share < 1:
+        sample_ratio.see(candidate.ratio, in_arm, episode.share)
+        if episode.failed:
+            risk_ratio.see_good(candidate.good, in_arm, episode.share, ruled_out(candidate, plan))
+    if in_arm:
+        candidate.canary += 1
+        candidate.canary_failures += episode.failed
+        detector.see(candidate.limit, episode.failed, plan.failure_share)
+    else:
+        candidate.control += 1
+        candidate.control_failures += episode.failed
+
+
+def ruled_out(candidate: Candidate, plan: RolloutPlan) -> float:
+    """Return how many times the incumbent's failures this stage must rule out."""
+    return plan.ratios[{"canary_1": 0, "canary_10": 1}.get(candidate.stage, 2)]
+
+
+def _compare(candidate: Candidate, plan: RolloutPlan, unit: str, episode: OpenEpisode) -> None:
+    mine, theirs = _acts(episode.candidate, plan), _acts(episode.incumbent, plan)
+    agreed = mine == theirs
+    candidate.compared += 1
+    candidate.agreed += agreed
+    agreement.see(candidate.agreement, agreed, plan.agreement)
+    if episode.twin is not None:
+        candidate.twins += 1
+        candidate.twins_agreed += _acts(episode.twin, plan) == theirs
+    if not agreed:
+        reason = _difference(episode)
+        known = candidate.disagreements.get(reason, Disagreement(reason, 0, 0, unit))
+        candidate.disagreements[reason] = Disagreement(
+            reason, known.episodes + 1, known.failures + episode.failed, unit
+        )
+
+
+def _acts(acts: set[str], plan: RolloutPlan) -> set[str]:
+    return acts if plan.compare == "arguments" else {act.rpartition(" ")[0] for act in acts}
+
+
+def _difference(episode: OpenEpisode) -> str:
+    """Say in one sentence why two sides differ; what is counted by it must not name ids."""
+    if not episode.candidate:
+        if episode.objection:
+            return f"held or denied by {episode.objection}, and the incumbent acted"
+        return "it wanted nothing, and the incumbent acted"
+    if not episode.incumbent:
+        return "it wanted to act, and the incumbent did not"
+    by_action = RolloutPlan(compare="action")
+    if _acts(episode.candidate, by_action) == _acts(episode.incumbent, by_action):
+        return "the same action with other arguments"
+    return "another action"
+
+
+def fold_metric(rollouts: Rollouts, fact: MetricObserved) -> None:
+    """Take a point of a series that is somebody's guardrail."""
+    for name, candidate in rollouts.candidates.items():
+        if candidate.share > 0:
+            for guardrail in rollouts.settings.plan_of(name).guardrails:
+                if guardrail.series == fact.series:
+                    values = candidate.guardrails.setdefault(fact.series, detector.begin())
+                    detector.see(values, fact.value > guardrail.above, guardrail.share)
+
+
+def fold_ended(rollouts: Rollouts, fact: EffectEnded) -> None:
+    """Remember what a canary did, as long as it may have to be undone."""
+    candidate = rollouts.candidate_of(fact.capability)
+    if candidate is None or not candidate.share or fact.kind != "perform" or fact.status != "done":
+        return
+    performed = candidate.performed
+    performed[fact.effect_id] = Performed(
+        fact.at_us, fact.decision_id, fact.proposal_id, fact.agent, ActionName(fact.action)
+    )
+    if len(performed) > _MOST_PERFORMED:
+        del performed[min(performed, key=lambda each: (performed[each].at_us, each))]
+
+
+def fold_undo(rollouts: Rollouts, fact: UndoRequested) -> None:
+    """Forget what somebody is taking back already."""
+    candidate = rollouts.candidate_of(fact.capability)
+    if candidate is not None:
+        candidate.performed.pop(fact.of, None)
+
+
+def fold_time(rollouts: Rollouts, now_us: int) -> None:
+    """Judge everywhere what is due."""
+    for name, candidate in rollouts.candidates.items():
+        if candidate.watched:
+            judge_due(candidate, rollouts.settings.plan_of(name), now_us)
