@@ -184,7 +184,9 @@ def _shown(requirement: Requirement) -> str:
 
 
 def _number(value: float | str) -> str:
-    return value if isinstance(value, str) else f"{value:.4g}" if isinstance(value, float) else f"{value:,}"
+    if isinstance(value, str):
+        return value
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
 
 
 def _likely(candidate: Candidate, missing: list[Requirement], now_us: int) -> int | None:
@@ -201,7 +203,7 @@ def _likely(candidate: Candidate, missing: list[Requirement], now_us: int) -> in
         measured, needed = each.measured, each.needed
         if isinstance(measured, str) or isinstance(needed, str) or measured > needed:
             return None
-        if isinstance(measured, float):
+        if not isinstance(measured, int):
             measured, needed = _doublings(measured), _doublings(needed)
         if measured <= 0 or passed_us <= 0:
             return None
