@@ -60,7 +60,7 @@ def rate(happened: int, of: int, alpha: float) -> Interval:
 def ratio(failures: Iterable[tuple[float, int, int]], alpha: float) -> Interval:
     """Return an interval for the risk ratio, from `(share, canary's failures, control's failures)` a share.
 
-    Five of the canary's and ninety-five of control's at 1 %: five-fold harm is likely, and none is possible yet.
+    Five failures of the canary and 95 of control at 1 %: five-fold harm is likely, none is still possible.
 
     >>> found = ratio([(0.01, 5, 95)], 0.05)
     >>> f"{found.low:.2f} {found.estimate:.2f} {found.high:.2f}"
