@@ -47,7 +47,7 @@ def bet(values: list[float], happened: bool, null: float, alternatives: Sequence
     if happened:
         multiply(values, [chance / null for chance in alternatives])
     else:
-        multiply(values, [(1.0 - chance) / (1.0 - null) for chance in alternatives])
+        multiply(values, [(1 - chance) / (1 - null) for chance in alternatives])
 
 
 def e_value(values: Iterable[float]) -> float:
@@ -85,5 +85,5 @@ def odds_factors(null: float, times: Iterable[float]) -> Factors:
     >>> odds_factors(0.2, (6.0,))
     ((3.0,), (0.5,))
     """
-    scales = [(ratio, ratio * null + (1.0 - null)) for ratio in times]
-    return tuple(ratio / scale for ratio, scale in scales), tuple(1.0 / scale for _, scale in scales)
+    scales = [(ratio, ratio * null + (1 - null)) for ratio in times]
+    return tuple(ratio / scale for ratio, scale in scales), tuple(1 / scale for _, scale in scales)
