@@ -1,7 +1,7 @@
 """Agreement: evidence that a candidate does what the incumbent does in more than a given share of episodes.
 
-The null is P(they agree | past) ≤ share. The alternatives have 2.5, 5.5 and 20 times the odds of the share: at
-95 % these are 97.9, 99.1 and 99.7 %. See `mixture` for the formula and its sources.
+The null is P(they agree | past) ≤ share. The alternatives have 2, 5 and 15 times the odds of the share:
+against 95 % these are 97.4, 99.0 and 99.7 %. See `mixture` for the formula and its sources.
 """
 
 from functools import lru_cache
@@ -9,7 +9,7 @@ from typing import Final
 
 from engine.core.statistics import mixture
 
-ODDS: Final = (2.5, 5.5, 20.0)
+ODDS: Final = (2.0, 5.0, 15.0)
 WEIGHTS: Final = (0.35, 0.45, 0.2)
 
 e_value = mixture.e_value
@@ -21,20 +21,28 @@ def _factors(share: float) -> mixture.Factors:
 
 
 def begin() -> list[float]:
-    """Return the state before the first comparison."""
+    """Return the state before the first comparison.
+
+    >>> begin()
+    [0.35, 0.45, 0.2]
+    """
     return mixture.begin(WEIGHTS)
 
 
 def see(values: list[float], agreed: bool, share: float) -> None:
-    """Take one comparison in: whether both did the same, and the share that has to be passed.
+    """Take one comparison in: whether both did the same, and the share (over 0, under 1) that has to be
+    passed.
 
-    A hundred agreements in a row against 95 % are worth an e-value of 62: more than the 20 that alpha = 5 % asks for.
+    77 agreements in a row pass 95 % at alpha = 5 %; 76 do not.
 
     >>> values = begin()
-    >>> for _ in range(100):
+    >>> for _ in range(76):
     ...     see(values, True, 0.95)
-    >>> round(e_value(values))
-    62
+    >>> round(e_value(values), 2)
+    19.97
+    >>> see(values, True, 0.95)
+    >>> round(e_value(values), 2)
+    20.82
     """
     happened, did_not = _factors(share)
     mixture.multiply(values, happened if agreed else did_not)

@@ -1,44 +1,59 @@
-"""How much evidence each end asks for, so that the wrong ends together stay as improbable as the plan says."""
+"""How much evidence each end asks for, so that wrong ends together stay as improbable as the plan says.
+
+A good candidate rolled back. Any one of several processes can do it, so they share `alpha`: the probability
+that any of them is wrong is at most the sum of their parts (Boole). `split` says the parts.
+
+A bad candidate at 100 %. It must pass every step, so it is enough that one step would have stopped it.
+Whoever is worse than 1.25 times the incumbent is so in particular at the step that rules 1.25 out, and
+passes that with probability `alpha` at most, whatever happens at the others. So each step may use `alpha`
+in full: taking all of several tests needs no correction, taking any of them does (the intersection-union
+principle, Berger 1982).
+"""
 
 from typing import Final
 
 from msgspec import Struct
 
 SAMPLE_RATIO_ALPHA: Final = 0.001
-"""A false alarm about the assignment pauses a good rollout and wakes somebody. It is cheap to ask for a lot: a
-real fault gathers evidence with every episode, failed or not."""
+"""A false alarm about the assignment holds up a good rollout and calls a person. A real fault gathers
+evidence with every episode, failed or not, so it costs little to ask for a lot of it."""
 
-_BAD: Final = 0.8
 _FAILURE_SHARE: Final = 0.1
 _GUARDRAILS: Final = 0.1
+"""A tenth each: with a tenth of `alpha` a detector alarms some dozen points later, while the risk ratio,
+which lives on few failures, needs all it can get."""
 
 
 class Split(Struct, frozen=True, kw_only=True):
     """The probability of a false rollback, shared among everything that may cause one."""
 
     bad: float
-    """For the risk ratio, see `risk_ratio.bad`."""
+    """For the risk ratio: `risk_ratio.bad` rolls back at `needed(bad)`."""
     failure_share: float
-    """For the share of the canary's own episodes that fail."""
+    """For the share of the canary's own episodes that fail: at `detector.alarm_at(failure_share, span)`."""
     guardrail: float
-    """For each guardrail; 0 where there is none."""
+    """For each guardrail: at `detector.alarm_at(guardrail, span)`. 0 where there is none."""
 
 
 def split(alpha: float, guardrails: int) -> Split:
-    """Share `alpha` out: the parts add up to it, so any false rollback at all has probability `alpha` at most.
+    """Share `alpha` out among the risk ratio, the failure share and so many guardrails.
 
-    >>> split(0.05, 2)
-    Split(bad=0.04000000000000001, failure_share=0.005000000000000001, guardrail=0.0025000000000000005)
+    The evidence of the risk ratio that rolls back is then 22.2 without guardrails and 25 with any number.
+
+    >>> [round(needed(split(0.05, guardrails).bad), 1) for guardrails in (0, 2)]
+    [22.2, 25.0]
     """
-    if guardrails == 0:
-        return Split(bad=alpha * (1.0 - _FAILURE_SHARE), failure_share=alpha * _FAILURE_SHARE, guardrail=0.0)
+    guarded = _GUARDRAILS if guardrails else 0.0
     return Split(
-        bad=alpha * _BAD, failure_share=alpha * _FAILURE_SHARE, guardrail=alpha * _GUARDRAILS / guardrails
+        bad=alpha * (1.0 - _FAILURE_SHARE - guarded),
+        failure_share=alpha * _FAILURE_SHARE,
+        guardrail=alpha * guarded / guardrails if guardrails else 0.0,
     )
 
 
 def needed(alpha: float) -> float:
-    """Return the e-value that refutes a null at this probability of being wrong (Ville 1939).
+    """Return the e-value that refutes a null with a probability of being wrong of `alpha` at most (Ville
+    1939).
 
     >>> needed(0.05)
     20.0
