@@ -32,7 +32,7 @@ def test_it_says_what_would_have_been_allowed_held_and_denied(shown):
         assert re.search(rf"(?m)^  {word}\s+[\d,]+", shown.stdout), word
     for name in ("policy hash", "journal hash", "state hash"):
         assert re.search(rf"(?m)^  {name}\s+[0-9a-f]{{64}}$", shown.stdout), name
-    assert "made up by simulator/world.py" in shown.stdout.lower()
+    assert "made up by simulator/world/week.py" in shown.stdout.lower()
     assert "recall" in shown.stdout
 
 

@@ -16,7 +16,7 @@ from engine.core.vocabulary.effects import Result
 from engine.core.vocabulary.proposals import Impact, Option, Proposal
 from engine.core.vocabulary.units import DAY_US, SECOND_US
 from simulator.recording import Header, Label, Origin, RecordingWriter, writer
-from simulator.world import history
+from simulator.world.week import history
 
 SEED = 11
 DAYS = 2

@@ -4,7 +4,7 @@ import pytest
 
 from engine.core.vocabulary.facts import Fact, ProposalReceived
 from simulator.recording import Label, Recording
-from simulator.world import DEMO_DAYS, DEMO_SEED, history, write_demo
+from simulator.world.week import DEMO_DAYS, DEMO_SEED, history, write_demo
 from tests.house.tree import ROOT
 
 BUNDLED = ROOT / "simulator" / "demo.wkr"
@@ -13,7 +13,7 @@ BUNDLED = ROOT / "simulator" / "demo.wkr"
 def test_the_bundled_recording_is_what_the_generator_makes(tmp_path):
     write_demo(str(tmp_path / "demo.wkr"))
     made, bundled = Recording(tmp_path / "demo.wkr"), Recording(BUNDLED)
-    cure = "run: python -m simulator.world simulator/demo.wkr, and say in the CHANGELOG that the demo changed"
+    cure = "run: python -m simulator.world.week simulator/demo.wkr, and say in the CHANGELOG that the demo changed"
     assert made.header == bundled.header, cure
     assert [*made.facts()] == [*bundled.facts()], cure
     assert [*made.labels()] == [*bundled.labels()], cure

@@ -303,7 +303,7 @@ def write_demo(path: str) -> None:
                 out.write(told)
 
 
-_NOTE = "made up by simulator/world.py: no company, person or payment in it exists"
+_NOTE = "made up by simulator/world/week.py: no company, person or payment in it exists"
 
 if __name__ == "__main__":
     write_demo(sys.argv[1])

@@ -1,0 +1,1 @@
+"""The made-up world: one seed decides everything in it."""
