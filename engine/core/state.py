@@ -82,7 +82,7 @@ def _plain(value: Any) -> Any:
 
 def _rebuilt(kind: type, value: Any) -> Any:
     # `deque[item]` reaches this hook with its item type, of which the alias keeps a tuple.
-    return deque(msgspec.convert(item, get_args(kind)[0], strict=False) for item in value)
+    return deque(msgspec.convert(item, get_args(kind)[0]) for item in value)
 
 
 # Sorted keys: the order in which agents or series first appeared must not show in the hash.

@@ -163,3 +163,20 @@ def test_trim_leaves_nothing_of_what_no_longer_counts():
 def test_each_charge_lets_go_of_what_left_its_window():
     state = usage(MINE, used=[(0, "coder-1", impact(0, 1), False), (60, "coder-1", impact(0, 2), False)])
     assert [amount for _, amount in state.live["mine"]["coder-1"].entries] == [2]
+
+
+def test_equal_limits_are_shown_as_each_policy_writes_them():
+    for most in ("10", "10.0", "1E+1", "10"):
+        money = Limit(id="money", measure="cost_usd", most=Decimal(most), window_us=MINUTE_US, per="all")
+        assert judged(usage(money), impact("2.50")).checks == (Check("money", "2.50", most),)
+
+
+def test_half_a_file_is_a_limit_like_any_other():
+    half = Limit(id="half", measure="files", most=Decimal("2.5"), window_us=MINUTE_US, per="all")
+    assert [judged(usage(half), impact(0, files)).ruling for files in (2, 3)] == ["allow", "escalate"]
+
+
+def test_many_policies_in_one_process_do_not_mix_up_their_limits():
+    for files in range(200):
+        state = usage(Limit(id="mine", measure="files", most=files, window_us=MINUTE_US, per="agent"))
+        assert judged(state, impact(0, 1)).checks == (Check("mine", 1, files),)

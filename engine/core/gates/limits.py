@@ -6,7 +6,7 @@ shadowed proposals: it was never used, yet the question in shadow is what would 
 
 from collections import deque
 from decimal import Decimal
-from functools import lru_cache
+from typing import Any
 
 from msgspec import Struct, field
 
@@ -20,21 +20,18 @@ GATE = "limits"
 _UNUSED = Answer(gate=GATE, ruling="allow", rule="limits.windows", owner="captain")
 _ZERO = Decimal(0)
 
+Amount = int | Decimal
+"""Files and calls are counted in whole numbers, money is exact: both add up without rounding."""
+
 
 class Window(Struct):
-    """What was used lately: entries `(when, how much)`, oldest first, never none, and their sum."""
+    """What was used lately: entries `(when, how much)`, oldest first, never none, and their sum.
 
-    entries: deque[tuple[int, Decimal]] = field(default_factory=deque)
-    total: Decimal = _ZERO
+    What is too old to count stays in it until the next charge.
+    """
 
-    def since(self, since_us: int) -> Decimal:
-        """Sum up what was used after `since_us`: what is older stays in `total` until the next charge."""
-        used = self.total
-        for at_us, past in self.entries:
-            if at_us > since_us:
-                return used
-            used -= past
-        return _ZERO
+    entries: deque[tuple[int, Amount]] = field(default_factory=deque)
+    total: Amount = 0
 
     def forget(self, until_us: int) -> None:
         """Drop what was used at or before `until_us`."""
@@ -43,7 +40,7 @@ class Window(Struct):
             self.total -= entries.popleft()[1]
         if not entries:
             # Not 0.00: a sum must read the same whether its window was emptied now or tidied away before.
-            self.total = _ZERO
+            self.total = 0
 
 
 class Usage(Struct):
@@ -66,20 +63,20 @@ def fold_verdict(usage: Usage, verdict: Verdict) -> None:
 
 
 def _charge(lane: dict[str, dict[AgentId, Window]], limits: tuple[Limit, ...], verdict: Verdict) -> None:
-    now_us, agent, amounts = verdict.at_us, verdict.agent, _amounts(verdict.impact)
-    for limit in limits:
-        amount = amounts[limit.measure]
+    now_us, agent, impact = verdict.at_us, verdict.agent, verdict.impact
+    for name, measure, _, each, window_us, _, _, _ in _rows(limits):
+        amount: Amount = getattr(impact, measure)
         if not amount:
             continue
-        by_agent = lane.get(limit.id)
+        by_agent = lane.get(name)
         if by_agent is None:
-            by_agent = lane[limit.id] = {}
-        who = agent if limit.per == "agent" else _EVERYBODY
+            by_agent = lane[name] = {}
+        who = agent if each else _EVERYBODY
         window = by_agent.get(who)
         if window is None:
             window = by_agent[who] = Window()
-        elif window.entries[0][0] <= now_us - limit.window_us:
-            window.forget(now_us - limit.window_us)
+        elif window.entries[0][0] <= now_us - window_us:
+            window.forget(now_us - window_us)
         window.entries.append((now_us, amount))
         window.total += amount
 
@@ -104,24 +101,25 @@ def judge(usage: Usage, agent: AgentId, impact: Impact, now_us: int, *, shadowed
     so only a person can say whether it should be (ADR 7).
     """
     checks: list[Check] = []
-    over: list[tuple[Limit, Decimal]] = []
+    over: list[tuple[Limit, Amount]] = []
     lane = usage.shadow if shadowed else usage.live
-    amounts = _amounts(impact)
-    for limit in usage.limits:
-        measure, most = limit.measure, limit.most
-        used = amounts[measure]
+    for name, measure, money, each, window_us, most, shown, limit in _rows(usage.limits):
+        used: Any = getattr(impact, measure)
         if not used:
             continue
-        window = lane.get(limit.id, _NOBODY).get(agent if limit.per == "agent" else _EVERYBODY)
+        window = lane.get(name, _NOBODY).get(agent if each else _EVERYBODY)
         if window is not None:
-            since_us = now_us - limit.window_us
-            used += window.total if window.entries[0][0] > since_us else window.since(since_us)
-        if measure == "cost_usd":
-            # Added to a plain zero, 1E+1 reads 10, as it does beside an emptied window: replays compare
-            # bytes.
-            checks.append(Check(limit.id, str(used + _ZERO), str(most)))
-        else:
-            checks.append(Check(limit.id, _count(used), _count(most)))
+            since_us = now_us - window_us
+            used += window.total
+            for at_us, past in window.entries:
+                if at_us > since_us:
+                    break
+                used -= past
+            else:
+                # Not the sum less itself, which has the places of what was in it: 1 would read 1.00.
+                used = getattr(impact, measure)
+        # Added to a plain zero, 1E+1 reads 10, as it does beside an emptied window: replays compare bytes.
+        checks.append(Check(name, str(used + _ZERO) if money else used, shown))
         if used > most:
             over.append((limit, used - most))
     if not over:
@@ -129,7 +127,7 @@ def judge(usage: Usage, agent: AgentId, impact: Impact, now_us: int, *, shadowed
             return _UNUSED
         owner = usage.limits[0].owner
         return Answer(gate=GATE, ruling="allow", rule="limits.windows", owner=owner, checks=tuple(checks))
-    beyond = [limit for limit, _ in over if amounts[limit.measure] > limit.most]
+    alone = all(getattr(impact, limit.measure) > limit.most for limit, _ in over)
     reasons = [
         f"{'all agents together' if limit.per == 'all' else agent} may use {limit.most} {limit.measure} in "
         f"{duration_text(limit.window_us / SECOND_US)}; {_room_again(lane, limit, agent, excess, now_us)}"
@@ -138,39 +136,58 @@ def judge(usage: Usage, agent: AgentId, impact: Impact, now_us: int, *, shadowed
     owner = over[0][0].owner
     return Answer(
         gate=GATE,
-        ruling="escalate" if len(beyond) == len(over) else "deny",
+        ruling="escalate" if alone else "deny",
         reason="; ".join(reasons),
         rule=f"limits.{over[0][0].id}",
         owner=owner,
         checks=tuple(checks),
-        waits=(Wait(kind="person", role=owner),) if len(beyond) == len(over) else (),
+        waits=(Wait(kind="person", role=owner),) if alone else (),
     )
 
 
 _EVERYBODY = AgentId("")
 _NOBODY: dict[AgentId, Window] = {}
 
+_Row = tuple[str, Measured, bool, bool, int, Amount, str | int, Limit]
+"""A limit as it is read for every proposal: its id, its measure, whether that is money, whether it holds for
+each agent alone, its window, the most, the most as shown, and the limit itself."""
 
-def _amounts(impact: Impact) -> dict[Measured, Decimal]:
-    return {
-        "cost_usd": impact.cost_usd,
-        "files": _whole(impact.files),
-        "api_calls": _whole(impact.api_calls),
-    }
+_read: dict[int, tuple[tuple[Limit, ...], tuple[_Row, ...]]] = {}
+_MOST_READ = 64
 
 
-# Counts are small numbers that come again and again, and turning one into the other costs more than asking.
-_whole = lru_cache(maxsize=1024)(Decimal)
-_count = lru_cache(maxsize=1024)(int)
+def _rows(limits: tuple[Limit, ...]) -> tuple[_Row, ...]:
+    """Read limits once, for as long as they are in force.
+
+    They are known by being the same object: equal ones may be written differently (10 and 10.0), and verdicts
+    are compared by their bytes. What is kept keeps them alive, so no others come to stand in their place.
+    """
+    found = _read.get(id(limits))
+    if found is not None and found[0] is limits:
+        return found[1]
+    if len(_read) >= _MOST_READ:
+        _read.clear()
+    rows = tuple([_row(limit) for limit in limits])
+    _read[id(limits)] = limits, rows
+    return rows
+
+
+def _row(limit: Limit) -> _Row:
+    money, whole = limit.measure == "cost_usd", int(limit.most)
+    # Whole numbers are the faster to compare, but half a file is a limit too.
+    most = limit.most if money or whole != limit.most else whole
+    shown = str(limit.most) if money else whole
+    return limit.id, limit.measure, money, limit.per == "agent", limit.window_us, most, shown, limit
 
 
 def _room_again(
-    lane: dict[str, dict[AgentId, Window]], limit: Limit, agent: AgentId, excess: Decimal, now_us: int
+    lane: dict[str, dict[AgentId, Window]], limit: Limit, agent: AgentId, excess: Amount, now_us: int
 ) -> str:
     """Say when enough will have left the window."""
-    window = lane.get(limit.id, {}).get(agent if limit.per == "agent" else _EVERYBODY)
+    window = lane.get(limit.id, _NOBODY).get(agent if limit.per == "agent" else _EVERYBODY)
+    since_us = now_us - limit.window_us
     for at_us, amount in window.entries if window is not None else ():
-        if at_us > now_us - limit.window_us:
+        if at_us > since_us:
             excess -= amount
             if excess <= 0:
                 return f"there is room again at {time_text(at_us + limit.window_us)}"

@@ -10,7 +10,9 @@ from engine.core.vocabulary.ids import ActionName, AgentId, CapabilityId, Episod
 # Twelve digits on each side of the point hold a trillion dollars and a millionth of a micro-dollar. Outside
 # that, exact sums would silently round at the 28 digits of the decimal context.
 _COST_LIMIT_USD = Decimal(10) ** 12
-_COST_PLACES = -12
+_COST_PLACES = 12
+# A sum has as many places as its finest part, so a cost that is fine enough leaves this one as it is.
+_FINEST = Decimal(0).scaleb(-_COST_PLACES)
 # Priorities go this far either way: at half a minute a step, the least urgent waits ten minutes longer.
 _STEPS = 20
 
@@ -31,9 +33,9 @@ class Impact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=F
         # A signed zero is a zero to every limit and another number to some conditions.
         if not cost.is_finite() or cost.is_signed() or cost > _COST_LIMIT_USD:
             raise ValueError(f"cost_usd must be from 0 to 10^12 USD, not {cost}")
-        exponent = cost.as_tuple().exponent
-        if not isinstance(exponent, int) or exponent < _COST_PLACES:
-            raise ValueError(f"cost_usd must have at most 12 decimal places, not {-int(exponent)}")
+        if not (cost + _FINEST).same_quantum(_FINEST):
+            places = -int(cost.as_tuple().exponent)
+            raise ValueError(f"cost_usd must have at most {_COST_PLACES} decimal places, not {places}")
         if self.files < 0 or self.api_calls < 0:
             raise ValueError(f"files and api_calls must not be negative: {self.files}, {self.api_calls}")
 

@@ -11,6 +11,8 @@ HOUR_US: Final = 60 * MINUTE_US
 DAY_US: Final = 24 * HOUR_US
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# Without a zone, which every text made from it would have to be rid of again.
+_EPOCH_UTC = _EPOCH.replace(tzinfo=None)
 
 
 def time_text(at_us: int) -> str:
@@ -22,7 +24,7 @@ def time_text(at_us: int) -> str:
     ('2023-11-14T22:13:20Z', '1000000000000000000 µs')
     """
     try:
-        return (_EPOCH + timedelta(microseconds=at_us)).isoformat().replace("+00:00", "Z")
+        return (_EPOCH_UTC + timedelta(microseconds=at_us)).isoformat() + "Z"
     except OverflowError:
         return f"{at_us} µs"
 
