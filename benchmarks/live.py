@@ -25,8 +25,9 @@ import uvloop
 from engine.adapters.fence_memory import MemoryFence
 from engine.adapters.journal_sqlite import SqliteJournal
 from engine.core.vocabulary.actions import Running
-from engine.core.vocabulary.ids import EffectId
+from engine.core.vocabulary.ids import CapabilityId, EffectId
 from engine.core.vocabulary.proposals import Impact, Proposal
+from engine.core.vocabulary.rollouts import RolloutSettings
 from engine.ports import Entry, Finished, Task
 from engine.runtime import wire
 from engine.runtime.client import EngineClient
@@ -50,7 +51,8 @@ def _policy() -> Any:
     run = Running(runner="shell", timeout_us=1_000_000, idempotent=True)
     actions = dict(policy.actions)
     actions["cache.clear"] = msgspec.structs.replace(actions["cache.clear"], run=run)
-    return msgspec.structs.replace(policy, actions=actions)
+    established = RolloutSettings(established=(CapabilityId("heal@1"),))
+    return msgspec.structs.replace(policy, actions=actions, rollouts=established)
 
 
 async def _nothing_left(_effect_id: EffectId) -> None:
@@ -114,7 +116,6 @@ def percentiles(taken: list[float]) -> dict[str, float]:
 async def one_by_one(home: Path, count: int) -> tuple[dict[str, float], dict[str, float]]:
     """Propose one after the other, taking turns with the floor."""
     client = EngineClient(home / "engine.sock")
-    await client.ask(wire.Promote(capability="heal@1", by="ann", reason="benchmark"))
     handle = os.open(home / "floor", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     verdicts, floor = [], []
     for number in range(count):

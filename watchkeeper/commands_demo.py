@@ -21,8 +21,8 @@ BUNDLED = Path(__file__).resolve().parent.parent / "simulator" / "demo.wkr"
 def demo(headless: bool) -> None:
     """Replay a bundled week of made-up history and open the report.
 
-    The history comes from a small seeded generator (simulator/world/week.py): recorded histories of others may not
-    be shipped with Watchkeeper, but can be imported.
+    The history comes from a small seeded generator (simulator/world/week.py): recorded histories of others
+    may not be shipped with Watchkeeper, but can be imported.
     """
     report = folder("reports") / "demo.html"
     summary = run_replay(

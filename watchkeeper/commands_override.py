@@ -1,16 +1,16 @@
-"""The override: kill, resume, undo, preview, promote and demote from the terminal."""
+"""The override: kill, resume, undo and preview from the terminal."""
 
 import asyncio
 import os
 import signal
 import time
 from contextlib import suppress
-from typing import Literal
+from typing import Literal, TypeVar
 
 import click
 
-from engine.core.vocabulary.ids import CapabilityId, CapabilityName, DecisionId, EffectId, PersonId
-from engine.errors import InputError, StorageError
+from engine.core.vocabulary.ids import DecisionId, EffectId, PersonId
+from engine.errors import InputError, StorageError, Unreachable
 from engine.runtime import wire
 from engine.runtime.layout import Layout
 from engine.runtime.stops import scope_of
@@ -21,17 +21,30 @@ _TELL_S = 1.0
 _UNDO_S = 60.0
 
 
-def _layout() -> Layout:
+Answer = TypeVar("Answer", bound=wire.Answer)
+
+
+def state_folder() -> Layout:
+    """Return the state folder's layout."""
     return Layout(home().resolve())
 
 
-def _ask(layout: Layout, request: wire.AnyRequest, timeout_s: float = 10.0) -> wire.AnyAnswer:
+def ask_engine(
+    layout: Layout, request: wire.AnyRequest, kind: type[Answer], timeout_s: float = 10.0
+) -> Answer:
+    """Ask the engine and return its answer, which must be of this kind. Raises as the engine refuses."""
     from engine.runtime.client import ask_once
 
-    return asyncio.run(ask_once(layout.socket, request, timeout_s=timeout_s))
+    answer = asyncio.run(ask_once(layout.socket, request, timeout_s=timeout_s))
+    if not isinstance(answer, kind):
+        raise Unreachable(
+            f"the engine answered {type(answer).__name__}", cure="run engine and commands of one version"
+        )
+    return answer
 
 
-def _captain(layout: Layout, role: Literal["responder", "captain"] = "captain") -> PersonId:
+def captain(layout: Layout, role: Literal["responder", "captain"] = "captain") -> PersonId:
+    """Return the person at this terminal, who must have the role."""
     from watchkeeper.people import person
 
     return person(layout, role)
@@ -53,7 +66,7 @@ def kill(scope: str, reason: str) -> None:
     from engine.runtime.processes import supervisor_pid
     from watchkeeper.people import local_name
 
-    layout, stopped, by = _layout(), scope_of(scope), PersonId(local_name())
+    layout, stopped, by = state_folder(), scope_of(scope), PersonId(local_name())
     stop = Stop(scope=stopped, by=by, reason=reason, at_us=time.time_ns() // 1000)
     began, unset = time.perf_counter(), None
     try:
@@ -82,8 +95,9 @@ def kill(scope: str, reason: str) -> None:
 @click.option("--reason", required=True, help="Why it is safe to go on.")
 def resume(scope: str, reason: str) -> None:
     """Lift one stop. Takes a captain and a running engine."""
-    layout = _layout()
-    _ask(layout, wire.LiftStop(scope=scope_of(scope), by=_captain(layout), reason=reason))
+    layout = state_folder()
+    request = wire.LiftStop(scope=scope_of(scope), by=captain(layout), reason=reason)
+    ask_engine(layout, request, wire.Done)
     click.echo(f"resumed {scope}")
 
 
@@ -98,13 +112,11 @@ def undo(decision_id: str, reason: str, force: bool, wait_s: float) -> None:
     Refused, with the difference, when what it changed was changed again since. An undo has an id of its own
     and can be undone.
     """
-    layout = _layout()
+    layout = state_folder()
     request = wire.RequestUndo(
-        of=EffectId(decision_id), by=_captain(layout, "responder"), reason=reason, force=force
+        of=EffectId(decision_id), by=captain(layout, "responder"), reason=reason, force=force
     )
-    queued = _ask(layout, request)
-    if not isinstance(queued, wire.Queued):
-        raise InputError(f"the engine answered {type(queued).__name__}")
+    queued = ask_engine(layout, request, wire.Queued)
     end = _end_of(layout, queued.effect_id, wait_s)
     if end is None:
         click.echo(f"{queued.effect_id} waits; `watchkeeper status` says for what")
@@ -130,37 +142,11 @@ def _end_of(layout: Layout, effect_id: EffectId, wait_s: float):  # type: ignore
 @click.argument("decision_id")
 def preview(decision_id: str) -> None:
     """Say what a decided proposal would do, and let nothing happen. A dry run."""
-    said = _ask(_layout(), wire.RequestPreview(decision_id=DecisionId(decision_id)), timeout_s=40.0)
-    if isinstance(said, wire.Previewed):
-        click.echo(said.result.output.rstrip())
-        if not said.result.success:
-            raise InputError(f"it would not work: {said.result.error}", place=decision_id)
-
-
-@click.command()
-@click.argument("capability")
-@click.option("--reason", required=True, help="Why it has earned that.")
-def promote(capability: str, reason: str) -> None:
-    """Let the allowed actions of a capability, NAME@VERSION, be executed. Takes a captain.
-
-    Until then it decides in shadow: everything is logged, nothing is executed.
-    """
-    if "@" not in capability:
-        raise InputError("name the version too", place=capability, cure="such as heal@1")
-    layout = _layout()
-    _ask(layout, wire.Promote(capability=CapabilityId(capability), by=_captain(layout), reason=reason))
-    click.echo(f"{capability} is live: what it is allowed to do is executed from now on")
-
-
-@click.command()
-@click.argument("capability")
-@click.option("--reason", required=True, help="Why.")
-def demote(capability: str, reason: str) -> None:
-    """Put a capability back into shadow. Takes a captain."""
-    layout = _layout()
-    name = CapabilityName(capability.partition("@")[0])
-    _ask(layout, wire.Demote(capability=name, by=_captain(layout), reason=reason))
-    click.echo(f"{name} is in shadow: decided and logged, not executed")
+    request = wire.RequestPreview(decision_id=DecisionId(decision_id))
+    said = ask_engine(state_folder(), request, wire.Previewed, timeout_s=40.0)
+    click.echo(said.result.output.rstrip())
+    if not said.result.success:
+        raise InputError(f"it would not work: {said.result.error}", place=decision_id)
 
 
 @click.command("clear-trouble")
@@ -168,6 +154,6 @@ def demote(capability: str, reason: str) -> None:
 @click.option("--reason", required=True, help="Why it does not matter.")
 def clear_trouble(trouble: str, reason: str) -> None:
     """Say that a trouble, such as clock, does not matter, so that effects start again. Takes a captain."""
-    layout = _layout()
-    _ask(layout, wire.ClearTrouble(trouble=trouble, by=_captain(layout), reason=reason))
+    layout = state_folder()
+    ask_engine(layout, wire.ClearTrouble(trouble=trouble, by=captain(layout), reason=reason), wire.Done)
     click.echo(f"{trouble}: cleared")

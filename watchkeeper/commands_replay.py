@@ -6,12 +6,14 @@ from pathlib import Path
 import click
 
 from engine.adapters.files import atomic_write
+from engine.adapters.journal_reader import SqliteReader
 from engine.adapters.journal_sqlite import SqliteJournal
 from engine.core.vocabulary.units import parse_time
 from engine.errors import InputError, JournalBusy, JournalError
 from engine.wiring import SHIPPED_POLICY, PolicySource, read_policy
 from simulator.fail_if import FailIf, figures
 from simulator.recording import Recording
+from simulator.rederive import Rederived, rederive
 from simulator.replay.driver import Replay, ReplayEnd
 from simulator.replay.journalled import replay_into
 from simulator.replay.lanes import EVERYTHING, Span
@@ -102,7 +104,10 @@ def replay(  # noqa: PLR0917 - click passes every option by name
 ) -> None:
     """Replay SOURCE through the decision core: a recording, or FORMAT:FILE to import first.
 
-    Ends with status 0, with 1 if --fail-if holds, 2 on wrong input, and 130 when stopped by Ctrl-C.
+    Of a journal every step of its rollouts is worked out again from the facts before it.
+
+    Ends with status 0, with 1 if --fail-if holds or a step of a rollout was not what followed, 2 on wrong
+    input, and 130 when stopped by Ctrl-C.
     """
     condition = FailIf(fail_if) if fail_if is not None else None
     for path in (results, json_out, report, journal):
@@ -129,6 +134,9 @@ def replay(  # noqa: PLR0917 - click passes every option by name
         journal=journal,
     )
     click.echo(text(summary))
+    again = _steps_again(source)
+    if again is not None:
+        click.echo(again)
     if score and summary.score is None and summary.finished:
         click.echo("score: this recording carries no labels")
     if json_out is not None:
@@ -140,9 +148,21 @@ def replay(  # noqa: PLR0917 - click passes every option by name
     if not summary.finished:
         click.echo("stopped: the same command with --resume goes on from here", err=True)
         raise SystemExit(_STOPPED)
+    if again is not None and again.difference:
+        raise SystemExit(1)
     if condition is not None and condition.holds(figures(summary)):
         click.echo(f"failed: {condition.condition}", err=True)
         raise SystemExit(1)
+
+
+def _steps_again(source: str) -> Rederived | None:
+    """Work out every step of every rollout again, where the source is a journal that holds any."""
+    kind, _, path = source.partition(":")
+    if kind != "journal":
+        return None
+    with SqliteReader(path) as journal:
+        again = rederive(journal)
+    return again if again.recorded or again.difference else None
 
 
 def run_replay(

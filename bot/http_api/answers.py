@@ -10,8 +10,10 @@ from bot.http_api.standing import Standing, UndoStanding
 from engine.core.decide import in_order
 from engine.core.explain import summary
 from engine.core.vocabulary.effects import Result
+from engine.core.vocabulary.rollouts import Evidence, Stage
 from engine.core.vocabulary.units import time_text
 from engine.core.vocabulary.verdicts import Answer, Measure, Verdict, Wait, Word
+from engine.core.work.rollout.showing import RolloutShown
 from engine.ports import Stop
 from engine.runtime.wire import DecisionStatus, EngineStatus
 
@@ -147,13 +149,36 @@ class StopList(Struct, frozen=True, kw_only=True):
     stops: tuple[StopShown, ...]
 
 
-class RolledOut(Struct, frozen=True, kw_only=True):
-    """A capability that was promoted or demoted."""
+class Stepped(Struct, frozen=True, kw_only=True):
+    """A step of a rollout that was taken."""
 
     capability: str
-    stage: Literal["live", "shadow"]
+    was: Stage
+    now: Stage
+    reason: str
+    evidence: Evidence
+    """What was known when it was taken."""
+
+
+class RolloutList(Struct, frozen=True, kw_only=True):
+    """How rollouts stand."""
+
+    rollouts: tuple[RolloutShown, ...]
+
+
+class Held(Struct, frozen=True, kw_only=True):
+    """A capability that is held back, or no more for one reason."""
+
+    capability: str
+    paused: bool
     by: str
     reason: str
+
+
+class Noted(Struct, frozen=True, kw_only=True):
+    """What was told is in the journal."""
+
+    episode: str
 
 
 class FrontStatus(Struct, frozen=True, kw_only=True):

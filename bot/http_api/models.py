@@ -171,6 +171,30 @@ class OutcomeBody(Body):
     detail: Text = ""
 
 
+class IncumbentBody(Body):
+    """What an incumbent did in an episode."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "capability": "heal",
+                    "action": "service.restart",
+                    "args": {"service": "web"},
+                    "ok": True,
+                }
+            ]
+        }
+    )
+
+    capability: Annotated[
+        Name, Field(description="The capability whose work it was; a version is not needed")
+    ]
+    action: Annotated[Name, Field(description="A name of the action registry")]
+    args: Annotated[dict[str, Any], Field(description="As a proposal would give them")] = {}
+    ok: bool
+
+
 def _scope(text: str) -> str:
     Scope(*_scope_parts(text))
     return text

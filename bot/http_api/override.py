@@ -1,19 +1,18 @@
-"""Routes of the override: stop, resume, promote, demote. Stopping asks nobody who could be dead."""
+"""Routes of the override: stop and resume. Stopping asks nobody who could be dead."""
 
 import asyncio
-from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter
 from starlette.responses import Response
 
 from bot.http_api import answers
 from bot.http_api.document import problems, shown
 from bot.http_api.front import Anybody, Captain, Front, by, now_us, require
-from bot.http_api.models import KillBody, ReasonBody, ResumeBody
+from bot.http_api.models import KillBody, ResumeBody
 from bot.http_api.problems import Problem
 from bot.http_api.routing import StrictRoute
 from engine.core.vocabulary.facts import Scope
-from engine.core.vocabulary.ids import CapabilityId, PersonId, capability_name
+from engine.core.vocabulary.ids import PersonId
 from engine.errors import WatchkeeperError
 from engine.ports import Holder, Stop
 from engine.runtime import wire
@@ -23,10 +22,6 @@ _BLINK_S = 0.03
 _TELL_S = 2.0
 # In an emergency nobody should have to remember how a body is written.
 _EVERYTHING = KillBody()
-
-Capability = Annotated[
-    str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}(@[A-Za-z0-9_.-]{1,27})?$", examples=["edit@1"])
-]
 
 
 def routes(front: Front) -> APIRouter:
@@ -104,36 +99,6 @@ def routes(front: Front) -> APIRouter:
     async def stops(holder: Anybody) -> Response:  # noqa: ARG001 - asked for so that the door is passed
         standing = await asyncio.to_thread(front.fence.stops)
         return answers.answer(answers.StopList(stops=tuple(answers.stop_shown(stop) for stop in standing)))
-
-    @router.post(
-        "/capabilities/{capability}/promote",
-        operation_id="promote",
-        summary="Let a capability's allowed actions be executed",
-        description="For captains. Names one version: every other one is in shadow again.",
-        response_class=Response,
-        responses={**shown(answers.RolledOut, "It is live"), **problems(409, body=True)},
-    )
-    async def promote(holder: Captain, capability: Capability, body: ReasonBody) -> Response:
-        version = CapabilityId(capability)
-        await front.ask(wire.Promote(capability=version, by=by(holder), reason=body.reason), wire.Done)
-        return answers.answer(
-            answers.RolledOut(capability=version, stage="live", by=by(holder), reason=body.reason)
-        )
-
-    @router.post(
-        "/capabilities/{capability}/demote",
-        operation_id="demote",
-        summary="Put every version of a capability back into shadow",
-        description="For captains.",
-        response_class=Response,
-        responses={**shown(answers.RolledOut, "It is in shadow"), **problems(409, body=True)},
-    )
-    async def demote(holder: Captain, capability: Capability, body: ReasonBody) -> Response:
-        name = capability_name(CapabilityId(capability))
-        await front.ask(wire.Demote(capability=name, by=by(holder), reason=body.reason), wire.Done)
-        return answers.answer(
-            answers.RolledOut(capability=name, stage="shadow", by=by(holder), reason=body.reason)
-        )
 
     return router
 

@@ -39,6 +39,7 @@ TITLES: Final[dict[str, tuple[int, str]]] = {
     "too-slow": (408, "The request took too long to arrive"),
     "conflict": (409, "It is already otherwise"),
     "stopped": (409, "A stop stands in the way"),
+    "unproven": (409, "The evidence does not carry it yet"),
     "world-moved-on": (409, "The world has moved on"),
     "refused": (409, "The effect was refused, and nothing was done"),
     "too-large": (413, "The body is too large"),

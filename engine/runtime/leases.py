@@ -187,6 +187,12 @@ class Leases:
                 for task in self._intake.journal.tasks.expired(self._now_us()):
                     await self._take_back(task)
 
+    def _no_longer(self, task: Task) -> str | None:
+        """Say why an effect that was allowed must not begin after all. What is taken back always may."""
+        if task.kind != "perform" or self._intake.state.rollouts.may_act(task.capability):
+            return None
+        return f"{task.capability} lost its authority after this was allowed"
+
     async def _take_back(self, task: Task) -> None:
         await self._end_leftovers(task.effect_id)
         now = self._intake.journal.tasks.find(task.effect_id)
@@ -217,7 +223,7 @@ class Leases:
         effects: list[wire.LeasedEffect] = []
         room = wire.MOST_BYTES // 2
         for task in claimed:
-            refusal = self._too_late(task, now_us)
+            refusal = self._too_late(task, now_us) or self._no_longer(task)
             action = self._policy.actions.get(task.action)
             if refusal is None and (action is None or action.run is None):
                 refusal = f"the registry no longer says how to perform {task.action}"

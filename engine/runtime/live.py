@@ -30,6 +30,7 @@ from engine.runtime.outbox import (
     status_of,
     verdict_of,
 )
+from engine.runtime.rollouts import RolloutKeeper
 from engine.runtime.stops import StopKeeper
 
 CLOCK_TROUBLE: Final = "clock"
@@ -85,6 +86,7 @@ class Live:
         self.stops = StopKeeper(
             self.intake, parts.fence, parts.clock.now_us, parts.announcer, self.leases.wake
         )
+        self.rollouts = RolloutKeeper(self.intake, parts.clock.now_us, parts.announcer)
         self._started_us = parts.clock.now_us()
         self._beats: dict[AgentId, int] = {}
         self._undoing, self._saving = asyncio.Lock(), asyncio.Lock()
@@ -100,8 +102,13 @@ class Live:
             wire.SeePerson: self.see,
             wire.SetStop: self.stops.set,
             wire.LiftStop: self.stops.lift,
-            wire.Promote: self.promote,
-            wire.Demote: self.demote,
+            wire.Promote: self.rollouts.promote,
+            wire.Abort: self.rollouts.abort,
+            wire.PauseRollout: self.rollouts.pause,
+            wire.ResumeRollout: self.rollouts.resume,
+            wire.TellReplay: self.rollouts.replayed,
+            wire.ActIncumbent: self.rollouts.incumbent,
+            wire.GetRollouts: self.rollouts.show,
             wire.RequestUndo: self.undo,
             wire.RequestPreview: self.preview,
             wire.ClearTrouble: self.clear_trouble,
@@ -135,6 +142,9 @@ class Live:
             if isinstance(effect, AskPeople):
                 told = f"{effect.decision_id} waits: {effect.summary}"
                 self._parts.announcer.announce("waiting", told)
+        for decisions in decided:
+            if decisions.facts:
+                self.rollouts.tell(decisions.facts)
         if effects:
             self.leases.wake()
         if self._subscribers:
@@ -204,24 +214,6 @@ class Live:
         key = f"seen:{request.person}:{now_us // MINUTE_US}"
         if self.intake.journal.find(key) is None:
             await self.intake.take(key, fact, durability=Durability.RELAXED)
-        return wire.Done()
-
-    async def promote(self, request: wire.Promote) -> wire.Done:
-        """Let a capability's allowed actions be executed."""
-        now_us = self.clock.now_us()
-        fact = f.CapabilityPromoted(
-            at_us=now_us, capability=request.capability, by=request.by, reason=request.reason
-        )
-        await self.intake.take(f"promoted:{request.capability}:{self.intake.journal.head().seq}", fact)
-        return wire.Done()
-
-    async def demote(self, request: wire.Demote) -> wire.Done:
-        """Put a capability back into shadow."""
-        now_us = self.clock.now_us()
-        fact = f.CapabilityDemoted(
-            at_us=now_us, capability=request.capability, by=request.by, reason=request.reason
-        )
-        await self.intake.take(f"demoted:{request.capability}:{self.intake.journal.head().seq}", fact)
         return wire.Done()
 
     async def undo(self, request: wire.RequestUndo) -> wire.Queued:
@@ -372,7 +364,7 @@ class Live:
         return await self._answers[type(request)](request)
 
 
-_BY_CAPTAINS: Final = (wire.LiftStop, wire.Promote, wire.Demote, wire.ClearTrouble)
+_BY_CAPTAINS: Final = (wire.LiftStop, wire.Promote, wire.Abort, wire.TellReplay, wire.ClearTrouble)
 """Only captains may ask for these, so whoever does is one, and is there."""
 
 _TOLD: Final = (

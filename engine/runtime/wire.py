@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from engine.core.vocabulary.actions import Action
 from engine.core.vocabulary.effects import EffectStatus, Result
-from engine.core.vocabulary.facts import AnyFact, Scope
+from engine.core.vocabulary.facts import AnyFact, CapabilityReplayed, Scope
 from engine.core.vocabulary.ids import (
     ActionName,
     AgentId,
@@ -19,11 +19,14 @@ from engine.core.vocabulary.ids import (
     CapabilityName,
     DecisionId,
     EffectId,
+    EpisodeId,
     PersonId,
     ProposalId,
 )
 from engine.core.vocabulary.proposals import Proposal
+from engine.core.vocabulary.rollouts import Evidence, Stage
 from engine.core.vocabulary.verdicts import Verdict
+from engine.core.work.rollout.showing import RolloutShown
 from engine.ports import Stop, Task
 
 Role = Literal["viewer", "responder", "captain"]
@@ -83,19 +86,59 @@ class LiftStop(Request, frozen=True, kw_only=True):
 
 
 class Promote(Request, frozen=True, kw_only=True):
-    """Let a capability's allowed actions be executed."""
+    """Ask for the next step of a rollout. Answered with `Stepped`, taken or refused."""
 
     capability: CapabilityId
     by: PersonId
     reason: str
 
 
-class Demote(Request, frozen=True, kw_only=True):
-    """Put a capability back into shadow."""
+class Abort(Request, frozen=True, kw_only=True):
+    """Take away the authority of a capability's candidate, or else of its live version. See `Stepped`."""
 
     capability: CapabilityName
     by: PersonId
     reason: str
+
+
+class PauseRollout(Request, frozen=True, kw_only=True):
+    """Hold a capability back, for a reason."""
+
+    capability: CapabilityName
+    by: PersonId
+    reason: str
+
+
+class ResumeRollout(Request, frozen=True, kw_only=True):
+    """Lift one reason that holds a capability back; all of them when it is empty."""
+
+    capability: CapabilityName
+    by: PersonId
+    reason: str
+
+
+class TellReplay(Request, frozen=True, kw_only=True):
+    """Hand in what a replay showed of a version. Answered with `Replayed`."""
+
+    fact: CapabilityReplayed
+    by: PersonId
+
+
+class ActIncumbent(Request, frozen=True, kw_only=True):
+    """Say what people, or a program nobody governs, did in an episode."""
+
+    episode: EpisodeId
+    capability: CapabilityName
+    action: ActionName
+    args: dict[str, Any] = {}
+    ok: bool
+    by: str
+
+
+class GetRollouts(Request, frozen=True, kw_only=True):
+    """Say how a rollout stands; all of them when no capability is named. Answered with `RolloutList`."""
+
+    capability: CapabilityName | None = None
 
 
 class RequestUndo(Request, frozen=True, kw_only=True):
@@ -191,7 +234,12 @@ AnyRequest = (
     | SetStop
     | LiftStop
     | Promote
-    | Demote
+    | Abort
+    | PauseRollout
+    | ResumeRollout
+    | TellReplay
+    | ActIncumbent
+    | GetRollouts
     | RequestUndo
     | RequestPreview
     | ClearTrouble
@@ -276,6 +324,35 @@ class Saved(Answer, frozen=True, kw_only=True):
     size_bytes: int
 
 
+class Stepped(Answer, frozen=True, kw_only=True):
+    """What became of the wish for a step."""
+
+    capability: CapabilityId
+    was: Stage
+    now: Stage
+    moved: bool
+    """Whether the stage changed; otherwise `reason` says what is missing."""
+    reason: str
+    evidence: Evidence
+    likely_us: int | None
+    """When what is missing may be there; `None` when nobody can say, or nothing is."""
+
+
+class Replayed(Answer, frozen=True, kw_only=True):
+    """A replay that was taken as evidence."""
+
+    begun: bool
+    """Whether a rollout began with it."""
+    was: Stage
+    now: Stage
+
+
+class RolloutList(Answer, frozen=True, kw_only=True):
+    """How rollouts stand."""
+
+    rollouts: tuple[RolloutShown, ...]
+
+
 class AgentSeen(Struct, frozen=True, kw_only=True):
     """An agent that was heard of."""
 
@@ -316,7 +393,21 @@ class Failed(Answer, frozen=True, kw_only=True):
     cure: str | None = None
 
 
-AnyAnswer = Done | Decided | Queued | Previewed | Leased | Renewed | Happened | Saved | EngineStatus | Failed
+AnyAnswer = (
+    Done
+    | Decided
+    | Queued
+    | Previewed
+    | Leased
+    | Renewed
+    | Happened
+    | Saved
+    | Stepped
+    | Replayed
+    | RolloutList
+    | EngineStatus
+    | Failed
+)
 
 
 class Asked(Struct, frozen=True, array_like=True):

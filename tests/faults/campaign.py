@@ -130,7 +130,6 @@ class Campaign:
         """Kill so many times, or until the time is up; then see what came of everything."""
         began, service = time.monotonic(), self.service
         service.start()
-        service.promote()
         self.agents = [
             Agent(service, f"agent-{number}", f"{self._seed}:{number}") for number in range(_AGENTS)
         ]

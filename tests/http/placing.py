@@ -21,7 +21,8 @@ from engine.adapters.fence_memory import MemoryFence
 from engine.adapters.journal_sqlite import SqliteJournal
 from engine.adapters.token_file import TokenFile
 from engine.core.vocabulary.effects import EffectStatus, Result
-from engine.core.vocabulary.ids import CapabilityId, EffectId, PersonId
+from engine.core.vocabulary.facts import CapabilityPromoted
+from engine.core.vocabulary.ids import CapabilityId, EffectId
 from engine.ports import Stop
 from engine.runtime import wire
 from engine.runtime.client import EngineClient
@@ -128,9 +129,9 @@ class Place:
             )
         )
         server = EngineServer(live, self.layout.socket)
-        await live.promote(
-            wire.Promote(capability=CapabilityId("heal@1"), by=PersonId("cat"), reason="earned")
-        )
+        # As a history says of a version; a request for it asks for evidence.
+        promoted = CapabilityPromoted(at_us=live.clock.now_us(), capability=CapabilityId("heal@1"), by="cat")
+        await live.intake.take("promoted", promoted)
         await server.open()
         try:
             yield live

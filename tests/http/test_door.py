@@ -35,7 +35,7 @@ class Absent:
 def operations(place: Place) -> list[tuple[str, str]]:
     """Every operation of the document, with ids filled in."""
     paths = place.app().openapi()["paths"]
-    names = {"decision_id": "d_" + "0" * 15, "proposal_id": "coder-1:k", "capability": "heal@1"}
+    names = {"decision_id": "d_" + "0" * 15, "proposal_id": "coder-1:k", "capability": "heal@1", "episode": "e"}
     return [(method.upper(), path.format(**names)) for path, methods in paths.items() for method in methods]
 
 
@@ -267,7 +267,7 @@ async def test_a_bug_is_answered_without_its_inside(place, monkeypatch):
         ("/v1/kill", {"scope": "all"}),
         ("/v1/resume", {"scope": "all", "reason": "r"}),
         ("/v1/capabilities/heal@1/promote", {"reason": "r"}),
-        ("/v1/capabilities/heal@1/demote", {"reason": "r"}),
+        ("/v1/capabilities/heal@1/abort", {"reason": "r"}),
         ("/v1/snapshots", None),
         ("/v1/decisions/d_000000000000000/undo", None),
     ],

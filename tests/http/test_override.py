@@ -196,21 +196,6 @@ async def test_a_captain_resumes_with_a_reason(place):
 
 
 @pytest.mark.asyncio
-async def test_promotion_and_demotion_change_what_is_executed(place):
-    async with place.engine(), place.talking("cat") as client:
-        agent = place.bearer("coder-1")
-        new = GRANTED | {"capability": "edit@1"}
-        before = (await client.post("/v1/proposals", json=new, headers=agent)).json()
-        answer = await client.post("/v1/capabilities/edit@1/promote", json={"reason": "earned"})
-        assert answer.json()["stage"] == "live"
-        live_now = (await client.post("/v1/proposals", json=new, headers=agent)).json()
-        answer = await client.post("/v1/capabilities/edit@1/demote", json={"reason": "it erred"})
-        assert answer.json() == {"capability": "edit", "stage": "shadow", "by": "cat", "reason": "it erred"}
-        after = (await client.post("/v1/proposals", json=new, headers=agent)).json()
-    assert [one["shadowed"] for one in (before, live_now, after)] == [True, False, True]
-
-
-@pytest.mark.asyncio
 async def test_an_undo_is_queued_done_shown_and_undone_in_turn(place):
     async with place.engine() as live, place.talking("ray") as client:
         made = (await client.post("/v1/proposals", json=ALLOWED, headers=place.bearer("coder-1"))).json()

@@ -13,6 +13,7 @@ from engine.adapters.journal_sqlite import SqliteJournal
 from engine.core.policy import Policy
 from engine.core.vocabulary.actions import Action, Running
 from engine.core.vocabulary.effects import Result
+from engine.core.vocabulary.facts import CapabilityPromoted
 from engine.core.vocabulary.ids import EffectId, decision_id
 from engine.core.vocabulary.proposals import Proposal
 from engine.ports import Job, Task
@@ -162,7 +163,9 @@ class Engine:
         return await self.ask(wire.Propose(proposal=asked(number, **values)))
 
     async def promote(self, capability: str = "heal@1") -> None:
-        await self.ask(wire.Promote(capability=capability, by="ann", reason="trusted"))
+        """Have it live from the start, as a history says of a version; a request for it asks for evidence."""
+        fact = CapabilityPromoted(at_us=self.live.clock.now_us(), capability=capability, by="ann")
+        await self.live.intake.take(f"promoted:{capability}:{self.live.clock.now_us()}", fact)
 
     async def lease(self, worker: str = "w-1:1", most: int = 1, wait_s: float = 0.0) -> Any:
         return (await self.ask(wire.Lease(worker=worker, most=most, wait_s=wait_s))).effects

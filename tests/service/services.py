@@ -113,6 +113,10 @@ def write_config(folder: Path, **changes: Any) -> Path:
     limits = folder / "policies" / "limits.yaml"
     text = re.sub(r"most: \d+", "most: 1000000", limits.read_text())
     limits.write_text(re.sub(r"failures_to_open: \d+", "failures_to_open: 1000", text))
+    rollouts = folder / "policies" / "rollouts.yaml"
+    text = rollouts.read_text()
+    assert "established: []" in text
+    rollouts.write_text(text.replace("established: []", f"established: [{CAPABILITY}]"))
     (folder / "actions.yaml").write_text(json.dumps({"actions": ACTIONS}))
     settings: dict[str, Any] = {
         "http": {
@@ -311,11 +315,6 @@ class Service:
         with self.http(who) as client:
             return client.post(path, json=body)
 
-    def promote(self, capability: str = CAPABILITY) -> None:
-        """Let the allowed actions of the capability be executed."""
-        answer = self.post(f"/v1/capabilities/{capability}/promote", reason="it is tested")
-        assert answer.status_code == 200, answer.text
-
     def propose(
         self,
         action: str,
@@ -381,7 +380,6 @@ def service(
     made = Service(folder, command, **changes)
     try:
         made.start()
-        made.promote()
         yield made
     except BaseException:
         # What the processes said is the best witness of what went wrong.

@@ -147,6 +147,12 @@ class Rollouts(Struct):
         candidate = self.candidates.get(capability_name(capability))
         return candidate if candidate is not None and candidate.capability == capability else None
 
+    def may_act(self, capability: CapabilityId) -> bool:
+        """Whether anything of this version may be executed now: it is live, or a canary."""
+        candidate = self.candidate_of(capability)
+        canary = candidate is not None and candidate.share > 0
+        return canary or self.live.get(capability_name(capability)) == capability
+
 
 def in_order(rollouts: Rollouts) -> Iterator[tuple[CapabilityName, Candidate]]:
     """Give every candidate by the order of names, which does not depend on who came first."""

@@ -1,0 +1,87 @@
+"""Showing: one rollout as people look at it, with what its evidence says now."""
+
+from msgspec import Struct
+
+from engine.core.vocabulary.facts import CapabilityReplayed
+from engine.core.vocabulary.ids import CapabilityId, CapabilityName
+from engine.core.vocabulary.rollouts import Disagreement, Evidence, Stage
+from engine.core.work.rollout import evidence
+from engine.core.work.rollout.candidates import Rollouts
+
+
+class RolloutShown(Struct, frozen=True, kw_only=True):
+    """Where one capability stands."""
+
+    name: CapabilityName
+    live: CapabilityId | None
+    """The version whose allowed actions are executed; `None` when people do the work."""
+    candidate: CapabilityId | None
+    """The version on its way, or the last one that was; `None` when there never was one."""
+    stage: Stage
+    """Of the candidate; `unproven` when there is none."""
+    share: float
+    """Of the episodes that are the candidate's, 0 to 1."""
+    says: str
+    """What the evidence says now: advance, hold, pause or rollback; empty without a rollout."""
+    reason: str
+    next_stage: Stage
+    evidence: Evidence | None
+    likely_us: int | None
+    """When what is missing may be there; `None` when nobody can say, or nothing is."""
+    automatic: bool
+    confounded: str
+    """Why its arms cannot be compared as they stand; empty when they can."""
+    disagreements: tuple[Disagreement, ...]
+    """The most frequent first."""
+    twins: int
+    """Episodes in which the incumbent ran twice, and how often it agreed with itself."""
+    twins_agreed: int
+    paused: dict[str, str]
+    """Each reason that holds it back, and who gave it."""
+    replay: CapabilityReplayed | None
+
+
+def names(rollouts: Rollouts) -> list[CapabilityName]:
+    """Return every capability that has a version live, on its way, or held back, by name."""
+    return sorted({*rollouts.live, *rollouts.candidates, *rollouts.paused})
+
+
+def show(rollouts: Rollouts, name: CapabilityName, now_us: int) -> RolloutShown:
+    """Say where one capability stands."""
+    candidate, plan = rollouts.candidates.get(name), rollouts.settings.plan_of(name)
+    replay = rollouts.replays.get(candidate.capability) if candidate is not None else None
+    weighed = (
+        evidence.judge(candidate, plan, replay, now_us)
+        if candidate is not None and candidate.watched
+        else None
+    )
+    found = candidate.disagreements.values() if candidate is not None else ()
+    return RolloutShown(
+        name=name,
+        live=rollouts.live.get(name),
+        candidate=candidate.capability if candidate is not None else None,
+        stage=candidate.stage if candidate is not None else "unproven",
+        share=candidate.share if candidate is not None else 0.0,
+        says=weighed.word if weighed is not None else "",
+        reason=weighed.reason if weighed is not None else "",
+        next_stage=weighed.to if weighed is not None else "unproven",
+        evidence=weighed.evidence if weighed is not None else None,
+        likely_us=weighed.likely_us if weighed is not None else None,
+        automatic=plan.automatic,
+        confounded=_confounded(plan.unit),
+        disagreements=tuple(sorted(found, key=lambda each: (-each.episodes, each.reason))),
+        twins=candidate.twins if candidate is not None else 0,
+        twins_agreed=candidate.twins_agreed if candidate is not None else 0,
+        paused=dict(sorted(rollouts.paused.get(name, {}).items())),
+        replay=replay,
+    )
+
+
+def _confounded(unit: str) -> str:
+    kind, _, argument = unit.partition(":")
+    if kind == "episode":
+        return ""
+    return (
+        f"the arm is drawn for each {argument}, not for each episode: what differs between two of them looks "
+        "like a difference between the versions, so a few bad ones decide. Assign by episode where you can"
+    )

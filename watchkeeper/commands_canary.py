@@ -1,0 +1,371 @@
+"""Rollouts from the terminal: canary, shadow and rollout."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import msgspec
+
+from engine.core.vocabulary import facts as f
+from engine.core.vocabulary.ids import CapabilityId, CapabilityName, capability_name
+from engine.core.vocabulary.rollouts import ORDER, SHARES, Evidence, Requirement, RolloutPlan
+from engine.core.vocabulary.units import SECOND_US, duration_text, percent_text, time_text
+from engine.core.work.rollout.showing import RolloutShown
+from engine.errors import InputError
+from engine.runtime import wire
+from engine.wiring import SHIPPED_POLICY
+from watchkeeper.commands_override import ask_engine, captain, state_folder
+from watchkeeper.home import default_journal
+
+_TOLD: Final = (
+    f.CapabilityReplayed,
+    f.StageChanged,
+    f.PromotionRefused,
+    f.PromotionReady,
+    f.RolloutPaused,
+    f.RolloutResumed,
+    f.RolloutAborted,
+    f.CapabilityPromoted,
+    f.CapabilityDemoted,
+)
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_WHY = click.option("--reason", required=True, help="Why, for the journal.")
+
+
+@click.group()
+def canary() -> None:
+    """Watch and steer rollouts: replay, shadow, 1, 10, 50 and 100 % of episodes, each step on evidence."""
+
+
+@canary.command("status")
+@click.argument("capability", required=False)
+@_JSON
+def status(capability: str | None, as_json: bool) -> None:
+    """Say how one rollout stands, or all: the stage, what the next step asks for, what is there."""
+    rollouts = _rollouts(capability)
+    if as_json:
+        click.echo(json.dumps(msgspec.to_builtins(rollouts), indent=2))
+        return
+    if not rollouts:
+        click.echo("no capability is live or on its way; see `watchkeeper rollout plan NAME`")
+    for shown in rollouts:
+        for line in standing_lines(shown):
+            click.echo(line)
+
+
+@canary.command("promote")
+@click.argument("capability")
+@_WHY
+@_JSON
+def promote(capability: str, reason: str, as_json: bool) -> None:
+    """Ask for the next step of NAME@VERSION. Takes a captain, and evidence.
+
+    Refused, with status 1, while the evidence does not carry it; what is missing is said.
+    """
+    layout = state_folder()
+    request = wire.Promote(capability=CapabilityId(capability), by=captain(layout), reason=reason)
+    stepped = ask_engine(layout, request, wire.Stepped)
+    if as_json:
+        click.echo(json.dumps(msgspec.to_builtins(stepped), indent=2))
+    else:
+        for line in step_lines(stepped):
+            click.echo(line)
+    raise SystemExit(0 if stepped.moved else 1)
+
+
+@canary.command("abort")
+@click.argument("capability")
+@_WHY
+def abort(capability: str, reason: str) -> None:
+    """Take away the authority of the version on its way or, without one, of the live one. Takes a captain."""
+    layout = state_folder()
+    name = capability_name(CapabilityId(capability))
+    stepped = ask_engine(layout, wire.Abort(capability=name, by=captain(layout), reason=reason), wire.Stepped)
+    for line in step_lines(stepped):
+        click.echo(line)
+
+
+@canary.command("pause")
+@click.argument("capability")
+@_WHY
+def pause(capability: str, reason: str) -> None:
+    """Hold a rollout where it is, and its work with the incumbent. Takes a responder."""
+    layout = state_folder()
+    name = capability_name(CapabilityId(capability))
+    by = captain(layout, "responder")
+    ask_engine(layout, wire.PauseRollout(capability=name, by=by, reason=reason), wire.Done)
+    click.echo(f"{name} is paused: {reason}")
+
+
+@canary.command("resume")
+@click.argument("capability")
+@click.option("--reason", default="", help="The reason to lift. [default: all that hold it]")
+def resume(capability: str, reason: str) -> None:
+    """Lift one reason that holds a rollout, or all. Takes a responder."""
+    layout = state_folder()
+    name = capability_name(CapabilityId(capability))
+    by = captain(layout, "responder")
+    ask_engine(layout, wire.ResumeRollout(capability=name, by=by, reason=reason), wire.Done)
+    click.echo(f"{name} goes on")
+
+
+@canary.command("history")
+@click.argument("capability")
+@click.option("--journal", type=click.Path(path_type=Path), help="Look in this journal instead.")
+@_JSON
+def history(capability: str, journal: Path | None, as_json: bool) -> None:
+    """Show every step of a capability's rollouts, with its evidence. Needs no engine."""
+    from engine.adapters.journal_reader import SqliteReader
+    from engine.runtime.loop import fact_of
+
+    name = capability_name(CapabilityId(capability))
+    path = journal or default_journal()
+    if not path.exists():
+        raise InputError("no such journal", place=str(path), cure="give one with --journal")
+    with SqliteReader(path) as reader:
+        found: list[tuple[int, Any]] = [
+            (record.seq, fact)
+            for record in reader.read()
+            if isinstance(fact := fact_of(record), _TOLD)
+            and capability_name(CapabilityId(fact.capability)) == name
+        ]
+    if as_json:
+        told = [{"seq": seq} | msgspec.to_builtins(fact) for seq, fact in found]
+        click.echo(json.dumps(told, indent=2))
+        return
+    if not found:
+        click.echo(f"{name} never had a rollout in {path}")
+    for seq, fact in found:
+        click.echo(f"{time_text(fact.at_us)}  record {seq:>7,}  {_told(fact)}")
+        evidence: Evidence | None = getattr(fact, "evidence", None)
+        for line in _requirement_lines(evidence.requirements if evidence is not None else ()):
+            click.echo(f"    {line}")
+
+
+@click.group()
+def shadow() -> None:
+    """Look at what shadow decisions are worth."""
+
+
+@shadow.command("report")
+@click.argument("capability")
+@_JSON
+def report(capability: str, as_json: bool) -> None:
+    """Say where a version in shadow and its incumbent differ, and how much of that is noise."""
+    (shown,) = _rollouts(capability)
+    if as_json:
+        click.echo(json.dumps(msgspec.to_builtins(shown), indent=2))
+        return
+    for line in shadow_lines(shown):
+        click.echo(line)
+
+
+@click.group()
+def rollout() -> None:
+    """Plan rollouts, and hand in what a replay shows."""
+
+
+@rollout.command("plan")
+@click.argument("capability")
+@click.option(
+    "--policy",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Policy folder. [default: the one in force]",
+)
+@_JSON
+def plan(capability: str, policy: Path | None, as_json: bool) -> None:
+    """Say step by step what a capability has to show before it gets more authority."""
+    from engine.wiring import build_policy, config_folder, read_policy
+
+    folder = policy or config_folder(state_folder().home) / "policies"
+    settings = build_policy(read_policy(folder if folder.exists() else SHIPPED_POLICY)).rollouts
+    name = capability_name(CapabilityId(capability))
+    found = settings.plan_of(name)
+    if as_json:
+        click.echo(json.dumps(msgspec.to_builtins(found), indent=2))
+        return
+    for line in plan_lines(
+        name, found, [each for each in settings.established if capability_name(each) == name]
+    ):
+        click.echo(line)
+
+
+@rollout.command("replayed")
+@click.argument("capability")
+@click.argument("source")
+@click.option("--as", "other", help="Count the decisions of this version as its own.")
+@click.option(
+    "--policy", type=click.Path(path_type=Path, file_okay=False), help="Policy folder to replay under."
+)
+@_JSON
+def replayed(capability: str, source: str, other: str | None, policy: Path | None, as_json: bool) -> None:
+    """Replay SOURCE, and hand in what NAME@VERSION would have done in it. Takes a captain.
+
+    SOURCE is a recording, or FORMAT:FILE as for `watchkeeper replay`. With a good replay the rollout begins,
+    in shadow.
+    """
+    from watchkeeper.replayed import evidence_of
+
+    if "@" not in capability:
+        raise InputError("name the version too", place=capability, cure="such as heal@2")
+    layout = state_folder()
+    by = captain(layout)
+    fact = evidence_of(CapabilityId(capability), CapabilityId(other or capability), source, policy, str(by))
+    told = ask_engine(layout, wire.TellReplay(fact=fact, by=by), wire.Replayed)
+    if as_json:
+        click.echo(
+            json.dumps({"fact": msgspec.to_builtins(fact), "begun": told.begun, "stage": told.now}, indent=2)
+        )
+    else:
+        click.echo(
+            f"{fact.decisions:,} decisions of {other or capability}: {fact.allowed:,} allowed, of which "
+            f"{fact.failed:,} had ended badly and {fact.unsafe:,} were labelled harmful"
+        )
+        click.echo(
+            f"{capability} is in {told.now}"
+            if told.begun
+            else f"no rollout began; {capability} is {told.now}"
+        )
+    raise SystemExit(0 if told.begun else 1)
+
+
+# ---------------------------------------------------------------- words
+
+
+def _rollouts(capability: str | None) -> tuple[RolloutShown, ...]:
+    name = capability_name(CapabilityId(capability)) if capability else None
+    return ask_engine(state_folder(), wire.GetRollouts(capability=name), wire.RolloutList).rollouts
+
+
+def standing_lines(shown: RolloutShown) -> list[str]:
+    """Say how one rollout stands."""
+    live = shown.live or "people (nothing is live)"
+    if shown.candidate is None or shown.candidate == shown.live:
+        lines = [f"{shown.name}: {live} is live" if shown.live else f"{shown.name}: nothing is live"]
+    else:
+        share = f", {percent_text(shown.share)} of episodes" if shown.share else ""
+        lines = [f"{shown.name}: {shown.candidate} is in {shown.stage}{share}; incumbent: {live}"]
+    lines += [f"  PAUSED by {by}: {reason}" for reason, by in shown.paused.items()]
+    if shown.confounded:
+        lines.append(f"  WARNING: {shown.confounded}")
+    evidence = shown.evidence
+    if evidence is None:
+        return lines
+    lines.append(f"  since {time_text(evidence.since_us)}")
+    if shown.stage == "shadow":
+        lines.append(f"  compared {evidence.compared:,} episodes, agreed in {evidence.agreed:,}")
+    else:
+        lines += [
+            f"  {arm:<8} {tally.episodes:,} episodes, {tally.failures:,} failed"
+            for arm, tally in (("canary", evidence.canary), ("control", evidence.control))
+        ]
+    lines += [f"  {line}" for line in _requirement_lines(evidence.requirements)]
+    lines.append(f"  says {shown.says}" + (f" to {shown.next_stage}" if shown.says == "advance" else ""))
+    lines += [f"  {line}" for line in _likely(shown.likely_us)]
+    return lines
+
+
+def step_lines(stepped: wire.Stepped) -> list[str]:
+    """Say what became of the wish for a step."""
+    if stepped.moved:
+        return [f"{stepped.capability} went from {stepped.was} to {stepped.now}"]
+    return [
+        f"refused: {stepped.capability} stays in {stepped.was}: {stepped.reason}",
+        *_requirement_lines(stepped.evidence.requirements),
+        *_likely(stepped.likely_us),
+    ]
+
+
+def shadow_lines(shown: RolloutShown) -> list[str]:
+    """Say where a version in shadow and its incumbent differ."""
+    evidence = shown.evidence
+    if evidence is None or shown.stage != "shadow":
+        return [f"{shown.name}: nothing is in shadow (stage {shown.stage})"]
+    differed = evidence.compared - evidence.agreed
+    both = f"{shown.candidate} beside {shown.live or 'people'}"
+    lines = [f"{both}: {evidence.compared:,} episodes compared, {_part(differed, evidence.compared)} differ"]
+    if shown.twins:
+        lines.append(
+            f"the incumbent ran twice in {shown.twins:,} and differed from itself in "
+            f"{_part(shown.twins - shown.twins_agreed, shown.twins)}: that much is noise"
+        )
+    else:
+        lines.append(f"nobody knows how much of that is noise: run the incumbent twice, as {shown.live}+twin")
+    lines += [
+        f"  {each.episodes:>7,}  {each.reason}; {each.failures:,} went wrong for the incumbent ({each.example})"
+        for each in shown.disagreements
+    ]
+    return lines + [f"  {line}" for line in _requirement_lines(evidence.requirements)]
+
+
+def plan_lines(name: CapabilityName, plan: RolloutPlan, established: Sequence[CapabilityId]) -> list[str]:
+    """Say step by step what a plan asks for."""
+    days, hours = duration_text(plan.shadow_us / SECOND_US), duration_text(plan.horizon_us / SECOND_US)
+    what = "action and arguments" if plan.compare == "arguments" else "action"
+    asked = (
+        "as soon as the evidence is there"
+        if plan.automatic
+        else "when a captain asks and the evidence is there"
+    )
+    failing, age = percent_text(plan.failure_share), duration_text(plan.replay_age_us / SECOND_US)
+    replay = f"at least {plan.replay_decisions:,} of its decisions, none labelled harmful"
+    pairs = (
+        f"{days}, {plan.shadow_episodes:,} episodes, and evidence that it agrees with the incumbent ({what})"
+    )
+    lines = [
+        f"{name}: {', '.join(established) + ' is established' if established else 'nothing is established'}",
+        f"replay    {replay}, at most {failing} failed, no older than {age}",
+        f"shadow    {pairs} in more than {percent_text(plan.agreement)} of them",
+    ]
+    for stage, ratio in zip(SHARES, plan.ratios, strict=True):
+        following = ORDER[ORDER.index(stage) + 1]
+        until = f"{plan.canary_episodes:,} are judged and failing {ratio:g} times as often is ruled out"
+        lines.append(f"{stage:<9} {percent_text(SHARES[stage])} of episodes, until {until}; then {following}")
+    lines += [
+        f"steps     {asked}; each wrong end has a probability of {percent_text(plan.alpha)} at most",
+        f"outcomes  an episode is judged {hours} after its first decision; without an outcome it failed",
+        f"assigned  by {plan.unit}",
+    ]
+    back = f"at once on evidence of harm, on more than {failing} failing"
+    back += "".join(f", on {each.series} over {each.above:g}" for each in plan.guardrails)
+    back += f", on the first {' or '.join(plan.never)}" if plan.never else ""
+    back += "; what it did is taken back" if plan.undo_on_rollback else ""
+    return [*lines, f"back      {back}"]
+
+
+def _requirement_lines(requirements: Sequence[Requirement]) -> list[str]:
+    return [
+        f"{'ok  ' if each.met else 'MISS'}  {each.name}: {_number(each.measured)}, needed {_number(each.needed)}"
+        for each in requirements
+    ]
+
+
+def _number(value: float | str) -> str:
+    if isinstance(value, str):
+        return value
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"
+
+
+def _likely(at_us: int | None) -> list[str]:
+    return [f"at this pace it may be there at {time_text(at_us)}"] if at_us is not None else []
+
+
+def _part(part: int, whole: int) -> str:
+    return f"{part:,} ({part / whole:.1%})" if whole else "0"
+
+
+def _told(fact: Any) -> str:
+    match fact:
+        case f.StageChanged():
+            return f"{fact.capability} {fact.was} → {fact.now} by {fact.by}: {fact.reason}"
+        case f.PromotionRefused():
+            return f"{fact.capability} refused in {fact.stage} to {fact.by}: {fact.reason}"
+        case f.PromotionReady():
+            return f"{fact.capability} ready for {fact.stage}"
+        case f.CapabilityReplayed():
+            return f"{fact.capability} replayed by {fact.by}: {fact.decisions:,} decisions, {fact.failed:,} failed"
+        case _:
+            kind = str(type(fact).__struct_config__.tag).replace("_", " ")
+            return f"{fact.capability} {kind} by {fact.by}: {fact.reason}"
