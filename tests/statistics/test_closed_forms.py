@@ -1,5 +1,4 @@
-"""The same numbers by another road: binomial and beta-binomial likelihoods, and intervals turned inside
-out."""
+"""The same numbers by another road: binomial and beta-binomial likelihoods, intervals turned inside out."""
 
 from fractions import Fraction
 from math import comb, exp, inf, lgamma, log

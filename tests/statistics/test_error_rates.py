@@ -16,8 +16,7 @@ WEAKEST = thresholds.needed(thresholds.split(ALPHA, 0).bad)
 
 
 def first_rollback(failed, needed):
-    """The episode at which evidence of harm rolls back, and the canary's failures by then; `None` if
-    never."""
+    """At which episode evidence of harm rolls back, and after how many failures of the canary, or `None`."""
     values, ours = risk_ratio.begin_bad(), 0
     for episode, in_canary, share in failed:
         ours += in_canary

@@ -43,8 +43,9 @@ def test_at_the_boundary_a_mixture_is_a_martingale_to_the_last_digit(null, odds)
 
 
 def test_bets_placed_by_hindsight_of_the_past_are_a_martingale_too():
-    # The next null and its alternatives may depend on all that came before: a share that is raised after
-    luck. mean = Fraction(0) for path in paths(LONG):
+    # The next null and its alternatives may depend on all that came before: a share raised after luck.
+    mean = Fraction(0)
+    for path in paths(LONG):
         values, chance, lucky = mixture.begin([Fraction(1)]), Fraction(1), 0
         for happened in path:
             null = Fraction(1 + lucky, 12)

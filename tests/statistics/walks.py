@@ -1,5 +1,4 @@
-"""What the tests of sequential statistics share: exact walks, seeded canaries, and an upper bound for a
-share."""
+"""What the tests of sequential statistics share: exact walks, seeded canaries, an upper bound."""
 
 from __future__ import annotations
 
@@ -28,8 +27,7 @@ def chance_of(path, chance):
 
 
 def crossing(null, odds, weights, truth, needed, longest):
-    """The probability that a mixture has reached `needed` by each bet, exactly: only the count of yes
-    matters."""
+    """The probability that a mixture has reached `needed` by each bet, exactly: only counts matter."""
     happened, did_not = mixture.odds_factors(null, odds)
     up, down, stakes = np.log(happened), np.log(did_not), np.log(weights)
     alive, crossed, found = np.zeros(longest + 2), 0.0, np.zeros(longest + 1)
@@ -48,8 +46,7 @@ def crossing(null, odds, weights, truth, needed, longest):
 
 
 def harm_walked(failed, runs, needed):
-    """After how many failures evidence of harm reaches `needed` in each of many canaries side by side; 0 is
-    never.
+    """After how many failures evidence of harm reaches `needed`, in each of many canaries; 0 is never.
 
     `failed` gives, a failure at a time, the share and whose it was in each run. These are the operations of
     `risk_ratio.see_bad` and `bad` on arrays; a test holds the two together.
@@ -81,8 +78,7 @@ class Ends(NamedTuple):
 
 
 def whole_way(rng, runs, ratio, *, ratios, alpha, bad_needs, longest):
-    """Walk many candidates side by side from 1 % up, failure by failure, until each is live, rolled back or
-    held.
+    """Walk many candidates side by side from 1 % up, failure by failure, until each has come to its end.
 
     Each step begins its evidence of no harm anew; evidence of harm runs through. Nobody waits for a failure
     longer than `longest` in all.
@@ -116,8 +112,7 @@ def whole_way(rng, runs, ratio, *, ratios, alpha, bad_needs, longest):
 
 
 def good_table(share, ruled_out):
-    """What `risk_ratio.see_good` multiplies by, read off the real thing: a failure of the canary's, of
-    control's."""
+    """What `risk_ratio.see_good` multiplies by, read off itself: for a failure of the canary, of control."""
     rows = []
     for in_canary in (True, False):
         values = [1.0] * len(risk_ratio.GOOD_WEIGHTS)
@@ -133,8 +128,7 @@ def median_of(found):
 
 @dataclass(frozen=True)
 class Step:
-    """So many episodes at one share, with the probability that one fails under the incumbent, or one of
-    each."""
+    """So many episodes at one share, and the probability that one fails, of all or of each."""
 
     share: float
     episodes: int
