@@ -35,7 +35,7 @@ def see(values: list[float], in_canary: bool, share: float) -> None:
     >>> for _ in range(3):
     ...     see(values, True, 0.01)
     >>> round(e_value(values))
-    12739
+    1269
     """
     happened, did_not = _factors(share)
     onset.multiply(values, happened if in_canary else did_not)
