@@ -11,6 +11,7 @@ _BENCHMARKS = (
     "benchmarks.http_api",
     "benchmarks.kill",
     "benchmarks.restore",
+    "benchmarks.rollout",
 )
 
 

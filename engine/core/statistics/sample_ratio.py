@@ -11,8 +11,8 @@ from typing import Final
 
 from engine.core.statistics import mixture, onset
 
-ODDS: Final = (0.25, 0.7, 1.4, 4.0, 100.0)
-"""How many times the share's odds. Of episodes shared out at 1 % these are 0.25, 0.7, 1.4, 3.9 and 50 %."""
+ODDS: Final = (0.3, 0.8, 1.25, 2.5, 30.0)
+"""How many times the share's odds. Of episodes shared out at 1 % these are 0.3, 0.8, 1.2, 2.5 and 23 %."""
 WEIGHTS: Final = (0.2, 0.2, 0.2, 0.2, 0.2)
 
 
@@ -35,7 +35,7 @@ def see(values: list[float], in_canary: bool, share: float) -> None:
     >>> for _ in range(3):
     ...     see(values, True, 0.01)
     >>> round(e_value(values))
-    12739
+    1269
     """
     happened, did_not = _factors(share)
     onset.multiply(values, happened if in_canary else did_not)
