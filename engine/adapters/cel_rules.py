@@ -14,7 +14,7 @@ from typing import Any
 
 from cel_expr_python import cel
 
-from engine.core.gates.rules import RULE_FACTS, Fired, Rule, reader
+from engine.core.gates.rules import RULE_FACTS, Asked, Fired, Rule, reader
 from engine.errors import PolicyError
 
 # An entry is a tuple of a few references. Past this many the whole memory is dropped: simpler than choosing,
@@ -44,6 +44,10 @@ class CelRuleBook:
             name for name in RULE_FACTS if any(_reads(condition, name) for _, condition, _ in rules)
         )
         self.read = reader(self.names)
+        self.passing = reader(tuple(name for name in self.names if RULE_FACTS[name].passing))
+        self._lasting = tuple(
+            position for position, name in enumerate(self.names) if not RULE_FACTS[name].passing
+        )
         self._reads = {
             rule.id: [name for name in self.names if _reads(condition, name)] for rule, condition, _ in rules
         }
@@ -53,18 +57,14 @@ class CelRuleBook:
         scales = [(position, _constants(conditions, name)) for position, name in enumerate(self.names)]
         self._scales = tuple((position, constants) for position, constants in scales if constants)
         self._remembered: dict[tuple[Any, ...], tuple[Fired, ...]] = {}
+        self._quiet: dict[tuple[Any, ...], set[tuple[Any, ...]]] = {}
 
     def fired(self, values: tuple[Any, ...]) -> tuple[Fired, ...]:
         """Return the rules that fire on these values (of `names`, in that order)."""
         if "args_text" in self.names:
             # Texts may be long and seldom come twice: remembering them would only fill memory.
             return self._evaluate(self._named(values))
-        places = list(values)
-        for position, constants in self._scales:
-            # Even between two constants, odd at one.
-            value = values[position]
-            places[position] = bisect_left(constants, value) + bisect_right(constants, value)
-        read = tuple(places)
+        read = tuple(self._places(values))
         fired = self._remembered.get(read)
         if fired is None:
             if len(self._remembered) >= _REMEMBERED:
@@ -75,6 +75,25 @@ class CelRuleBook:
             facts, reads = self._named(values), self._reads
             fired = tuple([Fired(hit.rule, hit.failed, _shown(reads[hit.rule.id], facts)) for hit in fired])
         return fired
+
+    def quiet(self, asked: Asked) -> set[tuple[Any, ...]] | None:
+        """Return where to remember when no rule fires, for all whose lasting facts lie in the same places."""
+        if "args_text" in self.names:
+            return None
+        places = self._places(self.read(asked))
+        lasting = tuple([places[position] for position in self._lasting])
+        if len(self._quiet) >= _REMEMBERED:
+            self._quiet.clear()
+        return self._quiet.setdefault(lasting, set())
+
+    def _places(self, values: tuple[Any, ...]) -> list[Any]:
+        """Put in place of each number that is only compared where it lies among what it is compared with."""
+        places = list(values)
+        for position, constants in self._scales:
+            # Even between two constants, odd at one.
+            value = values[position]
+            places[position] = bisect_left(constants, value) + bisect_right(constants, value)
+        return places
 
     def _named(self, values: tuple[Any, ...]) -> dict[str, Any]:
         return dict(zip(self.names, values, strict=True))

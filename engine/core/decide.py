@@ -5,13 +5,11 @@ episode; `settle` asks those that look at everything else that is going on. Apar
 processes and still give the same bytes; together they are `decide`.
 """
 
-from collections.abc import Callable
 from functools import partial
-from typing import ParamSpec
 
 from msgspec import UNSET, Struct
 
-from engine.core import provenance
+from engine.core.asking import FAILED, ask, ask_risk, ask_rules, read_arguments
 from engine.core.gates import (
     blast_radius,
     breaker,
@@ -24,12 +22,10 @@ from engine.core.gates import (
     rules,
     validation,
 )
-from engine.core.policy import Arguments, Policy, Remembered
+from engine.core.policy import Policy, Remembered
 from engine.core.provenance import Episodes
 from engine.core.state import State
 from engine.core.vocabulary.actions import RiskLevel
-from engine.core.vocabulary.arguments import texts_of
-from engine.core.vocabulary.chain import digest_of
 from engine.core.vocabulary.effects import AskPeople, Effect, PerformAction
 from engine.core.vocabulary.facts import (
     EffectEnded,
@@ -38,7 +34,6 @@ from engine.core.vocabulary.facts import (
     TimePassed,
     UndoRequested,
     VerdictReached,
-    encode,
 )
 from engine.core.vocabulary.ids import (
     ActionName,
@@ -48,7 +43,6 @@ from engine.core.vocabulary.ids import (
     Digest,
     EpisodeId,
     ProposalId,
-    RuleId,
     decision_id,
 )
 from engine.core.vocabulary.proposals import Impact, Proposal
@@ -57,9 +51,6 @@ from engine.core.vocabulary.verdicts import (
     Answer,
     Assessment,
     Objection,
-    Risk,
-    RiskFound,
-    RiskPart,
     Ruling,
     Verdict,
     Wait,
@@ -83,7 +74,6 @@ GATES = (
 )
 """All gates, in the order people read them."""
 
-_FAILED = ".failed"
 _WORDS: dict[Ruling, Word] = {"allow": "allow", "escalate": "hold", "consensus": "hold", "deny": "deny"}
 
 
@@ -122,8 +112,6 @@ class Decisions(Struct, frozen=True):
 
 
 _NOTHING = Remembered(0)
-_SHORT = 512
-"""Longer arguments, in bytes, seldom come twice, and would only fill the memory."""
 
 
 def decide(policy: Policy, state: State, fact: Fact, known: Remembered = _NOTHING) -> Decisions:
@@ -150,36 +138,39 @@ def assess(
     policy: Policy, episodes: Episodes, proposal: Proposal, at_us: int, known: Remembered = _NOTHING
 ) -> tuple[Claim, Assessment]:
     """Ask the gates that look at the proposal and its episode."""
-    said = _arguments(policy, proposal, known)
-    found, risked = _ask_risk(policy, proposal, said)
-    ruled, shadow_rules = _ask_rules(policy, episodes, proposal, said.texts, found, at_us)
-    impact, valid, risk_found = proposal.impact, said.valid, found.risk
-    # All that is weighed follows from these. Equal numbers may be written differently (1.0 and 1.00, 0.0 and
-    # -0.0), and verdicts are compared by their bytes, so numbers count as written.
+    action, impact = policy.actions.get(proposal.action), proposal.impact
+    said = read_arguments(policy, action, proposal, known)
+    # Beside the rules, all gates here go by these. Equal numbers may be written differently (1.0 and 1.00,
+    # 0.0 and -0.0), and verdicts are compared by their bytes, so numbers count as written.
     sources = (
         proposal.action,
         proposal.environment,
         str(impact.cost_usd),
         impact.files,
         impact.api_calls,
-        repr(proposal.confidence),
-        valid,
-        found,
-        risked,
-        ruled,
-        shadow_rules,
+        proposal.confidence or repr(proposal.confidence),
+        said.valid,
+        said.traces,
     )
-    # Options are prose, seldom the same twice, and what a gate failed at may work the next time.
-    weighed = known.weighed.find(sources) if not proposal.options else None
+    risked = known.risked.find(sources)
+    again = risked is not None
+    if risked is None:
+        risked = ask_risk(policy, action, proposal, said)
+        # What a gate failed at may work the next time.
+        if not risked.answer.rule.endswith(FAILED):
+            known.risked.keep(sources, risked)
+    risk_found = risked.found.risk
+    ruled, shadow_rules = ask_rules(policy, episodes, action, proposal, said, risked, at_us, again=again)
+    # Options are prose, seldom the same twice.
+    weighed = known.weighed.find((risked, ruled, shadow_rules)) if not proposal.options else None
     if weighed is None:
-        action = policy.actions.get(proposal.action)
         answers = (
-            valid,
-            _ask(blast_radius.GATE, blast_radius.judge, policy.blast, action, impact),
-            risked,
+            said.valid,
+            ask(blast_radius.GATE, blast_radius.judge, policy.blast, action, impact),
+            risked.answer,
             ruled,
-            _ask(consensus.GATE, consensus.judge, policy.consensus, impact),
-            _ask(
+            ask(consensus.GATE, consensus.judge, policy.consensus, impact),
+            ask(
                 escalation.GATE,
                 escalation.judge,
                 policy.escalation,
@@ -199,8 +190,8 @@ def assess(
             answers=answers,
         )
         weighed = known.form(assessment), *weigh(answers)
-        if not proposal.options and not any(answer.rule.endswith(_FAILED) for answer in answers):
-            known.weighed.keep(sources, weighed)
+        if not proposal.options and not any(answer.rule.endswith(FAILED) for answer in answers):
+            known.weighed.keep((risked, ruled, shadow_rules), weighed)
     assessment, ruling, waits, against = weighed
     claim = Claim(
         decision_id(proposal.proposal_id),
@@ -233,12 +224,12 @@ def settle(
     stands = standing(
         state.rollouts, capability, claim.decision_id, claim.unit, safe=claim.risk_level is RiskLevel.SAFE
     )
-    stage = _ask(rollout.GATE, rollout.judge, stands, capability, state.rollouts.settings.owner)
+    stage = ask(rollout.GATE, rollout.judge, stands, capability, state.rollouts.settings.owner)
     shadowed = not stands.acting
     answers = (
-        _ask(kill_switch.GATE, kill_switch.judge, state.stops, agent, capability, action),
-        _ask(breaker.GATE, breaker.judge, state.breakers, capability, action, now_us),
-        _ask(limits.GATE, limits.judge, state.usage, agent, claim.impact, now_us, shadowed=shadowed)
+        ask(kill_switch.GATE, kill_switch.judge, state.stops, agent, capability, action),
+        ask(breaker.GATE, breaker.judge, state.breakers, capability, action, now_us),
+        ask(limits.GATE, limits.judge, state.usage, agent, claim.impact, now_us, shadowed=shadowed)
         if _adopted(policy, state)
         else _NOT_ADOPTED,
         stage,
@@ -314,60 +305,6 @@ def in_order(verdict: Verdict) -> list[Answer]:
     return sorted(answers, key=lambda answer: GATES.index(answer.gate))
 
 
-_Inputs = ParamSpec("_Inputs")
-
-
-def _ask(
-    gate: str, judge: Callable[_Inputs, Answer], *inputs: _Inputs.args, **named: _Inputs.kwargs
-) -> Answer:
-    """Ask one gate. A gate that fails holds for a person: in doubt nothing happens."""
-    try:
-        return judge(*inputs, **named)
-    except Exception as failure:  # noqa: BLE001 - whatever went wrong inside a gate, the safe answer is the same
-        return _broken(gate, failure)
-
-
-def _arguments(policy: Policy, proposal: Proposal, known: Remembered) -> Arguments:
-    args = encode(proposal.args)
-    said = known.arguments.find((proposal.action, args))
-    if said is None:
-        valid = _ask(validation.GATE, validation.judge, policy.actions, proposal)
-        said = Arguments(texts_of(proposal.args), digest_of(proposal.action, args), valid)
-        if len(args) <= _SHORT and not valid.rule.endswith(_FAILED):
-            known.arguments.keep((proposal.action, args), said)
-    return said
-
-
-def _ask_rules(  # noqa: PLR0917 - bundling the inputs would cost every proposal an object
-    policy: Policy, episodes: Episodes, proposal: Proposal, texts: list[str], found: RiskFound, at_us: int
-) -> tuple[Answer, tuple[RuleId, ...]]:
-    try:
-        origins = provenance.origins(episodes, proposal.episode, texts, at_us)
-        asked = rules.ask(proposal, texts, policy.actions.get(proposal.action), found, origins, at_us)
-        return rules.judge(policy.rules, asked)
-    except Exception as failure:  # noqa: BLE001 - as in `_ask`
-        return _broken(rules.GATE, failure), ()
-
-
-def _ask_risk(policy: Policy, proposal: Proposal, said: Arguments) -> tuple[RiskFound, Answer]:
-    try:
-        action = policy.actions.get(proposal.action)
-        if said.traces is None:
-            said.traces = risk.traces(policy.risk, action, proposal.args, said.texts)
-        found = risk.assess(policy.risk, action, proposal, said.texts, said.traces)
-        return found, risk.judge(policy.risk, found.risk)
-    except Exception as failure:  # noqa: BLE001 - as in `_ask`: a risk nobody could measure is taken as critical
-        part = RiskPart("unmeasured", risk.TOP_SCORE, f"measuring it failed with {type(failure).__name__}")
-        critical = Risk(level=RiskLevel.CRITICAL, score=risk.TOP_SCORE, parts=(part,))
-        # Held whatever the policy's table says of CRITICAL: nobody ruled on a risk that was never measured.
-        return RiskFound(
-            critical,
-            destructive=True,
-            protected=True,
-            in_production=risk.in_production(policy.risk, proposal.environment),
-        ), _broken(risk.GATE, failure)
-
-
 def _adopted(policy: Policy, state: State) -> bool:
     """Whether state counts by this very policy: a hash alone is easily written into a recording."""
     limits_in_force, settings = state.usage.limits, state.breakers.settings
@@ -386,14 +323,3 @@ _NOT_ADOPTED = Answer(
     owner="captain",
     waits=(Wait(kind="person", role="captain"),),
 )
-
-
-def _broken(gate: str, failure: Exception) -> Answer:
-    return Answer(
-        gate=gate,
-        ruling="escalate",
-        reason=f"the gate itself failed with {type(failure).__name__}; a person must look",
-        rule=gate + _FAILED,
-        owner="captain",
-        waits=(Wait(kind="person", role="captain"),),
-    )

@@ -1,6 +1,7 @@
 """One policy, checked and compiled: everything the gates compare against, under one hash."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from msgspec import Struct
 
@@ -14,7 +15,7 @@ from engine.core.vocabulary.facts import BreakerSettings, Limit, PolicyAdopted
 from engine.core.vocabulary.ids import ActionName, Digest
 from engine.core.vocabulary.memory import Memory
 from engine.core.vocabulary.rollouts import RolloutSettings
-from engine.core.vocabulary.verdicts import Answer, Assessment, Objection, Ruling, Wait
+from engine.core.vocabulary.verdicts import Answer, Assessment, Objection, RiskFound, Ruling, Wait
 
 
 class Policy(Struct, frozen=True, kw_only=True):
@@ -49,14 +50,25 @@ class Policy(Struct, frozen=True, kw_only=True):
         )
 
 
-class Arguments(Struct):
+class Arguments(Struct, frozen=True):
     """What a proposal's action and arguments say by themselves."""
 
     texts: list[str]
     digest: Digest
     valid: Answer
-    traces: Traces | None = None
-    """`None` until the risk gate has searched them."""
+    traces: Traces | None
+    """What the risk gate searches for; `None` where that failed, and is to be tried again."""
+    targets: frozenset[str] | None
+    """Whom they would reach; `None` where finding that out failed, and is to be tried again."""
+
+
+class Risked(Struct, eq=False):
+    """What the risk gate said. Two are equal only if they are one: all that led to it was the same."""
+
+    found: RiskFound
+    answer: Answer
+    quiet: set[tuple[Any, ...]] | None = None
+    """When no rule fires on this, as `RuleBook.quiet` has it; `None` until it is worth remembering."""
 
 
 Weighed = tuple[Assessment, Ruling, tuple[Wait, ...], tuple[Objection, ...]]
@@ -74,4 +86,5 @@ class Remembered:
         self, most: int = 4096, form: Callable[[Assessment], Assessment] = lambda assessment: assessment
     ) -> None:
         """Remember so many of each at most, about a kilobyte apiece; `form` gives assessments their form."""
-        self.arguments, self.weighed, self.form = Memory[Arguments](most), Memory[Weighed](most), form
+        self.arguments, self.risked = Memory[Arguments](most), Memory[Risked](most)
+        self.weighed, self.form = Memory[Weighed](most), form

@@ -103,9 +103,9 @@ def trim(episodes: Episodes, now_us: int) -> None:
         del episodes.by_id[name]
 
 
-def origins(episodes: Episodes, episode_id: EpisodeId, texts: list[str], now_us: int) -> Origins:
-    """Count where the targets in the texts among a proposal's arguments come from."""
-    targets: set[str] = set()
+def targets_of(texts: list[str]) -> frozenset[str]:
+    """Find the targets in the texts among a proposal's arguments."""
+    targets: frozenset[str] = _NOBODY
     for text in texts:
         # Looking for a letter is faster than looking for a target: an IBAN has fifteen signs or more, two of
         # them capitals.
@@ -116,6 +116,11 @@ def origins(episodes: Episodes, episode_id: EpisodeId, texts: list[str], now_us:
             or (len(text) >= _IBAN_LENGTH and not text.islower())
         ):
             targets |= _named_in(text)
+    return targets
+
+
+def origins(episodes: Episodes, episode_id: EpisodeId, targets: frozenset[str], now_us: int) -> Origins:
+    """Count where a proposal's targets come from."""
     if not targets:
         return _NONE
     episode = _current(episodes, episode_id, now_us) if episode_id else None
@@ -125,6 +130,7 @@ def origins(episodes: Episodes, episode_id: EpisodeId, texts: list[str], now_us:
     return Origins(untrusted=len(strange & episode.tool), unknown=len(strange - episode.tool))
 
 
+_NOBODY: frozenset[str] = frozenset()
 _NONE = Origins(untrusted=0, unknown=0)
 
 

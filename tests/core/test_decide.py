@@ -3,6 +3,7 @@
 import pytest
 
 from engine.core import decide as page
+from engine.core import provenance
 from engine.core.decide import GATES, Decisions, decide
 from engine.core.evolve import evolve
 from engine.core.gates import (
@@ -226,7 +227,7 @@ def test_rules_take_an_unmeasured_risk_for_the_worst(monkeypatch):
 
 
 def test_provenance_that_raises_holds_as_its_rules_do(monkeypatch):
-    monkeypatch.setattr(page.provenance, "origins", broken)
+    monkeypatch.setattr(provenance, "origins", broken)
     decided = ask(proposal())
     assert (decided.word, answer(decided, "rules").rule) == ("hold", "rules.failed")
     assert decided.assessment.shadow_rules == ()

@@ -1,17 +1,21 @@
 """Memory: it says what it was told, never grows past its bound, and gives up where nothing comes twice."""
 
+from itertools import product
+
 import pytest
 
+from engine.core import provenance
 from engine.core.decide import assess
-from engine.core.gates import blast_radius, validation
+from engine.core.gates import blast_radius, risk, rules, validation
 from engine.core.policy import Remembered
 from engine.core.vocabulary.facts import encode
 from engine.core.vocabulary.memory import Memory
-from tests.builders import NOON_US, impact, proposal, shipped, state_under
+from engine.core.vocabulary.units import HOUR_US
+from tests.builders import NOON_US, changed, impact, proposal, rule_book, shipped, state_under
 
 
-def assessed(asked, known):
-    _, assessment = assess(shipped(), state_under().episodes, asked, NOON_US, known)
+def assessed(asked, known, policy=None, at_us=NOON_US):
+    _, assessment = assess(policy or shipped(), state_under().episodes, asked, at_us, known)
     return encode(assessment)
 
 
@@ -56,14 +60,54 @@ def test_equal_numbers_that_are_written_differently_are_not_mixed_up(one, other)
         assert assessed(asked, known) == assessed(asked, Remembered(0))
 
 
-@pytest.mark.parametrize("module", [blast_radius, validation], ids=lambda module: module.GATE)
-def test_what_a_gate_failed_at_is_tried_again(module, monkeypatch):
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "agent == 'coder-2' && hour_utc >= 22 && cost_usd > 25.0",
+        "weekday == 4 || version == '2'",
+        "args_text.contains('web-2') && hour_utc == 23",
+        "unknown_targets > 0 && confidence < 0.5",
+        "files > 100",
+    ],
+)
+def test_what_fires_at_some_moments_only_is_never_taken_for_quiet(condition):
+    known, policy = Remembered(), changed(rules=rule_book((condition, "deny")))
+    for hours, agent, cost, service, version in [
+        *product((0, 11, 12), ("coder-1", "coder-2"), ("1", "26"), ("web-1", "web-2", "a@b.cd"), "12")
+    ] * 4:
+        asked = proposal(
+            agent=agent, impact=impact(cost), args={"service": service}, capability=f"heal@{version}"
+        )
+        at_us = NOON_US + hours * HOUR_US
+        fresh = assessed(asked, Remembered(0), policy, at_us)
+        assert assessed(asked, known, policy, at_us) == fresh
+
+
+def test_rules_that_are_known_to_be_quiet_are_not_asked_again(monkeypatch):
+    known = Remembered()
+    first = [assessed(proposal(), known) for _ in range(3)]
+    monkeypatch.setattr(rules, "judge", lambda *_: pytest.fail("asked again"))
+    assert assessed(proposal(proposal_id="p-2", agent="coder-2", episode="other"), known) == first[0]
+
+
+@pytest.mark.parametrize(
+    ("module", "asked", "gate"),
+    [
+        (blast_radius, "judge", "blast_radius"),
+        (validation, "judge", "validation"),
+        (risk, "assess", "risk"),
+        (risk, "traces", "risk"),
+        (provenance, "targets_of", "rules"),
+        (provenance, "origins", "rules"),
+    ],
+)
+def test_what_a_gate_failed_at_is_tried_again(module, asked, gate, monkeypatch):
     known = Remembered()
 
     def broken(*_):
         raise ZeroDivisionError
 
     with monkeypatch.context() as patch:
-        patch.setattr(module, "judge", broken)
-        assert f"{module.GATE}.failed" in assessed(proposal(), known).decode()
+        patch.setattr(module, asked, broken)
+        assert f"{gate}.failed" in assessed(proposal(), known).decode()
     assert assessed(proposal(), known) == assessed(proposal(), Remembered(0))

@@ -27,7 +27,7 @@ def after(*facts):
 
 
 def counted(episodes, *texts, episode="e-1", now_us=0):
-    found = provenance.origins(episodes, episode, list(texts), now_us)
+    found = provenance.origins(episodes, episode, provenance.targets_of(list(texts)), now_us)
     return found.untrusted, found.unknown
 
 
@@ -159,7 +159,8 @@ def test_what_merely_stands_beside_an_address_is_not_part_of_it(text):
 
 
 def test_an_empty_count_is_one_shared_value():
-    assert provenance.origins(Episodes(), "e", [], 0) == Origins(untrusted=0, unknown=0)
+    none = provenance.targets_of([])
+    assert provenance.origins(Episodes(), "e", none, 0) == Origins(untrusted=0, unknown=0)
 
 
 @pytest.mark.parametrize(

@@ -123,7 +123,8 @@ def test_assessed_apart_and_settled_later_it_is_the_same_to_the_byte(situation, 
 @given(st.lists(situations, min_size=2, max_size=5), st.sampled_from(POLICIES), st.sampled_from([1, 2, 4096]))
 def test_what_was_remembered_changes_no_byte(several, policy, most):
     known = Remembered(most)
-    for history, asked, later_us in several * 2:
+    # The first time it is worked out, the second time it is worth remembering, the third time it is known.
+    for history, asked, later_us in several * 3:
         state = folded(history)
         # As the loop does: decided on is what was written.
         fact = decode(encode(ProposalReceived(at_us=state.now_us + later_us, proposal=asked)))

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.core import provenance
-from engine.core.provenance import Episodes, targets_in
+from engine.core.provenance import Episodes, targets_in, targets_of
 from engine.core.vocabulary.facts import EpisodeClosed, MessageObserved
 
 NAMES = ["ann@example.com", "eve@evil.org", "GB29NWBK60161331926819", "https://x.org/a", "www.y.org"]
@@ -40,7 +40,7 @@ def test_counts_agree_with_reading_the_whole_episode_again(said, wanted, tidied)
     person = {name for source, text in heard for name in NAMES if name in text and source == "person"}
     tool = {name for source, text in heard for name in NAMES if name in text and source == "tool"}
     strange = set(wanted) - person
-    found = provenance.origins(episodes, "e-1", wanted, now_us)
+    found = provenance.origins(episodes, "e-1", targets_of(wanted), now_us)
     silent = not heard or (last is not None and now_us - last > IDLE_US)
     if silent:
         assert (found.untrusted, found.unknown) == (0, len(set(wanted)))
@@ -57,8 +57,8 @@ def test_any_text_can_be_read(text):
 def test_what_the_person_said_word_for_word_is_never_strange(text):
     episodes = Episodes(idle_us=IDLE_US)
     provenance.fold_message(episodes, MessageObserved(at_us=0, episode="e", source="tool", text=text))
-    before = provenance.origins(episodes, "e", [text], 0)
+    before = provenance.origins(episodes, "e", targets_of([text]), 0)
     assert before.unknown == 0
     provenance.fold_message(episodes, MessageObserved(at_us=0, episode="e", source="person", text=text))
-    after = provenance.origins(episodes, "e", [text], 0)
+    after = provenance.origins(episodes, "e", targets_of([text]), 0)
     assert after.untrusted <= before.untrusted

@@ -35,23 +35,13 @@ class Rule(Struct, frozen=True, kw_only=True):
     """The condition, as its policy file has it."""
 
 
-class Asked(Struct, frozen=True, gc=False):
-    """The facts about one proposal, under the names that conditions use. `RULE_FACTS` says what they mean."""
+class Moment(Struct, frozen=True, gc=False):
+    """Those facts about a proposal that may be new though all that the risk gate goes by was seen before."""
 
     proposal: Proposal
     texts: list[str]
     at_us: int
-    kind: str
-    reversible: bool
-    cost_usd: float
-    confidence: float
-    risk: str
-    risk_score: int
-    destructive: bool
-    protected: bool
-    in_production: bool
-    untrusted_targets: int
-    unknown_targets: int
+    origins: Origins
 
     @property
     def capability(self) -> str:
@@ -79,6 +69,20 @@ class Asked(Struct, frozen=True, gc=False):
         return (self.at_us // DAY_US + 3) % 7 + 1
 
 
+class Asked(Moment, frozen=True, gc=False):
+    """The facts about one proposal, under the names that conditions use. `RULE_FACTS` says what they mean."""
+
+    kind: str
+    reversible: bool
+    cost_usd: float
+    confidence: float
+    risk: str
+    risk_score: int
+    destructive: bool
+    protected: bool
+    in_production: bool
+
+
 def ask(  # noqa: PLR0917 - it runs for every proposal, and keywords are slower
     proposal: Proposal,
     texts: list[str],
@@ -93,6 +97,7 @@ def ask(  # noqa: PLR0917 - it runs for every proposal, and keywords are slower
         proposal,
         texts,
         at_us,
+        origins,
         action.kind if action is not None else "unknown",
         action is not None and action.undo is not None,
         float(proposal.impact.cost_usd),
@@ -102,8 +107,6 @@ def ask(  # noqa: PLR0917 - it runs for every proposal, and keywords are slower
         found.destructive,
         found.protected,
         found.in_production,
-        origins.untrusted,
-        origins.unknown,
     )
 
 
@@ -114,6 +117,8 @@ class RuleFact(Struct, frozen=True):
     meaning: str
     path: str = ""
     """Within `Asked`; empty when it has the same name there."""
+    passing: bool = False
+    """Whether it lies in `Moment` already."""
 
 
 class Fired(Struct, frozen=True):
@@ -134,12 +139,21 @@ class RuleBook(Protocol):
     def fired(self, values: tuple[Any, ...]) -> tuple[Fired, ...]:
         """Return the rules that fire on what `read` returned, in the order of the policy files."""
 
+    def passing(self, moment: Moment, /) -> tuple[Any, ...]:
+        """Return the values of those facts the rules read that are `passing`."""
+
+    def quiet(self, asked: Asked, /) -> set[tuple[Any, ...]] | None:
+        """Return where to remember at which `passing` values no rule fires, all other facts being alike.
+
+        `None` when that is not worth it.
+        """
+
 
 RULE_FACTS: dict[str, RuleFact] = {
     "action": RuleFact("string", "name of the action", "proposal.action"),
-    "agent": RuleFact("string", "id of the agent", "proposal.agent"),
-    "capability": RuleFact("string", "name of the capability, without its version"),
-    "version": RuleFact("string", "version of the capability"),
+    "agent": RuleFact("string", "id of the agent", "proposal.agent", passing=True),
+    "capability": RuleFact("string", "name of the capability, without its version", passing=True),
+    "version": RuleFact("string", "version of the capability", passing=True),
     "environment": RuleFact(
         "string", "where it acts, as the agent states it; empty if not stated", "proposal.environment"
     ),
@@ -157,19 +171,27 @@ RULE_FACTS: dict[str, RuleFact] = {
     "untrusted_targets": RuleFact(
         "int",
         "e-mail addresses, IBANs and URLs among the arguments that only tools have named in this episode",
+        "origins.untrusted",
+        passing=True,
     ),
-    "unknown_targets": RuleFact("int", "such targets that nothing in this episode has named"),
-    "args_text": RuleFact("string", "every text among the arguments, one a line"),
-    "hour_utc": RuleFact("int", "hour of the day, 0 to 23, UTC"),
-    "weekday": RuleFact("int", "day of the week, 1 Monday to 7 Sunday, UTC"),
+    "unknown_targets": RuleFact(
+        "int", "such targets that nothing in this episode has named", "origins.unknown", passing=True
+    ),
+    "args_text": RuleFact("string", "every text among the arguments, one a line", passing=True),
+    "hour_utc": RuleFact("int", "hour of the day, 0 to 23, UTC", passing=True),
+    "weekday": RuleFact("int", "day of the week, 1 Monday to 7 Sunday, UTC", passing=True),
 }
+
+
+QUIET: tuple[Answer, tuple[RuleId, ...]] = (_QUIET, ())
+"""What is returned when no rule fires."""
 
 
 def judge(book: RuleBook, asked: Asked) -> tuple[Answer, tuple[RuleId, ...]]:
     """Return the answer of all enforced rules, and the ids of rules in shadow mode that would have fired."""
     fired = book.fired(book.read(asked))
     if not fired:
-        return _QUIET, ()
+        return QUIET
     shadow = tuple([hit.rule.id for hit in fired if hit.rule.mode == "shadow"])
     enforced = [hit for hit in fired if hit.rule.mode == "enforce"]
     if not enforced:
@@ -197,13 +219,13 @@ def judge(book: RuleBook, asked: Asked) -> tuple[Answer, tuple[RuleId, ...]]:
     )
 
 
-def reader(names: tuple[str, ...]) -> Callable[[Asked], tuple[Any, ...]]:
+def reader(names: tuple[str, ...]) -> Callable[[Moment], tuple[Any, ...]]:
     """Make the function that reads these facts, of `RULE_FACTS`, in their order."""
     paths = [RULE_FACTS[name].path or name for name in names]
     if len(paths) > 1:
         return attrgetter(*paths)
     # Of a single path `attrgetter` returns the bare value, and of none it will not hear.
-    return lambda asked: tuple([attrgetter(path)(asked) for path in paths])
+    return lambda moment: tuple([attrgetter(path)(moment) for path in paths])
 
 
 def _ruling(hit: Fired) -> Ruling:

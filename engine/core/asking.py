@@ -1,0 +1,119 @@
+"""Asking: each gate by itself, so that one that fails cannot keep the others from answering."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import ParamSpec
+
+from engine.core import provenance
+from engine.core.gates import risk, rules, validation
+from engine.core.policy import Arguments, Policy, Remembered, Risked
+from engine.core.provenance import Episodes
+from engine.core.vocabulary.actions import Action, RiskLevel
+from engine.core.vocabulary.arguments import texts_of
+from engine.core.vocabulary.chain import digest_of
+from engine.core.vocabulary.facts import encode
+from engine.core.vocabulary.ids import RuleId
+from engine.core.vocabulary.proposals import Proposal
+from engine.core.vocabulary.verdicts import Answer, Risk, RiskFound, RiskPart, Wait
+
+FAILED = ".failed"
+"""How the rule of an answer ends whose gate failed."""
+_SHORT = 512
+"""Longer arguments, in bytes, seldom come twice, and would only fill the memory."""
+_MOMENTS = 4096
+"""Past this many nothing more is remembered of when no rule fires."""
+
+_Inputs = ParamSpec("_Inputs")
+
+
+def ask(
+    gate: str, judge: Callable[_Inputs, Answer], *inputs: _Inputs.args, **named: _Inputs.kwargs
+) -> Answer:
+    """Ask one gate. A gate that fails holds for a person: in doubt nothing happens."""
+    try:
+        return judge(*inputs, **named)
+    except Exception as failure:  # noqa: BLE001 - whatever went wrong inside a gate, the safe answer is the same
+        return broken(gate, failure)
+
+
+def read_arguments(policy: Policy, action: Action | None, proposal: Proposal, known: Remembered) -> Arguments:
+    """Read everything from action and arguments that follows from them alone."""
+    args = encode(proposal.args)
+    said = known.arguments.find((proposal.action, args))
+    if said is None:
+        valid = ask(validation.GATE, validation.judge, policy.actions, proposal)
+        texts, digest = texts_of(proposal.args), digest_of(proposal.action, args)
+        traces, targets = None, None
+        # Where it fails, the gate that needs it tries again, and says so.
+        with suppress(Exception):
+            traces = risk.traces(policy.risk, action, proposal.args, texts)
+            targets = provenance.targets_of(texts)
+        said = Arguments(texts, digest, valid, traces, targets)
+        if len(args) <= _SHORT and targets is not None and not valid.rule.endswith(FAILED):
+            known.arguments.keep((proposal.action, args), said)
+    return said
+
+
+def ask_rules(  # noqa: PLR0917 - bundling the inputs would cost every proposal an object
+    policy: Policy,
+    episodes: Episodes,
+    action: Action | None,
+    proposal: Proposal,
+    said: Arguments,
+    risked: Risked,
+    at_us: int,
+    *,
+    again: bool,
+) -> tuple[Answer, tuple[RuleId, ...]]:
+    """Ask the rules; return their answer, and those in shadow mode that would have fired.
+
+    `again` says that the risk was known: then it is worth remembering when nothing fires.
+    """
+    try:
+        targets = provenance.targets_of(said.texts) if said.targets is None else said.targets
+        origins = provenance.origins(episodes, proposal.episode, targets, at_us)
+        quiet, passing = risked.quiet, None
+        if quiet is not None:
+            passing = policy.rules.passing(rules.Moment(proposal, said.texts, at_us, origins))
+            if passing in quiet:
+                return rules.QUIET
+        asked = rules.ask(proposal, said.texts, action, risked.found, origins, at_us)
+        answer = rules.judge(policy.rules, asked)
+        if answer is rules.QUIET and again:
+            if quiet is None:
+                risked.quiet = policy.rules.quiet(asked)
+            elif passing is not None and len(quiet) < _MOMENTS:
+                quiet.add(passing)
+        return answer
+    except Exception as failure:  # noqa: BLE001 - as in `ask`
+        return broken(rules.GATE, failure), ()
+
+
+def ask_risk(policy: Policy, action: Action | None, proposal: Proposal, said: Arguments) -> Risked:
+    """Ask how bad a mistake would be."""
+    try:
+        found = risk.assess(policy.risk, action, proposal, said.texts, said.traces)
+        return Risked(found, risk.judge(policy.risk, found.risk))
+    except Exception as failure:  # noqa: BLE001 - as in `ask`: a risk nobody could measure is taken as critical
+        part = RiskPart("unmeasured", risk.TOP_SCORE, f"measuring it failed with {type(failure).__name__}")
+        critical = Risk(level=RiskLevel.CRITICAL, score=risk.TOP_SCORE, parts=(part,))
+        # Held whatever the policy's table says of CRITICAL: nobody ruled on a risk that was never measured.
+        found = RiskFound(
+            critical,
+            destructive=True,
+            protected=True,
+            in_production=risk.in_production(policy.risk, proposal.environment),
+        )
+        return Risked(found, broken(risk.GATE, failure))
+
+
+def broken(gate: str, failure: Exception) -> Answer:
+    """Answer for a gate that failed."""
+    return Answer(
+        gate=gate,
+        ruling="escalate",
+        reason=f"the gate itself failed with {type(failure).__name__}; a person must look",
+        rule=gate + FAILED,
+        owner="captain",
+        waits=(Wait(kind="person", role="captain"),),
+    )
