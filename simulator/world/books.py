@@ -35,7 +35,7 @@ class Truth(Struct, frozen=True, kw_only=True, gc=False):
     incumbent_failed: bool
     """The same for the incumbent, people being awake."""
     cost_cents: int
-    """Trouble and work together."""
+    """What the outage and the work cost together."""
 
     @property
     def avoidable(self) -> bool:

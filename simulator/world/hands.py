@@ -149,8 +149,8 @@ class Hands:
     def _truth(self, dealing: Dealing, *, told: bool | None) -> Truth:
         incident, actor = dealing.incident, dealing.actor
         acted = {"candidate": dealing.mine, "incumbent": dealing.theirs, "people": None}[actor]
-        trouble_us = self._now - incident.at_us + (REPAIR_US if dealing.failed else 0)
-        cost_cents = trouble_us * incident.service.minute_cents // MINUTE_US
+        outage_us = self._now - incident.at_us + (REPAIR_US if dealing.failed else 0)
+        cost_cents = outage_us * incident.service.minute_cents // MINUTE_US
         if actor == "people":
             answers_us = next(each.answers_us for each in self._story.people if each.name == dealing.person)
             cost_cents += answers_us * PERSON_MINUTE_CENTS // MINUTE_US

@@ -37,7 +37,7 @@ Steps = Generator[simpy.Event, Any, None]
 """A process of SimPy."""
 
 _USUAL_ERRORS: Final = 0.5
-_TROUBLE_ERRORS: Final = 25.0
+_BROKEN_ERRORS: Final = 25.0
 """Errors a minute of a healthy service at a load of 1, and of each incident that ended badly."""
 
 
@@ -61,7 +61,7 @@ class World:
             self._env, story, seed, faults=faults, books=self.books, tell=self._tell, again=self._again
         )
         self._desk: Desk | None = None
-        self._presses = stream(seed, "people", "presses")
+        self._seed = seed
         plans: list[Steps] = [self._ticks()]
         plans += [self._seen(person) for person in story.people]
         plans += [self._measured(service, seed) for service in story.services]
@@ -98,6 +98,19 @@ class World:
             self._env.run(until=until_us)
         desk.close()
         return self.books
+
+    def by_day(self, desk: Desk, opening: Iterable[Fact] = ()) -> Iterator[int]:
+        """Live a day at a time until every candidate is live or rolled back, or the story ends.
+
+        Gives the number of each day that is over, counting from 1: for whoever shows how far it is.
+        """
+        candidates = [work.candidate.capability for work in self.story.works if work.candidate is not None]
+        for day in range(1, self.story.days + 1):
+            self.run(desk, self.story.start_us + day * DAY_US, opening)
+            opening = ()
+            yield day
+            if all(self.books.stages.get(each) in {"live", "rolled_back"} for each in candidates):
+                return
 
     # ---------------------------------------------------------------- telling and hearing
 
@@ -154,7 +167,7 @@ class World:
         chance, story = stream(seed, "metrics", service.name).random, self.story
         while True:
             usual = _USUAL_ERRORS * level(story.hours, self.now_us) * (0.5 + chance())
-            errors = usual + _TROUBLE_ERRORS * self._hands.hurt()[service.name]
+            errors = usual + _BROKEN_ERRORS * self._hands.hurt()[service.name]
             series = f"{service.name}/errors_per_minute"
             self._tell(MetricObserved(at_us=self.now_us, series=series, value=round(errors, 3)))
             yield self._env.timeout(story.metrics_us)
@@ -172,9 +185,10 @@ class World:
         """Let the first captain press the button, once awake; what is refused is asked for again next day."""
         captain = next((person for person in self.story.people if person.role == "captain"), None)
         stage = self.books.stages.get(ready.capability)
+        chance = stream(self._seed, "presses", ready.capability, ready.stage)
         while captain is not None:
             up_us = wakes_at(captain, self.now_us) - self.now_us
-            yield self._env.timeout(up_us + waited(captain.answers_us, exponential(self._presses)))
+            yield self._env.timeout(up_us + waited(captain.answers_us, exponential(chance)))
             if self.books.stages.get(ready.capability) != stage:
                 return
             asked = PromotionAsked(

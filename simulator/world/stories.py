@@ -18,7 +18,7 @@ class Service(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     deploys: float
     """How often it is deployed on an average working day."""
     minute_cents: int
-    """What a minute of its trouble costs, in US cents."""
+    """What a minute of its outage costs, in US cents."""
 
 
 class Person(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -164,11 +164,19 @@ AGENT_COST_CENTS: Final = 2
 """What an agent's answer to an incident costs."""
 PERSON_MINUTE_CENTS: Final = 150
 REPAIR_US: Final = 30 * MINUTE_US
-"""How long the trouble goes on when an incident ended badly."""
+"""How long an outage goes on when its incident ended badly."""
 RECENT_US: Final = 2 * HOUR_US
 """How long a deploy makes incidents more frequent, and each of them harder."""
 REPORTS_US: Final = 5 * SECOND_US
 """How long after its end an outcome is told."""
+
+
+def before(story: Story, days: int) -> Story:
+    """Return the same world that many days earlier: the history from which its candidates are replayed.
+
+    Take whole weeks, so that it begins on a Monday too, and another seed, or it has the same incidents.
+    """
+    return structs.replace(story, days=days, start_us=story.start_us - days * 24 * HOUR_US)
 
 
 def cast(story: Story, character: Character, work: CapabilityName | None = None) -> Story:
