@@ -1,0 +1,135 @@
+"""A story told: a made-up world against the real core, from replay to the end of every rollout in it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct, structs
+
+from engine.core.policy import Policy
+from engine.core.statistics import mixture, risk_ratio
+from engine.core.vocabulary.facts import StageChanged
+from engine.core.vocabulary.ids import CapabilityId, capability_name
+from engine.core.vocabulary.rollouts import Stage
+from engine.core.vocabulary.units import DAY_US, time_text
+from engine.ports import Journal
+from engine.wiring import PolicySource, build_policy
+from simulator.evidence import Replayed
+from simulator.recording import Recording
+from simulator.rederive import Rederived, rederive
+from simulator.world.desk import Engine
+from simulator.world.recorded import record
+from simulator.world.running import World
+from simulator.world.stories import Story
+
+_HISTORY_DAYS: Final = 3
+"""How much was recorded before: enough decisions for the replay that a plan asks for."""
+
+
+class Point(Struct, frozen=True, kw_only=True):
+    """What was known of one version at the end of one day."""
+
+    at_us: int
+    stage: Stage
+    agreement: float
+    """E-value that candidate and incumbent agree enough; it counts in shadow."""
+    good: float
+    """E-value that the candidate does not fail too often; it counts as a canary."""
+    bad: float
+    """E-value that it fails more often than the incumbent."""
+    canary_failures: int
+    canary: int
+
+
+class Told(Struct, frozen=True, kw_only=True):
+    """How a story went."""
+
+    story: Story
+    seed: int
+    steps: list[StageChanged]
+    points: dict[CapabilityId, list[Point]]
+    records: int
+    again: Rederived
+
+
+def tell(
+    story: Story,
+    seed: int,
+    source: PolicySource,
+    journal: Journal,
+    folder: Path,
+    progress: Callable[[float, int], None] = lambda _part, _records: None,
+) -> Told:
+    """Live through a story, in simulated time, with a journal that must be empty.
+
+    First some days are recorded while others do the work, and replayed under the policy: that is the evidence
+    with which each rollout begins. Then the core decides. Recording and results are left in `folder`.
+    Raises `StorageError`.
+    """
+    versions = [work.candidate.capability for work in story.works if work.candidate is not None]
+    before = structs.replace(story, start_us=story.start_us - _HISTORY_DAYS * DAY_US)
+    record(folder / "history.wkr", before, seed, days=_HISTORY_DAYS, labels=False)
+    recording = Recording(folder / "history.wkr")
+    read = source.with_recorded(recording.header.actions)
+    replayed = Replayed(recording, read, folder / "history.sqlite", name="history.wkr")
+    opening = [replayed.of(each, each, at_us=story.start_us, by="ada") for each in versions]
+    world, desk = World(story, seed), Engine(_with_incumbents(build_policy(source), story), journal)
+    points: dict[CapabilityId, list[Point]] = {each: [] for each in versions}
+    for day in world.by_day(desk, opening):
+        for each in versions:
+            if (point := _point(desk, each, story.start_us + day * DAY_US)) is not None:
+                points[each].append(point)
+        progress(day / story.days, desk.loop.state.now_us)
+    return Told(
+        story=story,
+        seed=seed,
+        steps=list(world.books.steps),
+        points=points,
+        records=journal.head().seq,
+        again=rederive(journal),
+    )
+
+
+def _with_incumbents(policy: Policy, story: Story) -> Policy:
+    """Name who does the work when the story begins, as a policy folder's `established` does."""
+    return structs.replace(policy, rollouts=structs.replace(policy.rollouts, established=story.established))
+
+
+def _point(desk: Engine, capability: CapabilityId, at_us: int) -> Point | None:
+    candidate = desk.loop.state.rollouts.candidates.get(capability_name(capability))
+    if candidate is None:
+        return None
+    return Point(
+        at_us=at_us,
+        stage=candidate.stage,
+        agreement=mixture.e_value(candidate.agreement),
+        good=mixture.e_value(candidate.good),
+        bad=risk_ratio.bad(candidate.bad),
+        canary_failures=candidate.canary_failures,
+        canary=candidate.canary,
+    )
+
+
+def text(told: Told) -> str:
+    """Say in lines what happened to each version."""
+    lines = [f"{told.story.summary} (seed {told.seed}, {told.records:,} records)"]
+    for capability in told.points:
+        lines += ["", f"{capability}"]
+        for step in told.steps:
+            if step.capability == capability:
+                lines.append(f"  {time_text(step.at_us)[:16]}  {step.now:<11} {_why(step)}")
+    return "\n".join([*lines, "", str(told.again)])
+
+
+def _why(step: StageChanged) -> str:
+    evidence = step.evidence
+    if step.now == "rolled_back":
+        return step.reason
+    if step.was == "shadow":
+        return f"agreed in {evidence.agreed:,} of {evidence.compared:,} episodes, for {step.by}"
+    if evidence.canary.episodes:
+        return (
+            f"canary failed in {evidence.canary.failures:,} of {evidence.canary.episodes:,}, control in "
+            f"{evidence.control.failures:,} of {evidence.control.episodes:,}, for {step.by}"
+        )
+    return step.reason
