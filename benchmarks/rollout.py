@@ -22,7 +22,7 @@ from typing import Any
 from engine.core.statistics import agreement, detector, paired, risk_ratio, sample_ratio
 from engine.core.vocabulary.facts import OutcomeReported
 from engine.core.vocabulary.ids import ActionName, AgentId, CapabilityId, CapabilityName, ProposalId
-from engine.core.vocabulary.rollouts import SeriesLimit, RolloutPlan, RolloutSettings
+from engine.core.vocabulary.rollouts import RolloutPlan, RolloutSettings, SeriesLimit
 from engine.core.vocabulary.units import SECOND_US
 from engine.core.work.rollout import episodes, steps
 from engine.core.work.rollout.candidates import Awaited, Candidate, OpenEpisode, Rollouts

@@ -56,6 +56,7 @@ def tell(
     story: Story,
     seed: int,
     source: PolicySource,
+    *,
     journal: Journal,
     folder: Path,
     progress: Callable[[float, int], None] = lambda _part, _records: None,
@@ -79,7 +80,7 @@ def tell(
         for each in versions:
             if (point := _point(desk, each, story.start_us + day * DAY_US)) is not None:
                 points[each].append(point)
-        progress(day / story.days, desk.loop.state.now_us)
+        progress(day / story.days, journal.head().seq)
     return Told(
         story=story,
         seed=seed,
@@ -117,11 +118,12 @@ def text(told: Told) -> str:
         lines += ["", f"{capability}"]
         for step in told.steps:
             if step.capability == capability:
-                lines.append(f"  {time_text(step.at_us)[:16]}  {step.now:<11} {_why(step)}")
+                lines.append(f"  {time_text(step.at_us)[:16]}  {step.now:<11} {why(step)}")
     return "\n".join([*lines, "", str(told.again)])
 
 
-def _why(step: StageChanged) -> str:
+def why(step: StageChanged) -> str:
+    """Say in a few words what a step was taken on."""
     evidence = step.evidence
     if step.now == "rolled_back":
         return step.reason

@@ -3,38 +3,73 @@
 import os
 import sys
 import webbrowser
+from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
 
 import click
+import sqlite_utils
 
-from engine.wiring import SHIPPED_POLICY
+from engine.adapters.journal_sqlite import SqliteJournal
+from engine.wiring import SHIPPED_POLICY, read_policy
+from simulator import story
 from simulator.recording import Recording
+from simulator.report import write_report
 from simulator.summary_text import text
+from simulator.world.stories import BOTH_STORY
 from watchkeeper.commands_replay import run_replay
-from watchkeeper.home import folder, shown
+from watchkeeper.home import folder, home, last_replay, shown
+from watchkeeper.progress import bar
 
+_SEED: Final = 7
 BUNDLED = Path(__file__).resolve().parent.parent / "simulator" / "demo.wkr"
 
 
 @click.command()
 @click.option("--headless", is_flag=True, help="Print the result and exit; open no browser.")
-def demo(headless: bool) -> None:
-    """Replay a bundled week of made-up history and open the report.
+@click.option("--seed", default=_SEED, show_default=True, help="Another seed is another history.")
+def demo(headless: bool, seed: int) -> None:
+    """Tell the whole story on made-up histories, and open the report.
 
-    The history comes from a small seeded generator (simulator/world/week.py): recorded histories of others
-    may not be shipped with Watchkeeper, but can be imported.
+    First a bundled week is replayed: what Watchkeeper would have allowed, held and denied, and why. Then a
+    made-up world runs for some simulated weeks: one agent earns its authority from replay to 100 %, another is
+    stopped at 1 % before it does much harm. Recorded histories of others may not be shipped with Watchkeeper,
+    but can be imported.
     """
-    report = folder("reports") / "demo.html"
-    summary = run_replay(
-        Recording(BUNDLED), [SHIPPED_POLICY], name=str(shown(BUNDLED)), score=True, report=report
-    )
+    report, journal = folder("reports") / "demo.html", home() / "demo-rollouts.db"
+    summary = run_replay(Recording(BUNDLED), [SHIPPED_POLICY], name=str(shown(BUNDLED)), score=True)
     click.echo(text(summary))
+    told = _tell(seed, journal)
+    click.echo(f"\n{story.text(told)}")
+    results = last_replay()
+    if results is not None:
+        with closing(sqlite_utils.Database(results)) as db:
+            write_report(report, db, summary, told)
     click.echo(f"\nreport: {report}")
     if not headless:
         _open(report)
     click.echo(
-        _NEXT.format(example=summary.example, recording=shown(BUNDLED), config=shown(SHIPPED_POLICY.parent))
+        _NEXT.format(
+            example=summary.example,
+            recording=shown(BUNDLED),
+            config=shown(SHIPPED_POLICY.parent),
+            journal=shown(journal),
+        )
     )
+
+
+def _tell(seed: int, journal: Path) -> story.Told:
+    """Live through the story on a journal that stays, for whoever wants to look at it."""
+    for tail in ("", "-wal", "-shm", ".lock"):
+        Path(f"{journal}{tail}").unlink(missing_ok=True)
+    with (
+        TemporaryDirectory(prefix="watchkeeper-demo-") as work,
+        bar("story", "facts") as advance,
+        closing(SqliteJournal(journal)) as kept,
+    ):
+        policy = read_policy(SHIPPED_POLICY)
+        return story.tell(BOTH_STORY, seed, policy, journal=kept, folder=Path(work), progress=advance)
 
 
 def _open(report: Path) -> None:
@@ -49,6 +84,7 @@ def _open(report: Path) -> None:
 _NEXT = """
 Try next:
   watchkeeper explain {example}
+  watchkeeper canary history scale-busy --journal {journal}
   watchkeeper replay {recording} --journal demo.db
   watchkeeper journal verify --journal demo.db
   cp -r {config} my-config                   change something in it, then

@@ -42,7 +42,7 @@ def verdicts_over_time(buckets: Buckets, rows: Sequence[Bucket], name: str) -> C
         f"{count_text(sum(row[0] for row in series))} denied and "
         f"{count_text(sum(row[1] for row in series))} held of {count_text(sum(totals))} in all."
     )
-    return _both(lambda size: marks.stacked(buckets, series, size, counts=True), name, text)
+    return both(lambda size: marks.stacked(buckets, series, size, counts=True), name, text)
 
 
 def cost_over_time(buckets: Buckets, rows: Sequence[Bucket], name: str) -> Chart | None:
@@ -55,7 +55,7 @@ def cost_over_time(buckets: Buckets, rows: Sequence[Bucket], name: str) -> Chart
         f"Estimated cost of what was proposed in each {duration_text(buckets.width_us / 1e6)}, stacked by "
         f"verdict: {usd_text(allowed)} allowed, {usd_text(held)} held, {usd_text(denied)} denied in all."
     )
-    return _both(lambda size: marks.stacked(buckets, series, size), name, text)
+    return both(lambda size: marks.stacked(buckets, series, size), name, text)
 
 
 def usage_against_limits(buckets: Buckets, peaks: Peaks, name: str) -> Chart:
@@ -66,7 +66,7 @@ def usage_against_limits(buckets: Buckets, peaks: Peaks, name: str) -> Chart:
         f"Highest {unit} counted within {window}: {max(peaks.all_agents):,.6g} for all agents together, "
         f"{max(peaks.one_agent):,.6g} for the busiest single agent. Limits: {', '.join(said)}."
     )
-    return _both(
+    return both(
         lambda size: marks.usage(buckets, peaks, size),
         name,
         text,
@@ -93,7 +93,7 @@ def rules_that_fired(rules: Sequence[RuleSummary], name: str) -> Chart:
     )
     if len(rules) > 5:
         text += f", and {count_text(len(rules) - 5, 'more rules')}"
-    return _both(lambda size: marks.bars(rows, size), name, text + ".")
+    return both(lambda size: marks.bars(rows, size), name, text + ".")
 
 
 def risk_levels(levels: Sequence[Level], name: str) -> Chart:
@@ -115,7 +115,7 @@ def risk_levels(levels: Sequence[Level], name: str) -> Chart:
         for level in RISK_LEVELS
         if (words := found.get(level.value)) is not None
     )
-    return _both(lambda size: marks.levels(rows, size), name, text + ".")
+    return both(lambda size: marks.levels(rows, size), name, text + ".")
 
 
 def score_intervals(scores: Sequence[tuple[str, Score]], name: str) -> Chart | None:
@@ -145,14 +145,14 @@ def score_intervals(scores: Sequence[tuple[str, Score]], name: str) -> Chart | N
     text = "Shares with their 95 % intervals: " + "; ".join(
         f"{row['name']} {percent_text(row['value'])} ({row['how']})" for row in rows
     )
-    return _both(lambda size: marks.intervals(rows, size), name, text + ".")
+    return both(lambda size: marks.intervals(rows, size), name, text + ".")
 
 
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _both(
+def both(
     spec: Callable[[marks.Size], marks.Spec],
     name: str,
     text: str,
@@ -160,6 +160,7 @@ def _both(
     wide: marks.Size = marks.WIDE,
     title: str = "",
 ) -> Chart:
+    """Draw one chart in its two sizes."""
     return Chart(
         title=title,
         wide=draw(spec(wide), name=f"{name}-w", text=text),

@@ -130,6 +130,75 @@ def usage(buckets: Buckets, peaks: Peaks, size: Size) -> Spec:
     )  # fmt: skip
 
 
+def evidence(rows: list[Spec], limits: list[Spec], steps: list[Spec], size: Size, *, form: str) -> Spec:
+    """Draw evidence for and against as lines in powers of ten, its limit dashed, and each step as a rule."""
+    x = {
+        "field": "at",
+        "type": "temporal",
+        "scale": {"type": "utc", "nice": False},
+        "axis": {"format": form, "tickCount": size.ticks, "title": None, "grid": False, "labelOverlap": True},
+    }
+    y = {
+        "field": "value",
+        "type": "quantitative",
+        "scale": {"domain": [-2, 4]},
+        "axis": {
+            **_HEIGHTS,
+            "values": [-2, -1, 0, 1, 2, 3, 4],
+            "labelExpr": "datum.value == 4 ? '10,000' : format(pow(10, datum.value), ',~r')",
+        },
+    }
+    said = {
+        "type": "text",
+        "align": "left",
+        "baseline": "top",
+        "dx": 4,
+        "color": "currentColor",
+        "fontSize": _FONT,
+    }
+    return _chart(
+        size,
+        {
+            "layer": [
+                {
+                    "data": {"values": steps},
+                    "mark": {"type": "rule", "color": "currentColor", "opacity": 0.35},
+                    "encoding": {"x": x},
+                },
+                {
+                    "data": {"values": steps},
+                    "mark": {**said, "y": 0},
+                    "encoding": {"x": x, "text": {"field": "said", "type": "nominal"}},
+                },
+                {
+                    "data": {"values": limits},
+                    "mark": {"type": "rule", "strokeDash": [5, 4], "color": "currentColor"},
+                    "encoding": {"y": y},
+                },
+                {
+                    "data": {"values": limits},
+                    "mark": {**said, "baseline": "bottom", "dy": -3, "x": 0},
+                    "encoding": {"y": y, "text": {"field": "said", "type": "nominal"}},
+                },
+                {
+                    "data": {"values": rows},
+                    "mark": {"type": "line", "strokeWidth": 2, "clip": True},
+                    "encoding": {
+                        "x": x,
+                        "y": y,
+                        "color": {
+                            "field": "side",
+                            "type": "nominal",
+                            "scale": {"domain": ["against", "for"], "range": [_COLOURS[0], _COLOURS[2]]},
+                            "legend": None,
+                        },
+                    },
+                },
+            ]
+        },
+    )
+
+
 def _limit_text(most: Decimal, peaks: Peaks) -> str:
     whom = {limit.per for limit in peaks.limits if limit.most == most}
     if len(whom) > 1 or len({limit.most for limit in peaks.limits}) == 1:

@@ -15,8 +15,10 @@ from engine.core.vocabulary.verdicts import Verdict
 from simulator.plain import count_text, micros_text, percent_text, printable, usd_text, when_text
 from simulator.report import charts, series
 from simulator.report.charts import Chart
+from simulator.report.rollouts import courses
 from simulator.score import CaughtBy
 from simulator.stored import Key, reason_of, verdicts_of
+from simulator.story import Told
 from simulator.summary import Summary
 
 _MOST_ROWS: Final = 50
@@ -41,18 +43,18 @@ class Line(Struct, frozen=True):
     waits: str
 
 
-def write_report(path: Path, db: sqlite_utils.Database, summary: Summary) -> None:
-    """Write the report of a replay, completely or not at all.
+def write_report(path: Path, db: sqlite_utils.Database, summary: Summary, told: Told | None = None) -> None:
+    """Write the report of a replay, and of a story where one was told, completely or not at all.
 
     `db` is its results file, `summary` what `summarise` made of it. Raises `StorageError` when the disk
     refuses and `InputError` when the path is wrong.
     """
-    page = render(db, summary).encode()
+    page = render(db, summary, told).encode()
     with atomic_write(path) as file:
         file.write(page)
 
 
-def render(db: sqlite_utils.Database, summary: Summary) -> str:
+def render(db: sqlite_utils.Database, summary: Summary, told: Told | None = None) -> str:
     """Make the page."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_FOLDER),
@@ -74,7 +76,7 @@ def render(db: sqlite_utils.Database, summary: Summary) -> str:
         "duration": lambda micros: duration_text(micros / 1_000_000),
     }
     template = environment.get_template("report.html.j2")
-    return template.render(_gathered(db, summary))
+    return template.render(_gathered(db, summary) | {"told": told, "courses": courses(told) if told else []})
 
 
 def _gathered(db: sqlite_utils.Database, summary: Summary) -> dict[str, Any]:
