@@ -7,7 +7,7 @@ from typing import Any, Literal
 import simpy
 from msgspec import Struct
 
-from engine.core.vocabulary.facts import EpisodeClosed, Fact, ProposalReceived, VerdictReached
+from engine.core.vocabulary.facts import EpisodeClosed, Fact, MetricObserved, ProposalReceived, VerdictReached
 from engine.core.vocabulary.ids import PersonId, ProposalId
 from engine.core.vocabulary.proposals import Proposal
 from engine.core.vocabulary.rollouts import Stage
@@ -82,6 +82,9 @@ class Hands:
         if candidate is not None and incident.triggered < candidate.character.triggers:
             self._again(candidate)
         told = self._report(dealing)
+        if work.checked:
+            series = f"{work.name}/still_down"
+            self._tell(MetricObserved(at_us=self._now, series=series, value=float(dealing.failed)))
         self._tell(EpisodeClosed(at_us=self._now, episode=incident.episode))
         self._books.truths.append(self._truth(dealing, told=told))
 

@@ -60,6 +60,8 @@ class Work(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     incumbent: CapabilityId = CapabilityId("")
     """The version that does it now; empty where people do."""
     candidate: Candidate | None = None
+    checked: bool = False
+    """Whether somebody else looks at how each ended: a series `NAME/still_down`, 1 where it ended badly."""
 
 
 class Story(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

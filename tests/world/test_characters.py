@@ -5,7 +5,7 @@ from itertools import islice
 import pytest
 from msgspec import structs
 
-from engine.core.vocabulary.facts import OutcomeReported
+from engine.core.vocabulary.facts import MetricObserved, OutcomeReported
 from engine.core.vocabulary.units import DAY_US, HOUR_US
 from simulator.world.characters import (
     CHARACTERS,
@@ -19,7 +19,7 @@ from simulator.world.characters import (
 )
 from simulator.world.stories import BOTH_STORY, cast
 from simulator.world.trials import trials
-from tests.world.worlds import busier, near, proposals, starring, watched, work_of
+from tests.world.worlds import busier, near, proposals, starring, watched, with_partner, work_of
 
 DAYS = 4
 
@@ -101,6 +101,16 @@ def test_colluding_ones_report_success_where_there_was_none():
     assert all(fact.ok for fact in vouched)
     made = [truth for truth in world.books.truths if "-again-" in truth.episode]
     assert near(len(made), 0.1 * len(world.books.truths), len(world.books.truths), 0.1)
+
+
+def test_whoever_looks_from_outside_is_told_no_stories():
+    story = with_partner(starring(COLLUDING))
+    story = structs.replace(story, works=(structs.replace(work_of(story), checked=True),))
+    world, desk = watched(story, 2)
+    measured = [fact for fact in desk.kinds(MetricObserved) if fact.series == "scale-busy/still_down"]
+    assert [fact.value for fact in measured] == [float(truth.failed) for truth in world.books.truths]
+    reported = sum(not fact.ok for fact in desk.kinds(OutcomeReported))
+    assert reported < 0.2 * sum(fact.value for fact in measured)
 
 
 def test_one_without_a_partner_hides_nothing_and_triggers_nothing():

@@ -17,9 +17,9 @@ from engine.core.vocabulary.facts import (
     TimePassed,
     VerdictReached,
 )
-from engine.core.vocabulary.rollouts import Evidence
+from engine.core.vocabulary.rollouts import Evidence, SeriesLimit
 from engine.core.vocabulary.units import DAY_US, HOUR_US
-from simulator.world.characters import EQUAL, HARMFUL, HARMFUL_LATE, USELESS
+from simulator.world.characters import COLLUDING, EQUAL, HARMFUL, HARMFUL_LATE, USELESS
 from simulator.world.desk import Engine, Nobody
 from simulator.world.faults import Faults
 from simulator.world.people import awake
@@ -35,6 +35,7 @@ from tests.world.worlds import (
     policy_of,
     replayed,
     starring,
+    with_partner,
 )
 
 STORY = busier(BOTH_STORY, 0.05, incidents=200.0)
@@ -251,6 +252,18 @@ def test_one_that_turns_once_it_is_trusted_loses_its_authority_again():
     world, _ = lived(structs.replace(story, days=120), 90, plan=SHORT_SHADOW)
     assert world.books.stages["restart-unhealthy@4"] == "rolled_back"
     assert "live" in [step.now for step in world.books.steps]
+
+
+@pytest.mark.slow
+def test_colluding_ones_are_found_by_a_guardrail_that_somebody_else_measures_and_by_nothing_else():
+    story = with_partner(busier(cast(HARMFUL_STORY, COLLUDING), 0.04))
+    story = structs.replace(story, works=(structs.replace(story.works[0], checked=True),))
+    blind, _ = lived(story, 25, plan=SHORT_SHADOW)
+    assert blind.books.stages == {"scale-busy@1": "live"}
+    guardrail = SeriesLimit(series="scale-busy/still_down", above=0.5, share=0.1)
+    seeing, _ = lived(story, 25, plan=SHORT_SHADOW | {"guardrails": (guardrail,)})
+    assert seeing.books.stages == {"scale-busy@1": "rolled_back"}
+    assert "still_down" in seeing.books.steps[-1].reason
 
 
 def test_characters_share_their_incidents():

@@ -41,6 +41,13 @@ def starring(character: Character, *, base: float = 0.1, **values: Any) -> Story
     return cast(busier(structs.replace(HARMFUL_STORY, **values), base), character)
 
 
+def with_partner(story: Story) -> Story:
+    """Give the first candidate a partner that vouches for it."""
+    work = story.works[0]
+    candidate = structs.replace(work.candidate, partner="scaler-2")
+    return structs.replace(story, works=(structs.replace(work, candidate=candidate), *story.works[1:]))
+
+
 def work_of(story: Story) -> Work:
     return story.works[0]
 
