@@ -16,18 +16,28 @@ def refuse(*_words, **_named):
 socket.socket.connect = socket.create_connection = socket.getaddrinfo = refuse
 webbrowser.open = webbrowser.get = refuse
 from watchkeeper.cli import main
-main(["demo", "--headless"], prog_name="watchkeeper")
+main(["demo", "--headless", "--quick"], prog_name="watchkeeper")
 """
 
 
+@pytest.fixture(scope="module")
+def told(tmp_path_factory):
+    """The whole demo without a screen, as a person starts it, once: its folder and what it said."""
+    folder = tmp_path_factory.mktemp("demo")
+    return folder, run("demo", "--headless", cwd=folder)
+
+
 @pytest.fixture
-def shown(place):
-    """The demo without a screen, as a person starts it."""
-    return run("demo", "--headless", cwd=place)
+def shown(told, place, monkeypatch):
+    """What it said, with a copy of its folder as the current one."""
+    folder, said = told
+    monkeypatch.chdir(folder)
+    return said
 
 
 def test_it_says_what_would_have_been_allowed_held_and_denied(shown):
-    assert (shown.returncode, shown.stderr) == (0, "")
+    assert shown.returncode == 0, shown.stderr
+    assert all(line.startswith("story: ") for line in shown.stderr.splitlines())
     for word in ("allow", "hold", "deny", "in shadow", "waiting"):
         assert re.search(rf"(?m)^  {word}\s+[\d,]+", shown.stdout), word
     for name in ("policy hash", "journal hash", "state hash"):
@@ -36,15 +46,15 @@ def test_it_says_what_would_have_been_allowed_held_and_denied(shown):
     assert "recall" in shown.stdout
 
 
-def test_the_report_it_names_is_there_and_under_2_mb(shown, place):
-    report = place / re.search(r"(?m)^report: (.+)$", shown.stdout)[1]
+def test_the_report_it_names_is_there_and_under_2_mb(shown, told):
+    report = told[0] / re.search(r"(?m)^report: (.+)$", shown.stdout)[1]
     page = report.read_text()
     assert page.startswith("<!DOCTYPE html>")
     assert 10_000 < report.stat().st_size < 2_000_000
     assert not re.search(r"(?:src|href)=[\"']?(?:https?:)?//", page)
 
 
-def test_it_says_what_to_try_next_and_that_works(shown, place):
+def test_it_says_what_to_try_next_and_that_works(shown):
     named = shown.stdout[shown.stdout.index("Try next:") :]
     for command in ("explain", "replay", "import"):
         assert f"watchkeeper {command} " in named
@@ -54,8 +64,38 @@ def test_it_says_what_to_try_next_and_that_works(shown, place):
         assert here(command, "--help").exit_code == 0
 
 
-def test_everything_it_made_lies_in_the_data_folder(shown, place):
-    assert [path.name for path in place.iterdir()] == [".watchkeeper"]
+def test_one_earns_its_authority_and_the_other_is_stopped_at_one_per_cent(shown):
+    assert re.search(r"(?m)^restart-unhealthy@4\n(?:  .*\n)*  \S+  live ", shown.stdout)
+    course = re.search(r"(?m)^scale-busy@1\n((?:  .*\n)+)", shown.stdout)[1]
+    assert [line.split()[1] for line in course.splitlines()] == [
+        "replayed",
+        "shadow",
+        "canary_1",
+        "rolled_back",
+    ]
+    failed = int(re.search(r"canary (\d+) of", course)[1])
+    assert 0 < failed <= 7
+    recorded, again = re.search(
+        r"transitions: (\d+) recorded, (\d+) re-derived byte for byte$", shown.stdout, re.M
+    ).groups()
+    assert recorded == again
+
+
+def test_the_report_shows_the_evidence(told, shown):
+    page = (told[0] / ".watchkeeper" / "reports" / "demo.html").read_text()
+    assert "How authority was earned, and lost" in page
+    assert "restart-unhealthy@4" in page
+    assert "rolled back" in page
+
+
+def test_the_journal_of_the_story_stays_to_be_looked_at(shown):
+    result = here("canary", "history", "scale-busy", "--journal", ".watchkeeper/demo-rollouts.db")
+    assert result.exit_code == 0
+    assert "canary_1 → rolled_back by engine" in result.output
+
+
+def test_everything_it_made_lies_in_the_data_folder(shown, told):
+    assert [path.name for path in told[0].iterdir()] == [".watchkeeper"]
 
 
 def test_the_command_it_names_replays_to_the_same(shown, place, monkeypatch):
@@ -83,7 +123,7 @@ def test_it_needs_no_network_and_opens_no_browser(place):
 
 
 def test_without_a_screen_it_says_where_the_report_is(place):
-    result = here("demo")
+    result = here("demo", "--quick")
     assert result.exit_code == 0
     assert "there is no browser here: open the file above in one" in result.output
 
@@ -92,11 +132,11 @@ def test_with_a_screen_it_opens_the_report(place, monkeypatch):
     opened = []
     monkeypatch.setenv("DISPLAY", ":0")
     monkeypatch.setattr(commands_demo.webbrowser, "open", lambda url: opened.append(url) or True)
-    assert "no browser" not in here("demo").output
+    assert "no browser" not in here("demo", "--quick").output
     assert opened == [(place / ".watchkeeper" / "reports" / "demo.html").as_uri()]
 
 
 def test_it_names_its_recording_as_a_person_would_type_it(place, monkeypatch):
     monkeypatch.setenv("WATCHKEEPER_HOME", str(place / "home"))
     monkeypatch.chdir(ROOT)
-    assert here("demo", "--headless").output.startswith(f"{DEMO.relative_to(ROOT)} (world)\n")
+    assert here("demo", "--headless", "--quick").output.startswith(f"{DEMO.relative_to(ROOT)} (world)\n")

@@ -42,7 +42,7 @@ def at_home(place, monkeypatch):
 
 
 def test_the_demo(at_home):
-    agree("demo", normal(here("demo", "--headless").stdout))
+    agree("demo", normal(here("demo", "--headless", "--quick").stdout))
 
 
 def test_a_replay_against_another_policy(at_home, other):

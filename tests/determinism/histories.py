@@ -103,6 +103,8 @@ def _awkward(chance: Random, number: int, at_us: int) -> Iterator[f.Fact]:
             yield f.MessageObserved(at_us=at_us, episode=episode, source=source, text=told)
         case 3 | 4 | 5:
             yield f.ProposalReceived(at_us=at_us, proposal=_proposal(chance, number, who, what, episode))
+        case 6 if number % 2:
+            yield from _rolled_out(chance, number, what, at_us, episode)
         case 6:
             yield f.CapabilityPromoted(at_us=at_us, capability=what, by="ann")
             yield f.OutcomeReported(
@@ -126,6 +128,36 @@ def _awkward(chance: Random, number: int, at_us: int) -> Iterator[f.Fact]:
             yield f.KillSwitchCleared(at_us=at_us + chance.randrange(900) * SECOND_US, scope=scope, by="ben")
             yield f.EpisodeClosed(at_us=at_us, episode=episode)
             yield from _performed(chance, number, who, what, at_us)
+
+
+def _rolled_out(chance: Random, number: int, what: str, at_us: int, episode: str) -> Iterator[f.Fact]:
+    """What people and replays say of rollouts."""
+    yield f.CapabilityReplayed(
+        at_us=at_us,
+        capability=what,
+        recording="aa",
+        journal_hash="bb",
+        policy_hash="cc",
+        decisions=500,
+        allowed=400,
+        failed=number % 3,
+        unsafe=0 if chance.random() < 0.9 else 1,
+        from_us=0,
+        until_us=at_us,
+        by="ann",
+    )
+    yield f.PromotionAsked(at_us=at_us, capability=what, by="ann", reason="été")
+    yield f.IncumbentActed(
+        at_us=at_us,
+        episode=episode,
+        capability=what.partition("@")[0],
+        action="service.restart",
+        args={"service": "web", "n": number},
+        ok=chance.random() < 0.7,
+        by="ben",
+    )
+    if chance.random() < 0.2:
+        yield f.RolloutAborted(at_us=at_us, capability=what.partition("@")[0], by="ann")
 
 
 def _performed(chance: Random, number: int, who: str, what: str, at_us: int) -> Iterator[f.Fact]:

@@ -20,9 +20,9 @@ from tests.house.tree import ROOT
 # Watchkeeper decides or of what it hashes, in code or in config/: make sure that it is meant, say so in the
 # CHANGELOG, and write down what `python -m tests.determinism.gate simulator/demo.wkr --way "1 shard"` prints.
 PINNED = {
-    "journal": "3bc6ce9e35608bbbeeb07fe27147dda6f6ad21f3a3bb139505984abdcf03de1a",
-    "state": "b4a9ce1cb512df189b4c8bd1659d3a4dd489c6e414c8bfbc04f5cc86ce4b5aa2",
-    "verdicts": "0d3e62749e3b3047d8e7711cf0571dff846087d3e60f6d9a8cad3fe40042f568",
+    "journal": "63e03e55e67053b8407714ba0430bf78686829616596faaacab8523da78f8f47",
+    "state": "3669910fcda4ccb9aa2d885a0cdf90112cceb733fd3ee4e7ea0addd68e8a266c",
+    "verdicts": "68f3e4b89f8c269d596870035522b30395a0bf70c610783f482d84b3c05597fd",
 }
 
 VERSIONS = ("3.11", "3.12", "3.13")

@@ -35,7 +35,12 @@ class Absent:
 def operations(place: Place) -> list[tuple[str, str]]:
     """Every operation of the document, with ids filled in."""
     paths = place.app().openapi()["paths"]
-    names = {"decision_id": "d_" + "0" * 15, "proposal_id": "coder-1:k", "capability": "heal@1", "episode": "e"}
+    names = {
+        "decision_id": "d_" + "0" * 15,
+        "proposal_id": "coder-1:k",
+        "capability": "heal@1",
+        "episode": "e",
+    }
     return [(method.upper(), path.format(**names)) for path, methods in paths.items() for method in methods]
 
 

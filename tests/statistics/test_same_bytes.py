@@ -7,8 +7,9 @@ import pytest
 from engine.core.statistics import agreement, detector, paired, risk_ratio, sample_ratio
 from tests.house.tree import modules
 
-DISPLAY_ONLY = "engine/core/statistics/intervals.py"
-DECIDING = [module for module in modules("engine/core/statistics/") if module.path != DISPLAY_ONLY]
+DISPLAY_ONLY = {f"engine/core/statistics/{name}.py" for name in ("intervals", "confounding", "off_policy")}
+"""What people look at, and no fact holds."""
+DECIDING = [module for module in modules("engine/core/statistics/") if module.path not in DISPLAY_ONLY]
 
 
 def inexact(tree):
@@ -34,7 +35,7 @@ def test_what_decides_only_adds_multiplies_and_compares(module):
 
 
 def test_there_are_modules_to_check():
-    assert len(DECIDING) >= 9
+    assert len(DECIDING) >= 8
     assert all("intervals" not in module.text.partition('"""\n\n')[2] for module in DECIDING)
 
 

@@ -3,14 +3,11 @@
 import contextlib
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-
-from engine.wiring import SHIPPED_CONFIG
 
 _BLOCK = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _END = "--- end of the command ---"
@@ -104,7 +101,6 @@ def shell(folder: Path) -> Iterator[Shell]:
 
 
 def on_any_port(home: Path) -> None:
-    """Prepare a state folder whose service listens on a free port, so that tests can run side by side."""
-    shutil.copytree(SHIPPED_CONFIG, home / "config")
+    """Have a state folder's own configuration listen on a free port, so that tests can run side by side."""
     service = home / "config" / "watchkeeper.yaml"
     service.write_text(service.read_text().replace("port: 8765", "port: 0"))

@@ -152,23 +152,24 @@ _Row = tuple[str, Measured, bool, bool, int, Amount, str | int, Limit]
 """A limit as it is read for every proposal: its id, its measure, whether that is money, whether it holds for
 each agent alone, its window, the most, the most as shown, and the limit itself."""
 
-_read: dict[int, tuple[tuple[Limit, ...], tuple[_Row, ...]]] = {}
-_MOST_READ = 64
+_read: list[tuple[tuple[Limit, ...], tuple[_Row, ...]]] = []
+_MOST_READ = 4
+"""A replay compares two policies at a time; more are read anew."""
 
 
 def _rows(limits: tuple[Limit, ...]) -> tuple[_Row, ...]:
     """Read limits once, for as long as they are in force.
 
     They are known by being the same object: equal ones may be written differently (10 and 10.0), and verdicts
-    are compared by their bytes. What is kept keeps them alive, so no others come to stand in their place.
+    are compared by their bytes.
     """
-    found = _read.get(id(limits))
-    if found is not None and found[0] is limits:
-        return found[1]
+    for known, rows in _read:
+        if known is limits:
+            return rows
     if len(_read) >= _MOST_READ:
         _read.clear()
     rows = tuple([_row(limit) for limit in limits])
-    _read[id(limits)] = limits, rows
+    _read.append((limits, rows))
     return rows
 
 
