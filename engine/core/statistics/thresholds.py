@@ -10,6 +10,7 @@ in full: taking all of several tests needs no correction, taking any of them doe
 principle, Berger 1982).
 """
 
+from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct
@@ -35,6 +36,7 @@ class Split(Struct, frozen=True, kw_only=True):
     """For each guardrail: at `detector.alarm_at(guardrail, span)`. 0 where there is none."""
 
 
+@lru_cache(maxsize=64)
 def split(alpha: float, guardrails: int) -> Split:
     """Share `alpha` out among the risk ratio, the failure share and so many guardrails.
 
