@@ -1,4 +1,4 @@
-"""Evidence of a replay: what one version would have done in a recorded history, counted and handed to an engine."""
+"""Evidence of a replay: what one version would have done in a recorded history, counted."""
 
 from collections.abc import Callable
 from pathlib import Path

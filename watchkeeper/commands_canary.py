@@ -30,6 +30,7 @@ _TOLD: Final = (
     f.CapabilityPromoted,
     f.CapabilityDemoted,
 )
+_MARK: Final = {True: "ok  ", False: "MISS"}
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _WHY = click.option("--reason", required=True, help="Why, for the journal.")
 
@@ -294,7 +295,7 @@ def shadow_lines(shown: RolloutShown) -> list[str]:
     else:
         lines.append(f"nobody knows how much of that is noise: run the incumbent twice, as {shown.live}+twin")
     lines += [
-        f"  {each.episodes:>7,}  {each.reason}; {each.failures:,} went wrong for the incumbent ({each.example})"
+        f"  {each.episodes:>7,}  {each.reason}; {each.failures:,} went wrong then ({each.example})"
         for each in shown.disagreements
     ]
     return lines + [f"  {line}" for line in _requirement_lines(evidence.requirements)]
@@ -337,7 +338,7 @@ def plan_lines(name: CapabilityName, plan: RolloutPlan, established: Sequence[Ca
 
 def _requirement_lines(requirements: Sequence[Requirement]) -> list[str]:
     return [
-        f"{'ok  ' if each.met else 'MISS'}  {each.name}: {_number(each.measured)}, needed {_number(each.needed)}"
+        f"{_MARK[each.met]}  {each.name}: {_number(each.measured)}, needed {_number(each.needed)}"
         for each in requirements
     ]
 
@@ -365,7 +366,8 @@ def _told(fact: Any) -> str:
         case f.PromotionReady():
             return f"{fact.capability} ready for {fact.stage}"
         case f.CapabilityReplayed():
-            return f"{fact.capability} replayed by {fact.by}: {fact.decisions:,} decisions, {fact.failed:,} failed"
+            shown = f"{fact.decisions:,} decisions, {fact.failed:,} of those allowed failed"
+            return f"{fact.capability} replayed by {fact.by}: {shown}"
         case _:
             kind = str(type(fact).__struct_config__.tag).replace("_", " ")
             return f"{fact.capability} {kind} by {fact.by}: {fact.reason}"

@@ -80,11 +80,11 @@ def _evidence(
     marked = [
         {"at": step.at_us // 1000, "said": _STAGES.get(step.now, step.now)}
         for step in steps
-        if step.now not in {"replayed"}
+        if step.now != "replayed"
     ]
     text = (
-        f"Evidence on {capability} over time, as e-values on a scale of powers of ten: for its next step, and "
-        f"against it. {up:.0f} is enough for a step, {down:.0f} against it rolls it back. "
+        f"Evidence on {capability} over time, as e-values on a scale of powers of ten: for its next step, "
+        f"and against it. {up:.0f} is enough for a step, {down:.0f} against it rolls it back. "
         + " ".join(f"{when_text(step.at_us)}: {step.now}." for step in steps)
     )
     return charts.both(lambda size: marks.evidence(rows, limits, marked, size, form=_FORM), name, text)

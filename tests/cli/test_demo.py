@@ -76,7 +76,7 @@ def test_one_earns_its_authority_and_the_other_is_stopped_at_one_per_cent(shown)
     failed = int(re.search(r"canary (\d+) of", course)[1])
     assert 0 < failed <= 7
     recorded, again = re.search(
-        r"transitions: (\d+) recorded, (\d+) re-derived byte for byte$", shown.stdout, re.M
+        r"transitions: (\d+) recorded, (\d+) re-derived byte for byte$", shown.stdout, re.MULTILINE
     ).groups()
     assert recorded == again
 

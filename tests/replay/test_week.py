@@ -13,7 +13,10 @@ BUNDLED = ROOT / "simulator" / "demo.wkr"
 def test_the_bundled_recording_is_what_the_generator_makes(tmp_path):
     write_demo(str(tmp_path / "demo.wkr"))
     made, bundled = Recording(tmp_path / "demo.wkr"), Recording(BUNDLED)
-    cure = "run: python -m simulator.world.week simulator/demo.wkr, and say in the CHANGELOG that the demo changed"
+    cure = (
+        "run: python -m simulator.world.week simulator/demo.wkr, "
+        "and say in the CHANGELOG that the demo changed"
+    )
     assert made.header == bundled.header, cure
     assert [*made.facts()] == [*bundled.facts()], cure
     assert [*made.labels()] == [*bundled.labels()], cure
