@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from benchmarks.study.product import PLAN, Array, Detector
+from benchmarks.study.product import PLAN, Array, Detector, added
 from benchmarks.study.worlds import Dice
 from engine.core.statistics import detector, mixture, thresholds
 
@@ -17,8 +17,7 @@ def alarms(
     """Return at which point each rule raises its alarm; NEVER if it does not."""
     alarm, needed = detector.alarm_at(PLAN.alpha, PLAN.span), thresholds.needed(PLAN.alpha)
     ours = Detector(count, limit)
-    weights = np.array(detector.WEIGHTS)[:, None]
-    values, plain = np.zeros((len(detector.ODDS), count)), np.repeat(weights, count, axis=1)
+    values, plain = np.zeros((len(detector.ODDS), count)), np.repeat(np.array(detector.WEIGHTS)[:, None], count, axis=1)
     last = np.zeros((100, count), dtype=bool)
     in_window = np.zeros(count, dtype=np.int64)
     found = {rule: np.full(count, NEVER) for rule in RULES}
@@ -31,8 +30,8 @@ def alarms(
         in_window += bad.astype(np.int64) - last[place]
         last[place] = bad
         out = {
-            "ours": (values * weights).sum(axis=0) >= alarm,
-            "plain": plain.sum(axis=0) >= needed,
+            "ours": added(values, detector.WEIGHTS) >= alarm,
+            "plain": added(plain) >= needed,
             "window": in_window > 9,
         }
         for rule, raised in out.items():

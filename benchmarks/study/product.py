@@ -90,6 +90,14 @@ def _table(pairs: list[tuple[list[float], list[float]]]) -> Array:
     return np.array([row for happened, did_not in pairs for row in (did_not, happened)]).T.copy()
 
 
+def added(values: Array, weights: tuple[float, ...] | None = None, begin: Array | float = 0.0) -> Array:
+    """Add the rows up one by one, as the core does: NumPy's own sum takes pairs, and rounds differently."""
+    total = np.zeros(values.shape[1]) + begin
+    for number, row in enumerate(values):
+        total = total + (row if weights is None else row * weights[number])
+    return total
+
+
 class Bad:
     """Evidence of harm. With `late=False`: as it was without `onset`, to compare."""
 
@@ -109,10 +117,7 @@ class Bad:
 
     def e_value(self) -> Array:
         """Return the evidence of each."""
-        total = _KEPT[self.bets] if self._late else np.zeros(len(self.bets))
-        for values, weight in zip(self.values, risk_ratio.BAD_WEIGHTS, strict=True):
-            total = total + values * weight
-        return total
+        return added(self.values, risk_ratio.BAD_WEIGHTS, _KEPT[self.bets] if self._late else 0.0)
 
     def keep(self, mask: Array) -> None:
         """Drop the canaries that are done."""
@@ -136,10 +141,7 @@ class Good:
 
     def e_value(self) -> Array:
         """Return the evidence of each."""
-        total = np.zeros(self.values.shape[1])
-        for values in self.values:
-            total = total + values
-        return total
+        return added(self.values)
 
     def begin_again(self, mask: Array) -> None:
         """Forget it: each stage has to bring its own."""
@@ -168,10 +170,7 @@ class Detector:
         after = self.values[:, rows] * powers + self.good * (1 - powers) / (1 - self.good)
         after = np.minimum((after + 1.0) * self.bad, mixture.CEILING)
         self.values[:, rows] = after
-        total = np.zeros(after.shape[1])
-        for values, weight in zip(after, detector.WEIGHTS, strict=True):
-            total = total + values * weight
-        return total
+        return added(after, detector.WEIGHTS)
 
     def keep(self, mask: Array) -> None:
         """Drop the canaries that are done."""

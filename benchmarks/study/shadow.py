@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 
-from benchmarks.study.product import PLAN, Array
+from benchmarks.study.product import PLAN, Array, added
 from benchmarks.study.worlds import Dice
-from engine.core.statistics import agreement, paired, thresholds
+from engine.core.statistics import agreement, mixture, paired, thresholds
 
 NEVER = -1
 RULES = ("ours", "rate", "wilson", "exact")
@@ -35,7 +35,7 @@ def certified(rng: Dice, count: int, agrees: float, episodes: int = 3000) -> dic
         same = rng.random(count) < agrees
         values = values * factors[same.astype(np.int64)].T
         agreed += same
-        total = values[0] + values[1] + values[2]
+        total = added(values)
         out = {
             "ours": (total >= needed) & (number >= PLAN.shadow_episodes),
             "rate": (agreed >= share * number) & (number >= 50),
@@ -64,13 +64,16 @@ def _exact_limits(share: float, most: int) -> list[int]:
     return limits
 
 
-def pairs(rng: Dice, count: int, candidate: float, incumbent: float, episodes: int) -> tuple[Array, Array]:
+def pairs(
+    rng: Dice, count: int, candidate: float, incumbent: float, overlap: float, episodes: int
+) -> tuple[Array, Array]:
     """Return after how many episodes "worse" is proven for each canary, and after how many failures of its own.
 
-    The two fail independently of each other, which is the hardest case: what makes an episode hard for both
-    cancels out. The failures are shadow ones; nothing was executed.
+    `overlap` is the share of the incumbent's failures that the candidate has too: a hard episode is often hard for
+    both. Pairs that fail together tell nothing and cost nothing. The failures are shadow ones, nothing was done.
     """
-    only_candidate, only_incumbent = candidate * (1 - incumbent), incumbent * (1 - candidate)
+    both = overlap * incumbent
+    only_candidate, only_incumbent = candidate - both, incumbent - both
     differs = only_candidate + only_incumbent
     factors = []
     for own in (False, True):
@@ -81,14 +84,12 @@ def pairs(rng: Dice, count: int, candidate: float, incumbent: float, episodes: i
     values = np.repeat(np.array(paired.begin())[:, None], count, axis=1)
     at, own_failures = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
     found, failures = np.full(count, NEVER), np.zeros(count, dtype=np.int64)
-    both = candidate * incumbent / (1 - differs)
     while (going := (at < episodes) & (found == NEVER)).any():
         gap = np.maximum(1, np.ceil(rng.standard_exponential(count) / -math.log1p(-differs))).astype(np.int64)
         at += gap
         own = rng.random(count) < only_candidate / differs
-        own_failures += own + rng.binomial(gap - 1, both)
-        values = values * table[own.astype(np.int64)].T
-        total = values[0] + values[1] + values[2]
-        proven = going & (total >= needed) & (at <= episodes)
+        own_failures += own + rng.binomial(gap - 1, both / (1 - differs))
+        values = np.minimum(values * table[own.astype(np.int64)].T, mixture.CEILING)
+        proven = going & (added(values) >= needed) & (at <= episodes)
         found[proven], failures[proven] = at[proven], own_failures[proven]
     return found, failures
