@@ -17,7 +17,7 @@ export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-fast test-deploy lint docs docs-check bench faults lock clean python-fits FORCE
+.PHONY: help demo test test-fast test-deploy lint docs docs-check bench study faults lock clean python-fits FORCE
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -63,6 +63,9 @@ docs-check: .venv/.ready ## fail when a generated table is out of date
 
 bench: .venv/.ready ## measure replay, journal and start-up against their floors
 	@$(BIN)/python -m benchmarks
+
+study: .venv/.ready ## how often each promotion rule is wrong, and how soon it is right (QUICK=1: a small one)
+	@$(BIN)/python -m benchmarks.study $(if $(filter-out 0,$(QUICK)),--quick)
 
 # Keeps the versions that are locked already; `make lock UPGRADE=1` takes the newest that pyproject allows.
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-config \

@@ -28,7 +28,7 @@ def upper(hits: int, of: int, confidence: float = CONFIDENCE) -> float:
 
 
 def at_most(hits: int, of: int, share: float) -> float:
-    """Return the probability of so many hits or fewer, for a share over hits / of: terms fall from there down.
+    """Return the probability of so many hits or fewer, for a share over hits / of: terms fall from there.
 
     >>> round(at_most(1, 3, 0.5), 12)
     0.5

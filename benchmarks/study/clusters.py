@@ -1,8 +1,8 @@
-"""Clusters: a few sick services fail most of the time, and an episode holds many decisions. What may be counted?
+"""Clusters: a few sick services fail most of the time, and an episode holds many decisions. What counts?
 
-The claim behind the evidence is that, given a failure, the arm is as if drawn anew. That is so when each episode
-is assigned by itself and counts once. It is not so when a service keeps its arm, for then chance decides once
-where the sick ones are; nor when each decision of an episode counts, for they fail together.
+The claim behind the evidence is that, given a failure, the arm is as if drawn anew. That is so when each
+episode is assigned by itself and counts once. It is not so when a service keeps its arm, for then chance
+decides once where the sick ones are; nor when each decision of an episode counts, for they fail together.
 """
 
 import numpy as np

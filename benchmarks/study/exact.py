@@ -1,10 +1,10 @@
-"""Is it the product's rule? Canaries judged in arrays are judged again by the core, one event after the other."""
+"""Is it the product's rule? Canaries judged in arrays are judged again by the core, event by event."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.study.product import LIMITS, PLAN, RAMP, Limits
+from benchmarks.study.product import LIMITS, RAMP, Limits
 from benchmarks.study.ramps import ARRIVED, ROLLED_BACK, UNDECIDED, Climb, Ends, Log
 from benchmarks.study.worlds import Weather
 from engine.core.statistics import detector, mixture, risk_ratio
@@ -33,7 +33,7 @@ class Agreement:
 def judged_again(
     events: list[tuple[int, bool, bool]], limits: Limits = LIMITS
 ) -> tuple[int, int, list[tuple[float, float, float]]]:
-    """Take one canary through the core's functions; return its end, the event it ended with, and every look."""
+    """Take one canary through the core's functions; return its end, the event that ended it, every look."""
     bad, good, own = risk_ratio.begin_bad(), risk_ratio.begin_good(), detector.begin()
     stage, here = 0, 0
     looks = []

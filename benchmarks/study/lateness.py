@@ -1,8 +1,8 @@
 """Late outcomes: what if the canary's failures are reported sooner than the incumbent's?
 
-A program's failure is known at once; that of people often when nothing came back in time. Who counts each failure
-as it is reported sees the canary's first, and takes haste for harm. Judging every episode at the same age undoes
-that, for the price of that age.
+A program's failure is known at once; that of people often when nothing came back in time. Who counts each
+failure as it is reported sees the canary's first, and takes haste for harm. Judging every episode at the same
+age undoes that, for the price of that age.
 """
 
 import numpy as np
@@ -21,8 +21,8 @@ def rolled_back(
 ) -> Array:
     """Return who is rolled back though it is as good as the incumbent.
 
-    `delays` are the average delays of the canary's and of control's reports, in decisions; each report's delay is
-    exponential, and what is not there at the horizon is a failure by then.
+    `delays` are the average delays of the canary's and of control's reports, in decisions; each report's
+    delay is exponential, and what is not there at the horizon is a failure by then.
     """
     most = int(base * episodes + 8 * (base * episodes) ** 0.5) + 8
     gaps = np.ceil(rng.standard_exponential((most, count)) / -np.log1p(-base))

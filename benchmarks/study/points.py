@@ -7,7 +7,7 @@ from benchmarks.study.worlds import Dice
 from engine.core.statistics import detector, mixture, thresholds
 
 RULES = ("ours", "plain", "window")
-"""The e-SR detector; the same bets as one plain e-process from the beginning; over 9 % of the last 100 points."""
+"""The e-SR detector; the same bets as one e-process from the beginning; over 9 of the last 100."""
 NEVER = -1
 
 
@@ -17,7 +17,10 @@ def alarms(
     """Return at which point each rule raises its alarm; NEVER if it does not."""
     alarm, needed = detector.alarm_at(PLAN.alpha, PLAN.span), thresholds.needed(PLAN.alpha)
     ours = Detector(count, limit)
-    values, plain = np.zeros((len(detector.ODDS), count)), np.repeat(np.array(detector.WEIGHTS)[:, None], count, axis=1)
+    values, plain = (
+        np.zeros((len(detector.ODDS), count)),
+        np.repeat(np.array(detector.WEIGHTS)[:, None], count, axis=1),
+    )
     last = np.zeros((100, count), dtype=bool)
     in_window = np.zeros(count, dtype=np.int64)
     found = {rule: np.full(count, NEVER) for rule in RULES}

@@ -1,9 +1,9 @@
 """Our rule over many canaries at once. Every constant and every factor is read from the product itself.
 
-The arrays hold one column a canary. Each operation is the core's own, in the core's order (one multiplication,
-one addition at a time), so the evidence of each canary has the very bits that the core would have computed;
-`exact` checks that, and tests do. Only the detector takes a run of good points in one step, by the closed form
-of v → (v + 1) · g repeated, which differs from repeating in the last digits.
+The arrays hold one column a canary. Each operation is the core's own, in the core's order (one
+multiplication, one addition at a time), so the evidence of each canary has the very bits that the core would
+have computed; `exact` checks that, and tests do. Only the detector takes a run of good points in one step, by
+the closed form of v → (v + 1) · g repeated, which differs from repeating in the last digits.
 """
 
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ LIMITS = Limits.of(PLAN)
 
 
 def bad_factors(share: float) -> tuple[list[float], list[float]]:
-    """Return what one failure multiplies each alternative by, in the canary and in control: bets on a stake of 1."""
+    """Return what one failure multiplies each alternative by, in the canary and in control."""
     found = []
     for in_canary in (True, False):
         state = onset.begin(len(risk_ratio.BAD_RATIOS))

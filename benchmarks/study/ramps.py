@@ -1,4 +1,4 @@
-"""Our rule on its way from 1 % to 100 %, over many canaries at once: for each the next failed episode, in turn.
+"""Our rule on its way from 1 % to 100 %, over many canaries at once: for each the next failed episode.
 
 The steps are those of engine/core/work/rollout: after each judged episode harm is looked at first, then the
 number of episodes, then the evidence of no harm. Every step up is taken as soon as its evidence is there
@@ -17,7 +17,7 @@ UNDECIDED, ROLLED_BACK, ARRIVED = 0, 1, 2
 
 @dataclass
 class Log:
-    """What happened to each canary and where its evidence stood, so that the core can be asked to do it again."""
+    """What happened to each canary and where its evidence stood, for the core to do it again."""
 
     events: list[list[tuple[int, bool, bool]]]
     """`(good episodes of the canary before it, failed, in the canary)`"""

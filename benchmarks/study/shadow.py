@@ -1,4 +1,4 @@
-"""Shadow: how soon a candidate that agrees with the incumbent is let out, how often one that does not, and pairs."""
+"""Shadow: how soon a candidate that agrees is let out, how often one that does not, and pairs."""
 
 import math
 
@@ -10,7 +10,7 @@ from engine.core.statistics import agreement, mixture, paired, thresholds
 
 NEVER = -1
 RULES = ("ours", "rate", "wilson", "exact")
-"""Ours; the plain rate after 50 episodes; a 95 % interval's lower end by Wilson, and by Clopper and Pearson."""
+"""Ours; the plain rate after 50 episodes; a 95 % interval's lower end by Wilson, by Clopper and Pearson."""
 
 
 def agreement_factors(share: float) -> Array:
@@ -50,11 +50,13 @@ def certified(rng: Dice, count: int, agrees: float, episodes: int = 3000) -> dic
 
 def _wilson_low(rate: Array, n: int) -> Array:
     z = 1.959963984540054
-    return (rate + z * z / (2 * n) - z * np.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n))) / (1 + z * z / n)
+    return (rate + z * z / (2 * n) - z * np.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n))) / (
+        1 + z * z / n
+    )
 
 
 def _exact_limits(share: float, most: int) -> list[int]:
-    """Return, for each number of episodes, how many agreements put the exact interval's lower end over the share."""
+    """Return for each number of episodes how many agreements put the exact lower end over the share."""
     limits, chances = [1], np.ones(1)
     for number in range(1, most + 1):
         chances = np.concatenate([chances * (1 - share), [0.0]]) + np.concatenate([[0.0], chances * share])
@@ -67,10 +69,11 @@ def _exact_limits(share: float, most: int) -> list[int]:
 def pairs(
     rng: Dice, count: int, candidate: float, incumbent: float, overlap: float, episodes: int
 ) -> tuple[Array, Array]:
-    """Return after how many episodes "worse" is proven for each canary, and after how many failures of its own.
+    """Return after how many episodes, and failures of its own, "worse" is proven for each canary.
 
-    `overlap` is the share of the incumbent's failures that the candidate has too: a hard episode is often hard for
-    both. Pairs that fail together tell nothing and cost nothing. The failures are shadow ones, nothing was done.
+    `overlap` is the share of the incumbent's failures that the candidate has too: a hard episode is often
+    hard for both. Pairs that fail together tell nothing and cost nothing. The failures are shadow ones,
+    nothing was done.
     """
     both = overlap * incumbent
     only_candidate, only_incumbent = candidate - both, incumbent - both

@@ -1,9 +1,9 @@
-"""Worlds: when episodes fail. Each is asked for the next failure, so that nobody counts the good ones one by one.
+"""Worlds: when episodes fail. Each is asked for the next failure, so that nobody counts the good ones.
 
-An episode fails with probability p in the incumbent's hands and R · p in the canary's; p may drift, jump and come
-back. At share s the next failed episode is the first whose hazard is used up, and it is the canary's with
-probability s R / (s R + 1 - s). What the canary did well on the way is drawn from the episodes in between. A
-canary whose next step waits for a number of episodes is stopped at each of its own, failed or not.
+An episode fails with probability p in the incumbent's hands and R · p in the canary's; p may drift, jump and
+come back. At share s the next failed episode is the first whose hazard is used up, and it is the canary's
+with probability s R / (s R + 1 - s). What the canary did well on the way is drawn from the episodes in
+between. A canary whose next step waits for a number of episodes is stopped at each of its own, failed or not.
 """
 
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ class Path:
         share = np.array(shares)[:, None]
         canary_fails, control_fails = share * ratio * base, (1 - share) * base
         fails = canary_fails + control_fails
-        # The rows: first what stops at a failure alone, by stage; then what stops at the canary's episodes too.
+        # First what stops at a failure alone, by stage; then what stops at the canary's episodes too.
         stops = np.concatenate([fails, share + control_fails])
         hazard = -np.log1p(-stops)
         self._used = np.concatenate([np.zeros((len(stops), 1)), np.cumsum(hazard[:, :-1], axis=1)], axis=1)
@@ -62,10 +62,10 @@ class Path:
         """Drop the canaries that are done."""
 
     def next(self, rng: Dice, at: Array, row: Array) -> Next:
-        """Return what comes next after `at` episodes. `row` is the stage, or the stage + stages for who waits.
+        """Return what comes next after `at` episodes. `row` is the stage, plus stages for who waits.
 
-        Exact where the arms do not differ, and where p stands still; in a path that moves with R other than 1, the
-        number of the canary's good episodes is drawn at the path's value at the end of the gap.
+        Exact where the arms do not differ, and where p stands still; in a path that moves with R other than
+        1, the number of the canary's good episodes is drawn at the path's value at the end of the gap.
         """
         need = rng.standard_exponential(len(at))
         end = self.base.size - 1
@@ -97,7 +97,9 @@ class Path:
     def window(self, rng: Dice, begin: int, decisions: int, share: Array, control: Array) -> Windows:
         """Count one window of decisions, each an episode of its own."""
         where = min(begin + decisions // 2, self.base.size - 1)
-        return counted(rng, np.full(len(share), decisions), share, control, self.base[where], self.ratio[where])
+        return counted(
+            rng, np.full(len(share), decisions), share, control, self.base[where], self.ratio[where]
+        )
 
 
 def counted(rng: Dice, episodes: Array, share: Array, control: Array, base: float, ratio: float) -> Windows:
@@ -112,8 +114,8 @@ def counted(rng: Dice, episodes: Array, share: Array, control: Array, base: floa
 class Outages:
     """Failures come in clusters: outages strike both arms alike, and an episode holds many decisions.
 
-    Every episode has one outcome, and all its decisions share it: who counts decisions counts one failure five
-    times on average, a geometric number of times.
+    Every episode has one outcome, and all its decisions share it: who counts decisions counts one failure
+    five times on average, a geometric number of times.
     """
 
     def __init__(

@@ -1,7 +1,8 @@
 """Episodes: what happens in one, and how it is judged once, at a fixed time after it began.
 
-The horizon is the same for both arms, so that neither looks better for being slower. A failure speaks against
-a canary as soon as it is reported; what speaks for it waits until its episode is judged.
+The horizon is the same for both arms, so that neither looks better or worse for being slower. A failure that
+counted as soon as it is reported would count sooner for the arm that is quicker to report, and haste would be
+taken for harm: in the study (docs/why/earned-authority.md) that alone rolls back up to a fifth of the good.
 """
 
 from typing import Final
@@ -103,7 +104,7 @@ def fold_outcome(rollouts: Rollouts, fact: OutcomeReported) -> None:
     if awaited.candidate and not by_executor and not awaited.acting:
         # The incumbent did the very same, and somebody reports how that went.
         episode.incumbent.add(awaited.act)
-    _note_outcome(candidate, episode, ok=fact.ok)
+    _note_outcome(episode, ok=fact.ok)
 
 
 def fold_incumbent(rollouts: Rollouts, fact: IncumbentActed) -> None:
@@ -122,7 +123,7 @@ def fold_incumbent(rollouts: Rollouts, fact: IncumbentActed) -> None:
         episode = _open(candidate, plan, fact.at_us, assigned(candidate, unit))
     episode.last_us = fact.at_us
     episode.incumbent.add(f"{fact.action} {digest_of(fact.action, encode(fact.args))}")
-    _note_outcome(candidate, episode, ok=fact.ok)
+    _note_outcome(episode, ok=fact.ok)
 
 
 def _open(candidate: Candidate, plan: RolloutPlan, at_us: int, assignment: Assignment) -> OpenEpisode:
@@ -131,19 +132,10 @@ def _open(candidate: Candidate, plan: RolloutPlan, at_us: int, assignment: Assig
     return episode
 
 
-def _note_outcome(candidate: Candidate, episode: OpenEpisode, *, ok: bool) -> None:
+def _note_outcome(episode: OpenEpisode, *, ok: bool) -> None:
     episode.ended = True
-    if not ok and not episode.judged:
-        _note_failure(candidate, episode)
-
-
-def _note_failure(candidate: Candidate, episode: OpenEpisode) -> None:
-    """Count a unit's first failure against its arm, at once."""
-    if episode.failed:
-        return
-    episode.failed = True
-    if 0 < episode.share < 1:
-        risk_ratio.see_bad(candidate.bad, episode.arm == "canary", episode.share)
+    if not ok:
+        episode.failed = True
 
 
 def judge_due(candidate: Candidate, plan: RolloutPlan, now_us: int) -> None:
@@ -177,21 +169,21 @@ def _judge(candidate: Candidate, plan: RolloutPlan, unit: str, episode: OpenEpis
         return
     if not episode.share or not (episode.allowed or episode.ended):
         return
-    if not episode.ended:
-        # Nobody says how it went: whoever had it did not do it well.
-        _note_failure(candidate, episode)
+    # Nobody says how it went: whoever had it did not do it well.
+    failed = episode.failed or not episode.ended
     in_arm = episode.arm == "canary"
     if episode.share < 1:
         sample_ratio.see(candidate.ratio, in_arm, episode.share)
-        if episode.failed:
+        if failed:
+            risk_ratio.see_bad(candidate.bad, in_arm, episode.share)
             risk_ratio.see_good(candidate.good, in_arm, episode.share, ruled_out(candidate, plan))
     if in_arm:
         candidate.canary += 1
-        candidate.canary_failures += episode.failed
-        detector.see(candidate.limit, episode.failed, plan.failure_share)
+        candidate.canary_failures += failed
+        detector.see(candidate.limit, failed, plan.failure_share)
     else:
         candidate.control += 1
-        candidate.control_failures += episode.failed
+        candidate.control_failures += failed
 
 
 def ruled_out(candidate: Candidate, plan: RolloutPlan) -> float:
