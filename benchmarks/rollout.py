@@ -25,6 +25,7 @@ from engine.core.vocabulary.ids import ActionName, AgentId, CapabilityId, Capabi
 from engine.core.vocabulary.rollouts import RolloutPlan, RolloutSettings, SeriesLimit
 from engine.core.vocabulary.units import SECOND_US
 from engine.core.work.rollout import episodes, steps
+from engine.core.work.rollout.assignment import in_canary
 from engine.core.work.rollout.candidates import Awaited, Candidate, OpenEpisode, Rollouts
 
 _CALLS = 100_000
@@ -32,6 +33,7 @@ _LEAST_PER_S = 300_000
 _MOST_US = 20.0
 _CAPABILITY, _NAME, _AGENT = CapabilityId("heal@2"), CapabilityName("heal"), AgentId("healer")
 _SERIES = ("errors", "latency")
+_NO_UPDATES = ("empty loop", "blake2b of an id", "an assignment")
 
 
 def seconds(call: Callable[[], object]) -> float:
@@ -50,6 +52,11 @@ def nothing() -> None:
 def hashed() -> int:
     """Hash an id of the usual length to 64 bits, as every assignment does."""
     return int.from_bytes(hashlib.blake2b(b"heal@2|incident-2041-0317", digest_size=8).digest(), "big")
+
+
+def assigned() -> bool:
+    """Say whose an episode is."""
+    return in_canary(_CAPABILITY, "incident-2041-0317", 0.1)
 
 
 def updates() -> dict[str, Callable[[], object]]:
@@ -74,7 +81,7 @@ def _drawn(chance: float) -> Iterator[bool]:
 
 def loops(rounds: int) -> dict[str, float]:
     """Return the calls a second of every row."""
-    rows = {"empty loop": nothing, "blake2b of an id": hashed, **updates()}
+    rows = {"empty loop": nothing, "blake2b of an id": hashed, "an assignment": assigned, **updates()}
     best = dict.fromkeys(rows, float("inf"))
     for _ in range(rounds):
         for name, call in rows.items():
@@ -139,7 +146,7 @@ def show(figures: dict[str, Any]) -> None:
     print(f"\n{'a whole outcome':<22}{'µs':>12}{'':>13}{'hashes':>9}")
     for name, took in whole.items():
         print(f"{name:<22}{took:>12.1f}{'':>13}{took / hash_us:>9.1f}")
-    slowest = min(rate for name, rate in per_s.items() if name not in {"empty loop", "blake2b of an id"})
+    slowest = min(rate for name, rate in per_s.items() if name not in _NO_UPDATES)
     print(f"\nslowest update {slowest:,.0f} a second (goal {_LEAST_PER_S:,}); ", end="")
     print(f"an outcome's p99 {whole['p99']:.1f} µs (goal {_MOST_US:.0f})")
 
