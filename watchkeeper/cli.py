@@ -29,6 +29,7 @@ _COMMANDS: Final = {
     "rollout": "watchkeeper.commands_canary:rollout",
     "clear-trouble": "watchkeeper.commands_override:clear_trouble",
     "replay": "watchkeeper.commands_replay:replay",
+    "value": "watchkeeper.commands_value:value",
     "explain": "watchkeeper.commands_explain:explain",
     "import": "watchkeeper.commands_import:import_",
     "recording": "watchkeeper.commands_import:recording",

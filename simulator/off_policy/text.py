@@ -21,7 +21,7 @@ _NAMES: Final[dict[Estimator, str]] = {
 def text(value: Value) -> str:
     """Write a value for people: the verdict, what it rests on, and every estimate.
 
-    `->` marks the estimate the verdict is read from. The model alone is there to compare with: its interval
+    `>` marks the estimate the verdict is read from. The model alone is there to compare with: its interval
     does not know how wrong the model is.
     """
     return "\n".join(line.rstrip() for line in _lines(value)) + "\n"
@@ -29,7 +29,14 @@ def text(value: Value) -> str:
 
 def _lines(value: Value) -> Iterator[str]:
     yield from _wrapped(value.verdict)
-    yield ""
+    if value.candidate.decisions or value.incumbent.decisions:
+        yield ""
+        yield from _table(value)
+    for note in value.notes:
+        yield from _wrapped(f"note: {note}", first="  ", then="        ")
+
+
+def _table(value: Value) -> Iterator[str]:
     yield f"  {'':<19}{_name(value.candidate_name):>25}{_name(value.incumbent_name):>25}"
     sides = (value.candidate, value.incumbent)
     for title, shown in (
@@ -44,23 +51,22 @@ def _lines(value: Value) -> Iterator[str]:
         yield ""
         yield f"  {'':<69}{'more than incumbent':>28}"
     for estimate in value.estimates:
-        mark = "->" if estimate.estimator == TRUSTED else "  "
+        mark = "> " if estimate.estimator == TRUSTED else "  "
         shown = [_interval(one) for one in (estimate.candidate, estimate.incumbent)]
         difference = _interval(estimate.difference, sign="+")
         yield (
-            f"{mark}{_NAMES[estimate.estimator]:<22}"
-            + "".join(f"{one:>24}" for one in shown)
-            + f"{difference:>26}"
+            f"{mark}{_NAMES[estimate.estimator]:<19}"
+            + "".join(f"{one:>25}" for one in shown)
+            + f"{difference:>28}"
         )
     yield ""
-    yield f"  reward in the history, whoever decided: {value.logged:.4f}"
+    if value.logged is not None:
+        yield f"  reward in the history, whoever decided: {value.logged:.4f}"
     if value.estimates:
         drawn = f"{value.bootstraps:,} bootstraps over episodes, seed {value.seed}"
         yield f"  intervals: {value.level * 100:.0f} %, {drawn}"
     if not value.candidate.abstains and value.incumbent.abstains:
         yield from _abstained(value.incumbent_name, value.incumbent)
-    for note in value.notes:
-        yield from _wrapped(f"note: {note}", first="  ", then="        ")
 
 
 def _abstained(name: str, seen: Seen) -> Iterable[str]:

@@ -70,8 +70,8 @@ class Value(Struct, frozen=True, kw_only=True):
 
     candidate_name: str
     incumbent_name: str
-    logged: float
-    """The mean reward in the history, whoever decided."""
+    logged: float | None
+    """The mean reward in the history, whoever decided; `None` where nothing was done in it."""
     candidate: Seen
     incumbent: Seen
     estimates: tuple[Estimate, ...]
@@ -110,8 +110,8 @@ def value_of(
     )
     resampling = Resampling(units=max(candidate.units, incumbent.units), seed=seed, bootstraps=bootstraps)
     estimates = () if seen[0].abstains else tuple(_estimates(sides, seen, resampling))
-    if logged is None:
-        logged = float(incumbent.reward.mean()) if incumbent.reward.size else 0.0
+    if logged is None and incumbent.reward.size:
+        logged = float(incumbent.reward.mean())
     return Value(
         candidate_name=candidate_name,
         incumbent_name=incumbent_name,
