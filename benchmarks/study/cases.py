@@ -1,192 +1,128 @@
-"""The cases of the study: what is sent up, by which rule, and what is counted."""
+"""The cases of the study: what is sent up, by which rule, how many, and from which seed."""
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from benchmarks.study import clusters, exact, lateness, peers, points, shadow
-from benchmarks.study.bounds import upper
-from benchmarks.study.ramps import ARRIVED, ROLLED_BACK, Climb, Ends
+from benchmarks.study import clusters, lateness, peers, points
 from benchmarks.study.worlds import Weather
+
+BLOCK = 5_000
+"""Canaries in one piece of work: a case gives the same figures, however many processes share it."""
 
 WEATHERS = {
     "0.2 % fail": Weather("constant", 0.002),
     "2 % fail": Weather("constant", 0.02),
     "5 % fail": Weather("constant", 0.05),
-    "drifts from 1 to 5 %": Weather("drift", 0.01, 0.05, change_at=30_000),
-    "outages, clustered": Weather("outages", 0.01, 0.15),
+    "1 → 5 % fail": Weather("drift", 0.01, 0.05, change_at=30_000),
+    "outages": Weather("outages", 0.01, 0.15),
 }
-TRUTHS = {"as good": 1.0, "a quarter worse": 1.25}
+"""Outages take one episode in seven with them, in both arms, 200 episodes long and 4,000 apart on average."""
+BIG_OUTAGES = {"big outages": Weather("outages", 0.01, 0.3)}
+"""These break the limit on the canary's own failures, which does not ask how control does."""
+TRUTHS = (1.0, 1.25)
+"""Risk ratios on either boundary: as good as the incumbent, and just bad enough never to be let to 100 %."""
+
+MANY = "many"
+"""Marks a peer that looks at a hundred times the traffic: 1,000 decisions of a 1 % canary in each window."""
+THRESHOLDS = ("argo", "flagger")
+DETECTORS = ("ours", "argo", "flagger", "z-test", "ranks", "shipping")
+AGREEMENTS = (0.93, 0.95, 0.97, 0.98, 0.99)
+OVERLAPS = (0.0, 0.5, 0.75, 1.0)
+DELAYS = (0.0, 200.0, 500.0)
 
 
 @dataclass(frozen=True)
 class Case:
     """One question to one rule."""
 
-    name: str
     kind: str
-    words: tuple[Any, ...]
+    words: dict[str, Any]
     count: int
+    block: int = BLOCK
+    weather: Weather | None = None
+
+    @property
+    def name(self) -> str:
+        """What tells it from every other case."""
+        return " ".join([self.kind, *(f"{name}={value}" for name, value in self.words.items())])
+
+    def seed(self, root: int) -> list[int]:
+        """Return the entropy of its dice, which follows from the study's seed and its own name alone."""
+        digest = hashlib.blake2b(self.name.encode(), digest_size=8).digest()
+        return [root, int.from_bytes(digest)]
+
+    def blocks(self, root: int) -> list[tuple[int, np.random.SeedSequence]]:
+        """Return its pieces: how many canaries, and each one's seed."""
+        sizes = [min(self.block, self.count - begin) for begin in range(0, self.count, self.block)]
+        return list(zip(sizes, np.random.SeedSequence(self.seed(root)).spawn(len(sizes)), strict=True))
 
 
-def cases(count: int, peer_count: int) -> list[Case]:
-    """List every case, the quick ones first."""
-    found = [Case("equality", "exact", (), 40)]
-    found += [Case(f"harm {ratio:g} times", "hold", ("ours", ratio), count) for ratio in (2.0, 5.0)]
-    found += [Case("harm 5 times, later", "late", (5.0,), count // 4)]
-    found += [Case("pairs", "pairs", (0.04, 0.02, overlap), count) for overlap in (0.0, 0.5, 1.0)]
-    found += [Case(f"agreement {agrees:g}", "agreement", (agrees,), count) for agrees in _AGREEMENTS]
-    found += [Case("guardrail", "points", (after,), peer_count) for after in (0.02, 0.06, 0.10, 0.30)]
-    found += [
-        Case(f"{counted} by {assigned}", "clusters", (ratio, counted, assigned), peer_count)
-        for counted, assigned in clusters.WAYS
-        for ratio in (1.0, 2.0)
-    ]
-    found += [
-        Case(f"{way} at {share:g}", "lateness", (share, way), peer_count)
-        for share in (0.01, 0.1, 0.5)
-        for way in lateness.WAYS
-    ]
-    for rule in peers.RULES:
-        found += [
-            Case(f"{rule}, harm {ratio:g} times", "hold", (rule, ratio), peer_count) for ratio in (2.0, 5.0)
-        ]
-        found += [
-            Case(f"{rule}, {truth}", "climb", (rule, "2 % fail", truth), peer_count) for truth in TRUTHS
-        ]
-    return found + [
-        Case(f"ours, {weather}, {truth}", "climb", ("ours", weather, truth), count)
-        for weather in WEATHERS
-        for truth in TRUTHS
-    ]
+@dataclass
+class List:
+    """Cases as they are added."""
+
+    count: int
+    found: list[Case] = field(default_factory=list)
+
+    def add(self, kind: str, *, weather: Weather | None = None, **words: Any) -> None:
+        """Add one of the usual size."""
+        self.found.append(Case(kind, words, self.count, weather=weather))
 
 
-_AGREEMENTS = (0.93, 0.95, 0.97, 0.98, 0.99)
+def cases(count: int, twice: int, rollouts: int) -> list[Case]:
+    """List every case with `count` canaries, the longest first.
+
+    `twice` canaries of every world are judged again by the core, and `rollouts` of every world sent through the
+    engine.
+    """
+    found = List(count)
+    found.found.append(Case("machine", {}, rollouts, 15))
+    found.found.append(Case("exact", {}, twice, 30))
+    _climbs(found)
+    _holds(found)
+    for overlap in OVERLAPS:
+        found.add("pairs", candidate=0.04, incumbent=0.02, overlap=overlap)
+    found.add("pairs", candidate=0.02, incumbent=0.02, overlap=0.5)
+    for agrees in AGREEMENTS:
+        found.add("agreement", agrees=agrees)
+    for before, after in ((0.02, 0.06), (0.02, 0.1), (0.02, 0.3), (0.03, 0.03)):
+        found.add("points", before=before, after=after, change_at=3_000, points=points.SPAN)
+    for counted, assigned in clusters.WAYS:
+        for ratio in (1.0, 2.0):
+            found.add("clusters", counted=counted, assigned=assigned, ratio=ratio)
+    for share in (0.01, 0.1, 0.5):
+        for delay in DELAYS:
+            for way in lateness.WAYS:
+                found.add("lateness", share=share, delay=delay, way=way)
+    return found.found
 
 
-def run(case: Case, seed: np.random.SeedSequence) -> dict[str, Any]:
-    """Answer one case."""
-    rng = np.random.default_rng(seed)
-    return {"name": case.name, "kind": case.kind, "count": case.count} | _KINDS[case.kind](case, rng, seed)
+def _climbs(found: List) -> None:
+    for where, weather in (*reversed(WEATHERS.items()), *BIG_OUTAGES.items()):
+        for ratio in reversed(TRUTHS):
+            own = Weather(**{**weather.__dict__, "ratio": ratio})
+            for rule in ("ours", *peers.RULES):
+                found.add("climb", weather=own, rule=rule, world=where, ratio=ratio)
+            if own.kind == "constant":
+                for rule in THRESHOLDS:
+                    found.add("climb", weather=own, rule=rule, world=where, ratio=ratio, traffic=MANY)
 
 
-def _rates(ends: Ends, count: int) -> dict[str, Any]:
-    back, up = (ends.end == ROLLED_BACK), (ends.end == ARRIVED)
-    found: dict[str, Any] = {
-        "rolled_back": float(back.mean()),
-        "rolled_back_at_most": upper(int(back.sum()), count),
-        "arrived": float(up.mean()),
-        "arrived_at_most": upper(int(up.sum()), count),
-    }
-    for name, which in (("back", back), ("up", up)):
-        if which.any():
-            found[f"{name}_decisions"] = float(np.median(ends.episodes[which]))
-            found[f"{name}_failures"] = float(np.median(ends.canary_failures[which]))
-    return found
-
-
-def _climb(case: Case, rng: np.random.Generator, _seed: np.random.SeedSequence) -> dict[str, Any]:
-    rule, name, truth = case.words
-    weather = Weather(**{**WEATHERS[name].__dict__, "ratio": TRUTHS[truth]})
-    if rule == "ours":
-        ends = Climb(weather.world(), case.count, rng).run()
-    else:
-        ends = peers.climb(rule, weather, peers.Schedule(), case.count, rng)
-    return {"rule": rule, "weather": name, "truth": truth} | _rates(ends, case.count)
-
-
-def _hold(case: Case, rng: np.random.Generator, _seed: np.random.SeedSequence) -> dict[str, Any]:
-    rule, ratio = case.words
-    weather = Weather("constant", 0.02, ratio=ratio)
-    if rule == "ours":
-        ends = Climb(weather.world(), case.count, rng, hold=True, most_episodes=200_000).run()
-    else:
-        schedule = peers.Schedule(most_looks=200, hold=True)
-        ends = peers.climb(rule, weather, schedule, case.count, rng)
-    return {"rule": rule, "ratio": ratio} | _rates(ends, case.count)
-
-
-def _late(case: Case, rng: np.random.Generator, _seed: np.random.SeedSequence) -> dict[str, Any]:
-    (ratio,), begins = case.words, 20_000
-    world = Weather("late", 0.02, ratio=ratio, change_at=begins).world()
-    ends = Climb(world, case.count, rng, hold=True, most_episodes=200_000).run()
-    after = ends.episodes[ends.end == ROLLED_BACK] - begins
-    return {"ratio": ratio, "begins": begins, "delay": float(np.median(after))} | _rates(ends, case.count)
-
-
-def _pairs(case: Case, rng: np.random.Generator, _seed: np.random.SeedSequence) -> dict[str, Any]:
-    found, failures = shadow.pairs(rng, case.count, *case.words, episodes=20_000)
-    proven = found != shadow.NEVER
-    return {
-        "overlap": case.words[2],
-        "proven": float(proven.mean()),
-        "episodes": float(np.median(found[proven])),
-        "failures": float(np.median(failures[proven])),
-    }
-
-
-def _agreement(case: Case, rng: np.random.Generator, _seed: np.random.SeedSequence) -> dict[str, Any]:
-    found = shadow.certified(rng, case.count, case.words[0])
-    out: dict[str, Any] = {"agrees": case.words[0]}
-    for rule, when in found.items():
-        let = when != shadow.NEVER
-        out[rule] = float(let.mean())
-        out[f"{rule}_at_most"] = upper(int(let.sum()), case.count)
-        out[f"{rule}_episodes"] = float(np.median(when[let])) if let.any() else None
-    return out
-
-
-def _points(case: Case, rng: np.random.Generator, _seed: np.random.SeedSequence) -> dict[str, Any]:
-    (after,), change_at = case.words, 1_000
-    found = points.alarms(rng, case.count, 0.02, after, change_at, 10_000)
-    out: dict[str, Any] = {"after": after}
-    for rule, when in found.items():
-        false = (when != points.NEVER) & (when <= (10_000 if after <= 0.02 else change_at))
-        real = when[when > change_at] - change_at
-        out[rule] = float(false.mean())
-        out[f"{rule}_delay"] = float(np.median(real)) if real.size and after > 0.02 else None
-    return out
-
-
-def _clusters(case: Case, rng: np.random.Generator, _seed: np.random.SeedSequence) -> dict[str, Any]:
-    ratio, counted, assigned = case.words
-    end = clusters.judged(rng, case.count, ratio, counted, assigned)
-    wrong = end == (ROLLED_BACK if ratio <= 1 else ARRIVED)
-    return {
-        "ratio": ratio,
-        "counted": counted,
-        "assigned": assigned,
-        "wrong": float(wrong.mean()),
-        "wrong_at_most": upper(int(wrong.sum()), case.count),
-    }
-
-
-def _lateness(case: Case, rng: np.random.Generator, _seed: np.random.SeedSequence) -> dict[str, Any]:
-    share, way = case.words
-    episodes = 60_000 if share < 0.5 else 20_000
-    over = lateness.rolled_back(rng, case.count, share, 0.02, (1.0, 500.0), way, episodes)
-    return {
-        "share": share,
-        "way": way,
-        "rolled_back": float(over.mean()),
-        "rolled_back_at_most": upper(int(over.sum()), case.count),
-    }
-
-
-def _exact(case: Case, _rng: np.random.Generator, seed: np.random.SeedSequence) -> dict[str, Any]:
-    found = exact.check(seed, case.count)
-    return {**found.__dict__, "complete": found.complete}
-
-
-_KINDS = {
-    "climb": _climb,
-    "hold": _hold,
-    "late": _late,
-    "pairs": _pairs,
-    "agreement": _agreement,
-    "points": _points,
-    "clusters": _clusters,
-    "lateness": _lateness,
-    "exact": _exact,
-}
+def _holds(found: List) -> None:
+    for ratio in (1.0, 2.0, 5.0):
+        for rule in DETECTORS:
+            weather = Weather("constant", 0.02, ratio=ratio)
+            found.add("hold", weather=weather, rule=rule, base=0.02, ratio=ratio, share=0.01)
+    for ratio in (1.0, 2.0):
+        for rule in ("ours", *THRESHOLDS):
+            weather = Weather("constant", 0.002, ratio=ratio)
+            words = {"traffic": MANY} if rule != "ours" else {}
+            found.add("hold", weather=weather, rule=rule, base=0.002, ratio=ratio, share=0.01, **words)
+    found.add("hold", weather=Weather("constant", 0.02, ratio=2.0), rule="ours", base=0.02, ratio=2.0, share=0.1)
+    for share, ratio in ((0.01, 5.0), (0.1, 3.0)):
+        weather = Weather("late", 0.02, ratio=ratio, change_at=50_000)
+        for rule in ("ours", "plain", "argo", "z-test", "shipping"):
+            found.add("late", weather=weather, rule=rule, base=0.02, ratio=ratio, share=share, begins=50_000)

@@ -72,7 +72,7 @@ def compare(log: Log, ends: Ends) -> Agreement:
         for mine, other in zip(looks, theirs, strict=True):
             same_bits += mine[:2] == other[:2]
             seen += 1
-            # Between the canary's failures the arrays keep the level they had at the last one.
+        # Between the canary's failures the arrays keep the level they had at the last one.
         for (_, failed, own), mine, other in zip(events, looks, theirs, strict=True):
             if failed and own:
                 largest = max(largest, abs(mine[2] - other[2]) / other[2])

@@ -9,6 +9,8 @@ from engine.core.statistics import detector, mixture, thresholds
 RULES = ("ours", "plain", "window")
 """The e-SR detector; the same bets as one e-process from the beginning; over 9 of the last 100."""
 NEVER = -1
+SPAN = PLAN.span
+"""Points within which the detector promises few false alarms."""
 
 
 def alarms(

@@ -23,11 +23,13 @@ class Log:
     """`(good episodes of the canary before it, failed, in the canary)`"""
     looks: list[list[tuple[float, float, float]]]
     """Evidence of harm and of no harm, and the level of the detector, after each event."""
+    at: list[list[int]]
+    """After how many episodes of both arms."""
 
     @classmethod
     def of(cls, count: int) -> "Log":
         """Return an empty one."""
-        return cls([[] for _ in range(count)], [[] for _ in range(count)])
+        return cls(*([[] for _ in range(count)] for _ in range(3)))
 
 
 @dataclass(frozen=True)
@@ -91,8 +93,9 @@ class Climb:
         self._count(found)
         harm, no_harm = self._bad.e_value(), self._good.e_value()
         if self.log is not None:
-            looks = zip(self._ids, *found[1:], harm, no_harm, self._level, strict=True)
-            for name, failed, own, well, *look in looks:
+            looks = zip(self._ids, self._at, *found[1:], harm, no_harm, self._level, strict=True)
+            for name, at, failed, own, well, *look in looks:
+                self.log.at[name].append(int(at))
                 self.log.events[name].append((int(well), bool(failed), bool(own)))
                 self.log.looks[name].append((float(look[0]), float(look[1]), float(look[2])))
         over = harm >= self.limits.bad
