@@ -1,5 +1,6 @@
-"""The page's charts, as PNG: both wrong ends of every rule, harm found over time, and evidence on its way."""
+"""The page's charts, as SVG: both wrong ends of every rule, harm found over time, and evidence on its way."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -34,23 +35,30 @@ _COLOURS = {
     "shipping": "#808080",
 }
 _SHAPES = ["circle", "square", "triangle-up", "diamond", "cross"]
+_LONG = re.compile(r"-?\d+\.\d{3,}")
 _LIMIT = "#222222"
 _HARMFUL, _GOOD = "#b3123f", "#0f6f83"
-_PATHS, _SEEN = 15, 60_000
+_PATHS = {1.0: 40, 5.0: 15}
+"""Canaries by risk ratio: of the good ones more, as seldom one of them is of interest."""
+_FROM, _SEEN = 30, 60_000
 
 
-def pictures(figures: dict[str, Any]) -> dict[str, bytes]:
-    """Draw them all; the names are those of the files."""
+def pictures(figures: dict[str, Any]) -> dict[str, str]:
+    """Draw them all, as SVG; the names are those of the files."""
     found = figures["cases"]
     drawn = {
         "study-ends": _ends(found),
         "study-harm": _harm(found),
         "study-evidence": _evidence(figures["seed"]),
     }
-    return {
-        name: vl_convert.vegalite_to_png(_whole(spec), vl_version=_VEGA_LITE, scale=2, allowed_base_urls=[])
-        for name, spec in drawn.items()
-    }
+    return {name: _written(spec) for name, spec in drawn.items()}
+
+
+def _written(spec: Spec) -> str:
+    drawn = vl_convert.vegalite_to_svg(_whole(spec), vl_version=_VEGA_LITE, allowed_base_urls=[])
+    # A hundredth of a pixel is finer than any screen, and half the size.
+    shorter = _LONG.sub(lambda size: f"{float(size[0]):.2f}".rstrip("0").rstrip("."), drawn)
+    return f"{shorter.rstrip()}\n"
 
 
 def _whole(spec: Spec) -> Spec:
@@ -83,25 +91,26 @@ def _ends(found: list[Any]) -> Spec:
         (1.0, "rolled_back", "As good as the old version, and rolled back"),
         (1.25, "arrived", "A quarter more failures, and at 100 %"),
     ):
-        rows = [
-            {"rule": _NAMES[case["rule"]], "world": case["world"], "share": case[name]}
+        shown = [
+            case
             for case in found
             if case["kind"] == "climb"
             and case["ratio"] == ratio
             and case["world"] in WEATHERS
             and case.get("traffic") != MANY
         ]
+        rows = [{"rule": _NAMES[case["rule"]], "world": case["world"], "share": case[name]} for case in shown]
         dots = {
             "data": {"values": rows},
             "mark": {"type": "point", "size": 90, "strokeWidth": 1.8, "opacity": 0.9},
             "encoding": {
                 "y": {
                     "field": "rule", "type": "nominal", "sort": [_NAMES[each] for each in order],
-                    "title": None, "axis": {"labelLimit": 240, "grid": True, "labels": ratio == 1.0, "ticks": False},
+                    "title": None, "axis": {"labelLimit": 240, "grid": True, "labels": ratio == 1.0, "ticks": False, "labelPadding": 12},
                 },
                 "x": {
                     "field": "share", "type": "quantitative", "scale": {"domain": [0, 1], "nice": False},
-                    "axis": {"format": ".0%", "tickCount": 6}, "title": "how often, in 20,000 canaries",
+                    "axis": {"format": ".0%", "tickCount": 6}, "title": f"share of {shown[0]['count']:,} canaries",
                 },
                 "color": _colour(list(order), legend=None),
                 "shape": {
@@ -135,7 +144,7 @@ def _harm(found: list[Any]) -> Spec:
         ]
         lines = {
             "data": {"values": rows},
-            "mark": {"type": "line", "strokeWidth": 2},
+            "mark": {"type": "line"},
             "encoding": {
                 "x": {
                     "field": "at", "type": "quantitative", "scale": {"type": "log", "domain": [250, 200_000]},
@@ -143,11 +152,15 @@ def _harm(found: list[Any]) -> Spec:
                 },
                 "y": {
                     "field": "share", "type": "quantitative", "scale": {"domain": [0, 1]},
-                    "axis": {"format": ".0%", "labels": ratio == 1.0}, "title": "rolled back" if ratio == 1.0 else None,
+                    "axis": {"format": ".0%"}, "title": "rolled back" if ratio == 1.0 else None,
                 },
                 "color": _colour(list(DETECTORS), legend={"title": None, "orient": "bottom", "columns": 6}),
                 "strokeWidth": {
-                    "condition": {"test": f"datum.rule === '{_NAMES['ours']}'", "value": 4}, "value": 1.8,
+                    "field": "rule", "type": "nominal", "legend": None,
+                    "scale": {
+                        "domain": [_NAMES[name] for name in DETECTORS],
+                        "range": [4.0 if name == "ours" else 1.6 for name in DETECTORS],
+                    },
                 },
             },
         }  # fmt: skip
@@ -159,34 +172,42 @@ def _harm(found: list[Any]) -> Spec:
 def _evidence(root: int) -> Spec:
     """Draw the evidence of harm of some canaries at 1 %, five times as harmful and as good, until it is enough."""
     rows: list[Spec] = []
+    ends: list[Spec] = []
     names = {1.0: "as good as the old version", 5.0: "five times the failures"}
     for ratio, name in names.items():
-        log = Log.of(_PATHS)
+        log = Log.of(_PATHS[ratio])
         rng = np.random.default_rng([root, int(ratio)])
         Climb(
-            Weather("constant", 0.02, ratio=ratio).world((0.01,)), _PATHS, rng,
+            Weather("constant", 0.02, ratio=ratio).world((0.01,)), _PATHS[ratio], rng,
             hold=True, shares=(0.01,), most_episodes=_SEEN, log=log,
         ).run()  # fmt: skip
         for canary, (looks, moments) in enumerate(zip(log.looks, log.at, strict=True)):
-            shown = [(at, look[0]) for at, look in zip(moments, looks, strict=True) if at <= _SEEN]
-            # Every look of the first thousand decisions, then ever fewer: more than the eye can tell apart.
-            kept = sorted({int(place) for place in np.geomspace(1, len(shown), 220)})
-            rows.append({"id": f"{ratio}-{canary}", "canary": name, "at": 30, "evidence": 1.0})
+            own = [event[2] for event in log.events[canary]]
+            shown = [(at, look[0]) for at, look in zip(moments, looks, strict=True) if _FROM <= at <= _SEEN]
+            # Every failure of the canary's, where the evidence jumps, and of control's as many as the eye sees.
+            jumps = {place for place, (at, mine) in enumerate(zip(moments, own, strict=True)) if mine and at >= _FROM}
+            skipped = len(moments) - len(shown)
+            kept = {place - skipped for place in jumps} | {int(each) for each in np.geomspace(1, len(shown), 70) - 1}
+            line = {"id": f"{ratio}-{canary}", "canary": name}
+            rows.append(line | {"at": _FROM, "evidence": 1.0})
             rows += [
-                {"id": f"{ratio}-{canary}", "canary": name, "at": max(30, shown[place - 1][0]), "evidence": shown[place - 1][1]}
-                for place in kept
+                line | {"at": shown[place][0], "evidence": round(shown[place][1], 4)}
+                for place in sorted(kept)
+                if 0 <= place < len(shown)
             ]
+            if shown[-1][1] >= LIMITS.bad:
+                ends.append({"at": shown[-1][0], "evidence": shown[-1][1], "canary": name})
     paths = {
         "data": {"values": rows},
-        "mark": {"type": "line", "strokeWidth": 1.4, "opacity": 0.75, "interpolate": "step-after"},
+        "mark": {"type": "line", "strokeWidth": 1.2, "opacity": 0.6, "interpolate": "step-after"},
         "encoding": {
             "x": {
-                "field": "at", "type": "quantitative", "scale": {"type": "log", "domain": [30, _SEEN], "nice": False},
+                "field": "at", "type": "quantitative", "scale": {"type": "log", "domain": [_FROM, _SEEN], "nice": False},
                 "axis": {"values": [30, 100, 300, 1_000, 3_000, 10_000, 30_000], "format": "~s"},
                 "title": "decisions, 1 % of them the canary's",
             },
             "y": {
-                "field": "evidence", "type": "quantitative", "scale": {"type": "log", "domain": [0.05, 300], "clamp": True},
+                "field": "evidence", "type": "quantitative", "scale": {"type": "log", "domain": [0.05, 150], "nice": False, "clamp": True},
                 "axis": {"values": [0.1, 1, 10, 100], "format": "~g"}, "title": "evidence of harm (e-value)",
             },
             "detail": {"field": "id"},
@@ -197,8 +218,13 @@ def _evidence(root: int) -> Spec:
             },
         },
     }  # fmt: skip
+    dots = {
+        "data": {"values": ends},
+        "mark": {"type": "point", "filled": True, "size": 45, "opacity": 1},
+        "encoding": {name: paths["encoding"][name] for name in ("x", "y", "color")},
+    }
     said = {
-        "data": {"values": [{"at": 32, "evidence": LIMITS.bad, "said": f"{LIMITS.bad:.1f}: rolled back"}]},
+        "data": {"values": [{"at": _FROM * 1.05, "evidence": LIMITS.bad, "said": f"{LIMITS.bad:.1f}: rolled back"}]},
         "mark": {"type": "text", "align": "left", "baseline": "bottom", "dy": -3, "fontSize": 11, "color": _LIMIT},
         "encoding": {
             "x": {"field": "at", "type": "quantitative"},
@@ -206,4 +232,4 @@ def _evidence(root: int) -> Spec:
             "text": {"field": "said"},
         },
     }
-    return {"width": 640, "height": 260, "layer": [paths, _line("y", LIMITS.bad), said]}
+    return {"width": 640, "height": 260, "layer": [paths, _line("y", LIMITS.bad), dots, said]}

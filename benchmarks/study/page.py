@@ -1,6 +1,7 @@
 """The page of the study: the text is by hand, what stands between its marks is written from the figures."""
 
 import json
+import math
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,10 +10,11 @@ from typing import Any
 from benchmarks.study import charts
 from benchmarks.study.cases import BIG_OUTAGES, DELAYS, DETECTORS, MANY, WEATHERS
 from benchmarks.study.peers import RULES
+from benchmarks.study.product import PLAN
 
 Told = dict[str, Any]
 PAGE, FIGURES = Path("why/earned-authority.md"), Path("why/earned-authority.json")
-_MARKED = re.compile(r"(<!-- study:([a-z]+) -->\n).*?(<!-- /study -->)", re.DOTALL)
+MARKED = re.compile(r"(<!-- study:([a-z]+) -->\n).*?(<!-- /study -->)", re.DOTALL)
 
 NAMES = {
     "ours": "**ours**",
@@ -44,7 +46,7 @@ def tables(figures: Told) -> dict[str, str]:
 def rendered(text: str, figures: Told) -> str:
     """Return a page with everything between its marks written anew."""
     written = tables(figures)
-    return _MARKED.sub(lambda mark: f"{mark[1]}\n{written[mark[2]]}\n\n{mark[3]}", text)
+    return MARKED.sub(lambda mark: f"{mark[1]}\n{written[mark[2]]}\n\n{mark[3]}", text)
 
 
 def write(docs: Path, figures: Told) -> None:
@@ -56,7 +58,7 @@ def write(docs: Path, figures: Told) -> None:
     head = json.dumps({name: value for name, value in figures.items() if name != "cases"}, ensure_ascii=False)
     (docs / FIGURES).write_text(f'{head[:-1]}, "cases": [\n{lines}\n]}}\n')
     for name, picture in charts.pictures(figures).items():
-        (docs / "images" / f"{name}.png").write_bytes(picture)
+        (docs / "images" / f"{name}.svg").write_text(picture)
 
 
 # ---------------------------------------------------------------- plain words
@@ -82,6 +84,11 @@ def percent(value: float | None) -> str:
     # Neither none nor all of them, so it must not read as either.
     shown = f"{min(value, 0.9999) * 100:.2f}" if value < 0.01 or value > 0.99 else f"{value * 100:.1f}"
     return f"{shown} %"
+
+
+def whole(share: float) -> str:
+    """Write a share that is a round number."""
+    return f"{share * 100:g} %"
 
 
 def _number(value: float | None) -> str:
@@ -123,7 +130,7 @@ def _claims(found: list[Told]) -> str:
     ]
     rows += [
         (
-            f"4 against 2 % harm in shadow, {case['overlap']:.0%} of the incumbent's failures shared: pairs until it is proven",
+            f"4 against 2 % harm in shadow, {_shared(case)}: pairs until it is proven",
             "≤ 500",
             _number(case["episodes"]),
         )
@@ -214,24 +221,34 @@ def _late(found: list[Told]) -> str:
     )
 
 
+def _shared(case: Told) -> str:
+    return f"{whole(case['overlap'])} of the old one's failures shared"
+
+
+def _floor(case: Told) -> float:
+    """Return how many pairs any test needs on average (Wald 1945): log 1/alpha over what one pair tells."""
+    both = case["overlap"] * case["incumbent"]
+    own, differs = case["candidate"] - both, case["candidate"] + case["incumbent"] - 2 * both
+    share = min(1.0, own / differs)
+    told = sum(part * math.log(2 * part) for part in (share, 1 - share) if part)
+    return math.log(1 / PLAN.alpha) / (differs * told)
+
+
 def _pairs(found: list[Told]) -> str:
     rows = [
-        (f"pairs, {case['overlap']:.0%} of the incumbent's failures shared", percent(case["proven"]), _number(case["episodes"]), "0")
+        (f"pairs, {_shared(case)}", percent(case["proven"]), _number(case["episodes"]), _number(_floor(case)), "0")
         for case in _of(found, "pairs", candidate=0.04)
     ]
     for share in (0.1, 0.01):
         held = _one(found, "hold", rule="ours", base=0.02, ratio=2.0, share=share)
-        rows.append(
-            (f"a canary at {share:.0%}", percent(held["found"]), _number(held["median_decisions"]), _number(held["failures"]))
-        )
+        cells = percent(held["found"]), _number(held["median_decisions"]), "–", _number(held["failures"])
+        rows.append((f"a canary at {whole(share)}", *cells))
     same = _one(found, "pairs", candidate=0.02)
-    rows.append(
-        (
-            f"pairs, both at 2 %: false verdict within 20,000, at most {percent(same['proven_at_most'])}",
-            percent(same["proven"]), "–", "0",
-        )
-    )  # fmt: skip
-    return _table(("4 against 2 % harm", "proven", "decisions, median", "failures that happened"), rows)
+    label = f"pairs, both at 2 %: false verdict in 20,000, at most {percent(same['proven_at_most'])}"
+    rows.append((label, percent(same["proven"]), "–", "–", "0"))
+    return _table(
+        ("4 against 2 % harm", "proven", "episodes, median", "least on average, any test", "failures that happened"), rows
+    )
 
 
 def _agreement(found: list[Told]) -> str:
@@ -241,7 +258,7 @@ def _agreement(found: list[Told]) -> str:
         rules = case["rules"]
         shares = [percent(rules[rule]["share"]) for rule in names]
         bound = percent(rules["ours"]["share_at_most"]) if case["agrees"] <= 0.95 else "–"
-        rows.append((f"{case['agrees']:.0%}", *shares, bound, _number(rules["ours"]["after"])))
+        rows.append((whole(case['agrees']), *shares, bound, _number(rules["ours"]["after"])))
     return _table(("truly agrees", *names.values(), "ours at most", "ours: episodes"), rows, words=0)
 
 
@@ -259,7 +276,7 @@ def _points(found: list[Told]) -> str:
         for rule, name in names.items()
     ]
     return _table(
-        ("rule", "false alarm at the limit, 10,000 points", *(f"points until {case['after']:.0%} is found" for case in later)),
+        ("rule", "false alarm at the limit, 10,000 points", *(f"points until {whole(case['after'])} is found" for case in later)),
         rows,
     )
 
@@ -283,7 +300,7 @@ def _lateness(found: list[Told]) -> str:
                 percent(_one(found, "lateness", way=way, share=share, delay=delay)["rolled_back"])
                 for delay in DELAYS
             )
-            rows.append((name, f"{share:.0%}", *cells))
+            rows.append((name, whole(share), *cells))
     return _table(("a failure counts", "share", *(f"{delay:.0f} later" for delay in DELAYS)), rows, words=1)
 
 
@@ -292,7 +309,7 @@ def _proof(figures: Told) -> str:
     again, engine = _one(found, "exact"), _one(found, "machine")
     largest = max(case["count"] for case in found)
     return (
-        f"- {again['canaries']:,} canaries of this kind were judged again by the core's own functions, one failure "
+        f"- {again['canaries']:,} canaries were judged again by the core's own functions, one failure "
         f"after the other: {again['same_ends']:,} ended the same at the same moment, and in {again['same_bits']:,} of "
         f"{again['events']:,} looks the evidence had the very same bits.\n"
         f"- {engine['rollouts']:,} whole rollouts went through the engine, with {engine['episodes']:,} episodes that "

@@ -4,20 +4,18 @@ None of these products was run. Each rule looks once a window, as such tools do,
 own documentation's example; those examples expect far more traffic than 1,000 decisions a window, so the two
 thresholds are measured with a hundred times as many too.
 
-    argo       Argo Rollouts, "Analysis & Progressive Delivery": a background analysis with success rate >= 95
-    % in
-               each measurement and failureLimit 3; the fourth failed measurement ends the rollout
-    flagger    Flagger, "Metrics Analysis" and its canary example: success rate of at least 99 % in each
-    check;
-               a failed check holds the step, the tenth rolls back, and no traffic is a failed check
+    argo       Argo Rollouts, "Analysis & Progressive Delivery": a background analysis with a success rate
+               of at least 95 % in each measurement and failureLimit 3; the fourth failed measurement ends
+               the rollout
+    flagger    Flagger, "Metrics Analysis" and its canary example: a success rate of at least 99 % in each
+               check; a failed check holds the step, the tenth rolls back, and no traffic is a failed check
     timer      a step at a time after so many windows, if 95 % of the step's decisions went well
     z-test     two proportions, pooled since the beginning, one-sided at 5 %, looked at in every window
-    ranks      Mann-Whitney on the windows' failure rates of canary and an equally large control, as Kayenta's
-               documentation asks for; one-sided at 5 %, looked at from the fifth window on
-    shipping   an asymptotic confidence sequence (Waudby-Smith et al., arXiv 2103.06476) tuned for 5,000
-    samples on
-               canary and an equally large control, as GrowthBook's Safe Rollouts compare arms; what is still
-               inconclusive at the end of the time is shipped
+    ranks      Mann-Whitney on the windows' failure rates of canary and an equally large control, as
+               Kayenta's documentation asks for; one-sided at 5 %, looked at from the fifth window on
+    shipping   an asymptotic confidence sequence (Waudby-Smith et al., arXiv 2103.06476), tuned for 5,000
+               samples, on canary and an equally large control, as GrowthBook's Safe Rollouts compare arms;
+               what is still inconclusive at the end of the time is shipped
 """
 
 import math
