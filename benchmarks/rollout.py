@@ -3,9 +3,9 @@
     python -m benchmarks.rollout [--rounds N] [--outcomes N] [--json OUT]
 
 Each row is one call in a loop, best of several rounds, because other programs share the processors; rows
-take turns within a round. A whole outcome is timed one by one, with the clock's own cost in it: the fold of
-a reported outcome, the judgement of the episode that is due by then, and the verdict of everything that
-watches.
+take turns within a round. A whole outcome is timed one by one, in processor time with the clock's own cost in
+it: the fold of a reported outcome, the judgement of the episode that is due by then, and the verdict of
+everything that watches.
 """
 
 import argparse
@@ -122,10 +122,10 @@ def outcomes(count: int) -> list[float]:
             ok=dice.random() >= 0.1,
             by="executor" if ours else "incumbent",
         )
-        began = time.perf_counter_ns()
+        began = time.thread_time_ns()
         episodes.fold_outcome(rollouts, fact)
         steps.after(rollouts, fact, _no_stop)
-        taken.append((time.perf_counter_ns() - began) / 1000)
+        taken.append((time.thread_time_ns() - began) / 1000)
     gc.enable()
     return sorted(taken)
 

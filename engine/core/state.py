@@ -5,7 +5,7 @@ of them can be folded apart and put together again. **Shared** slices see everyt
 """
 
 import hashlib
-from collections import deque
+from collections import OrderedDict, deque
 from typing import Any, get_args
 
 import msgspec
@@ -57,7 +57,7 @@ def decode_state(body: bytes) -> State:
     state = _DECODER.decode(body)
     # Canonical bytes are sorted by name; holds are let go in the order in which they began,
     # and episodes judged in the order in which they are due.
-    state.holds.by_id = dict(sorted(state.holds.by_id.items(), key=lambda item: item[1].since_us))
+    state.holds.by_id = OrderedDict(sorted(state.holds.by_id.items(), key=lambda item: item[1].since_us))
     candidates.put_in_order(state.rollouts)
     return state
 

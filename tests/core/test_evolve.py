@@ -5,6 +5,7 @@ import os
 import random
 import subprocess
 import sys
+from collections import OrderedDict
 
 import msgspec
 import pytest
@@ -130,6 +131,11 @@ def test_holds_are_read_back_in_the_order_in_which_they_began():
         evolve(state, held(at_us, number))
     again = decode_state(encode_state(state))
     assert list(again.holds.by_id) == list(state.holds.by_id)
+
+
+def test_the_hold_that_waits_longest_is_found_at_once_also_after_a_restart():
+    assert isinstance(State().holds.by_id, OrderedDict)
+    assert isinstance(decode_state(encode_state(State())).holds.by_id, OrderedDict)
 
 
 def test_absorbing_takes_the_keyed_slices_and_the_later_time():

@@ -6,6 +6,6 @@ reaches 1/alpha is at most alpha (Ville 1939), and looking at it after every eve
 
 State is a plain list of floats, changed in place. Only + - * / and comparisons touch it, in a written
 order, so IEEE 754 gives the same bytes on every machine. The builtin `sum` is not used on floats: since
-Python 3.12 it compensates its rounding, and gives other bytes than 3.11. Logarithms are for display, in
-`intervals` alone.
+Python 3.12 it compensates its rounding, and gives other bytes than 3.11. What is
+only shown to people, and never kept, may use logarithms: `intervals`, for one.
 """

@@ -130,16 +130,18 @@ def _clumping(held: Sequence[OfEntity], share: float) -> float | None:
     most.
     """
     spread = share * (1.0 - share)
+    # One episode is in one arm, however arms were assigned.
+    several = [one for one in held if one.episodes > 1]
     seen = variance = 0.0
-    for one in held:
+    for one in several:
         off = one.canary.episodes - one.episodes * share
         seen += off * off / (one.episodes * spread)
         variance += 2.0 + (1.0 - 6.0 * spread) / (one.episodes * spread)
-    over = seen - (len(held) - 1)
-    most = sum(one.episodes for one in held) - (len(held) - 1)
-    clumping = over / most
-    sure = over > 0.0 and over * over > CLUMPED_DEVIATIONS * CLUMPED_DEVIATIONS * variance
-    return min(1.0, clumping) if sure and clumping > CLUMPED_SHARE else None
+    over = seen - (len(several) - 1)
+    if not several or over <= 0.0 or over * over <= CLUMPED_DEVIATIONS * CLUMPED_DEVIATIONS * variance:
+        return None
+    clumping = over / (sum(one.episodes for one in several) - (len(several) - 1))
+    return min(1.0, clumping) if clumping > CLUMPED_SHARE else None
 
 
 def _design_effect(held: Sequence[OfEntity]) -> float:
