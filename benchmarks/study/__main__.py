@@ -9,7 +9,6 @@ The same seed gives the same figures, however many processes share the work.
 """
 
 import argparse
-import json
 import platform
 import time
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
@@ -44,7 +43,10 @@ def study(asked: list[Case], root: int, workers: int) -> list[dict[str, Any]]:
             if len(parts[case.name]) == of:
                 blocks_found = parts.pop(case.name)
                 found[case.name] = told(case, [blocks_found[each] for each in range(of)], root)
-                print(f"{time.monotonic() - began:6.0f} s  {len(found):3} of {len(asked)}  {case.name}", flush=True)
+                print(
+                    f"{time.monotonic() - began:6.0f} s  {len(found):3} of {len(asked)}  {case.name}",
+                    flush=True,
+                )
     return [found[case.name] for case in asked]
 
 
@@ -57,7 +59,9 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="a hundredth of the canaries; writes nothing")
     parser.add_argument("--seed", type=int, default=SEED, help="another study of the same worlds")
     parser.add_argument("--workers", type=int, default=2, help="processes that share the work")
-    parser.add_argument("--only", nargs="+", metavar="KIND", help="cases of these kinds alone; writes nothing")
+    parser.add_argument(
+        "--only", nargs="+", metavar="KIND", help="cases of these kinds alone; writes nothing"
+    )
     parser.add_argument("--out", type=Path, default=Path("docs"), help="folder with why/ and images/")
     chosen = parser.parse_args()
     asked = cases(COUNT // 100, 2, 1) if chosen.quick else cases(COUNT, TWICE, ROLLOUTS)

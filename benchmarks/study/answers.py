@@ -1,4 +1,4 @@
-"""Answers: how each kind of case is worked out, a block at a time, and what is told of all blocks together."""
+"""Answers: how each kind of case is worked out, a block at a time, and what is told of it."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -29,9 +29,9 @@ def block(case: Case, count: int, seed: np.random.SeedSequence) -> Arrays:
 def told(case: Case, blocks: list[Arrays], root: int) -> Told:
     """Put the blocks of a case together, and say what came out."""
     whole = {name: np.concatenate([each[name] for each in blocks]) for name in blocks[0]}
-    return {"kind": case.kind, **case.words, "count": case.count, "seed": case.seed(root)} | _KINDS[case.kind][1](
-        case, whole
-    )
+    return {"kind": case.kind, **case.words, "count": case.count, "seed": case.seed(root)} | _KINDS[
+        case.kind
+    ][1](case, whole)
 
 
 def share(hits: Array, name: str) -> Told:
@@ -67,7 +67,13 @@ def _canaries(case: Case, count: int, seed: np.random.SeedSequence) -> Arrays:
         # Who looks at a hundred times the traffic has a hundred times the decisions, and so have we.
         most = 6_000_000 if hold and case.words["base"] < 0.01 else LOOKED_AT if hold else 10**9
         climb = Climb(
-            weather.world(shares), count, rng, hold=hold, late=rule == "ours", shares=shares, most_episodes=most
+            weather.world(shares),
+            count,
+            rng,
+            hold=hold,
+            late=rule == "ours",
+            shares=shares,
+            most_episodes=most,
         )
         ends = climb.run()
     else:
@@ -89,7 +95,9 @@ def _climbed(case: Case, whole: Arrays) -> Told:
     back, up = whole["end"] == ROLLED_BACK, whole["end"] == ARRIVED
     found = share(back, "rolled_back") | share(up, "arrived") | share(whole["end"] == UNDECIDED, "undecided")
     found["by_limit"] = float(whole["by_limit"].mean())
-    found |= spread(whole["decisions"][back], "back_decisions") | spread(whole["failures"][back], "back_failures")
+    found |= spread(whole["decisions"][back], "back_decisions") | spread(
+        whole["failures"][back], "back_failures"
+    )
     found |= spread(whole["decisions"][up], "up_decisions")
     # Of the canary's failures, those that would not have been in the incumbent's hands.
     found["excess_failures"] = float(whole["failures"].mean() * (1 - 1 / case.words["ratio"]))
@@ -158,7 +166,7 @@ def _points(case: Case, count: int, seed: np.random.SeedSequence) -> Arrays:
 
 
 def _by_rule(case: Case, whole: Arrays) -> Told:
-    """Tell of each rule how often and when; of a change in the middle, how often before and how long after."""
+    """Tell of each rule how often and when; of a change on the way, how often before and how long after."""
     change_at, found = case.words.get("change_at", 0), {}
     if case.words.get("before") == case.words.get("after"):
         change_at = 0
@@ -180,7 +188,9 @@ def _clustered(case: Case, whole: Arrays) -> Told:
 
 def _lateness(case: Case, count: int, seed: np.random.SeedSequence) -> Arrays:
     words = case.words
-    over = lateness.rolled_back(np.random.default_rng(seed), count, words["share"], words["delay"], words["way"])
+    over = lateness.rolled_back(
+        np.random.default_rng(seed), count, words["share"], words["delay"], words["way"]
+    )
     return {"over": over}
 
 
@@ -188,7 +198,9 @@ def _lately(_case: Case, whole: Arrays) -> Told:
     return share(whole["over"], "rolled_back")
 
 
-_KINDS: dict[str, tuple[Callable[[Case, int, np.random.SeedSequence], Arrays], Callable[[Case, Arrays], Told]]] = {
+_KINDS: dict[
+    str, tuple[Callable[[Case, int, np.random.SeedSequence], Arrays], Callable[[Case, Arrays], Told]]
+] = {
     "climb": (_canaries, _climbed),
     "hold": (_canaries, _held),
     "late": (_canaries, _found_late),

@@ -75,8 +75,8 @@ class List:
 def cases(count: int, twice: int, rollouts: int) -> list[Case]:
     """List every case with `count` canaries, the longest first.
 
-    `twice` canaries of every world are judged again by the core, and `rollouts` of every world sent through the
-    engine.
+    `twice` canaries of every world are judged again by the core, and `rollouts` of every world sent through
+    the engine.
     """
     found = List(count)
     found.found.append(Case("machine", {}, rollouts, 15))
@@ -121,7 +121,9 @@ def _holds(found: List) -> None:
             weather = Weather("constant", 0.002, ratio=ratio)
             words = {"traffic": MANY} if rule != "ours" else {}
             found.add("hold", weather=weather, rule=rule, base=0.002, ratio=ratio, share=0.01, **words)
-    found.add("hold", weather=Weather("constant", 0.02, ratio=2.0), rule="ours", base=0.02, ratio=2.0, share=0.1)
+    found.add(
+        "hold", weather=Weather("constant", 0.02, ratio=2.0), rule="ours", base=0.02, ratio=2.0, share=0.1
+    )
     for share, ratio in ((0.01, 5.0), (0.1, 3.0)):
         weather = Weather("late", 0.02, ratio=ratio, change_at=50_000)
         for rule in ("ours", "plain", "argo", "z-test", "shipping"):

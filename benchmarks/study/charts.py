@@ -67,7 +67,9 @@ def _whole(spec: Spec) -> Spec:
         "padding": 12,
         "config": {
             "view": {"stroke": "#dddddd"},
-            "axis": {"labelFontSize": 11, "titleFontSize": 12, "titleFontWeight": "normal", "gridColor": "#eeeeee"},
+            "axis": {
+                "labelFontSize": 11, "titleFontSize": 12, "titleFontWeight": "normal", "gridColor": "#eeeeee",
+            },
             "legend": {"labelFontSize": 11, "titleFontSize": 11, "symbolSize": 90, "labelLimit": 240},
             "title": {"fontSize": 13, "anchor": "start", "fontWeight": "bold"},
         },
@@ -106,11 +108,16 @@ def _ends(found: list[Any]) -> Spec:
             "encoding": {
                 "y": {
                     "field": "rule", "type": "nominal", "sort": [_NAMES[each] for each in order],
-                    "title": None, "axis": {"labelLimit": 240, "grid": True, "labels": ratio == 1.0, "ticks": False, "labelPadding": 12},
+                    "title": None,
+                    "axis": {
+                        "labelLimit": 240, "labelPadding": 12, "grid": True, "ticks": False,
+                        "labels": ratio == 1.0,
+                    },
                 },
                 "x": {
                     "field": "share", "type": "quantitative", "scale": {"domain": [0, 1], "nice": False},
-                    "axis": {"format": ".0%", "tickCount": 6}, "title": f"share of {shown[0]['count']:,} canaries",
+                    "axis": {"format": ".0%", "tickCount": 6},
+                    "title": f"share of {shown[0]['count']:,} canaries",
                 },
                 "color": _colour(list(order), legend=None),
                 "shape": {
@@ -135,11 +142,18 @@ def _line(axis: str, at: float) -> Spec:
 def _harm(found: list[Any]) -> Spec:
     """Draw how many canaries each rule has rolled back by when, at a 1 % share and 2 % failing."""
     panels = []
-    for ratio, title in ((1.0, "As good: stay down"), (2.0, "Twice the harm: rise"), (5.0, "Five times the harm: rise")):
+    for ratio, title in (
+        (1.0, "As good: stay down"),
+        (2.0, "Twice the harm: rise"),
+        (5.0, "Five times the harm: rise"),
+    ):
         rows = [
             {"rule": _NAMES[case["rule"]], "at": at, "share": share}
             for case in found
-            if case["kind"] == "hold" and case["ratio"] == ratio and case["base"] == 0.02 and case["share"] == 0.01
+            if case["kind"] == "hold"
+            and case["ratio"] == ratio
+            and case["base"] == 0.02
+            and case["share"] == 0.01
             for at, share in case["curve"]
         ]
         lines = {
@@ -148,7 +162,8 @@ def _harm(found: list[Any]) -> Spec:
             "encoding": {
                 "x": {
                     "field": "at", "type": "quantitative", "scale": {"type": "log", "domain": [250, 200_000]},
-                    "axis": {"values": [300, 1_000, 5_000, 20_000, 100_000], "format": "~s"}, "title": "decisions",
+                    "axis": {"values": [300, 1_000, 5_000, 20_000, 100_000], "format": "~s"},
+                    "title": "decisions",
                 },
                 "y": {
                     "field": "share", "type": "quantitative", "scale": {"domain": [0, 1]},
@@ -170,7 +185,7 @@ def _harm(found: list[Any]) -> Spec:
 
 
 def _evidence(root: int) -> Spec:
-    """Draw the evidence of harm of some canaries at 1 %, five times as harmful and as good, until it is enough."""
+    """Draw the evidence of harm of some canaries at 1 %, good and harmful ones, until it is enough."""
     rows: list[Spec] = []
     ends: list[Spec] = []
     names = {1.0: "as good as the old version", 5.0: "five times the failures"}
@@ -184,10 +199,16 @@ def _evidence(root: int) -> Spec:
         for canary, (looks, moments) in enumerate(zip(log.looks, log.at, strict=True)):
             own = [event[2] for event in log.events[canary]]
             shown = [(at, look[0]) for at, look in zip(moments, looks, strict=True) if _FROM <= at <= _SEEN]
-            # Every failure of the canary's, where the evidence jumps, and of control's as many as the eye sees.
-            jumps = {place for place, (at, mine) in enumerate(zip(moments, own, strict=True)) if mine and at >= _FROM}
+            # Every failure of the canary's, where the evidence jumps, and some of control's.
+            jumps = {
+                place
+                for place, (at, mine) in enumerate(zip(moments, own, strict=True))
+                if mine and at >= _FROM
+            }
             skipped = len(moments) - len(shown)
-            kept = {place - skipped for place in jumps} | {int(each) for each in np.geomspace(1, len(shown), 70) - 1}
+            kept = {place - skipped for place in jumps} | {
+                int(each) for each in np.geomspace(1, len(shown), 70) - 1
+            }
             line = {"id": f"{ratio}-{canary}", "canary": name}
             rows.append(line | {"at": _FROM, "evidence": 1.0})
             rows += [
@@ -202,13 +223,16 @@ def _evidence(root: int) -> Spec:
         "mark": {"type": "line", "strokeWidth": 1.2, "opacity": 0.6, "interpolate": "step-after"},
         "encoding": {
             "x": {
-                "field": "at", "type": "quantitative", "scale": {"type": "log", "domain": [_FROM, _SEEN], "nice": False},
+                "field": "at", "type": "quantitative",
+                "scale": {"type": "log", "domain": [_FROM, _SEEN], "nice": False},
                 "axis": {"values": [30, 100, 300, 1_000, 3_000, 10_000, 30_000], "format": "~s"},
                 "title": "decisions, 1 % of them the canary's",
             },
             "y": {
-                "field": "evidence", "type": "quantitative", "scale": {"type": "log", "domain": [0.05, 150], "nice": False, "clamp": True},
-                "axis": {"values": [0.1, 1, 10, 100], "format": "~g"}, "title": "evidence of harm (e-value)",
+                "field": "evidence", "type": "quantitative",
+                "scale": {"type": "log", "domain": [0.05, 150], "nice": False, "clamp": True},
+                "axis": {"values": [0.1, 1, 10, 100], "format": "~g"},
+                "title": "evidence of harm (e-value)",
             },
             "detail": {"field": "id"},
             "color": {
@@ -224,8 +248,17 @@ def _evidence(root: int) -> Spec:
         "encoding": {name: paths["encoding"][name] for name in ("x", "y", "color")},
     }
     said = {
-        "data": {"values": [{"at": _FROM * 1.05, "evidence": LIMITS.bad, "said": f"{LIMITS.bad:.1f}: rolled back"}]},
-        "mark": {"type": "text", "align": "left", "baseline": "bottom", "dy": -3, "fontSize": 11, "color": _LIMIT},
+        "data": {
+            "values": [{"at": _FROM * 1.05, "evidence": LIMITS.bad, "said": f"{LIMITS.bad:.1f}: rolled back"}]
+        },
+        "mark": {
+            "type": "text",
+            "align": "left",
+            "baseline": "bottom",
+            "dy": -3,
+            "fontSize": 11,
+            "color": _LIMIT,
+        },
         "encoding": {
             "x": {"field": "at", "type": "quantitative"},
             "y": {"field": "evidence", "type": "quantitative"},

@@ -90,12 +90,13 @@ WEATHERS = (
 """One of them fails so often that the minimum of episodes and the detector have something to say too."""
 
 
-def check(seed: np.random.SeedSequence, canaries: int) -> Agreement:
-    """Judge so many canaries in every one of these worlds twice."""
+def check(seed: np.random.SeedSequence, canaries: int, most_failures: int = 4_000) -> Agreement:
+    """Judge so many canaries in every one of these worlds twice, up to so many failures of each."""
     found = []
     for weather, own in zip(WEATHERS, seed.spawn(len(WEATHERS)), strict=True):
         log = Log.of(canaries)
-        ends = Climb(weather.world(), canaries, np.random.default_rng(own), most_failures=4000, log=log).run()
+        rng = np.random.default_rng(own)
+        ends = Climb(weather.world(), canaries, rng, most_failures=most_failures, log=log).run()
         found.append(compare(log, ends))
     return Agreement(
         sum(each.canaries for each in found),

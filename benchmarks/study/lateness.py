@@ -20,8 +20,8 @@ BASE, EPISODES = 0.02, 20_000
 def rolled_back(rng: Dice, count: int, share: float, delay: float, way: str) -> Array:
     """Return who is rolled back though it is as good as the incumbent.
 
-    The canary's failures are reported at once, those of control `delay` decisions later on average (exponential);
-    what is not there at the horizon counts as a failure by then.
+    The canary's failures are reported at once, those of control `delay` decisions later on average
+    (exponential); what is not there at the horizon counts as a failure by then.
     """
     most = int(BASE * EPISODES + 8 * (BASE * EPISODES) ** 0.5) + 8
     gaps = np.ceil(rng.standard_exponential((most, count)) / -np.log1p(-BASE))

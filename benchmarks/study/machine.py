@@ -1,7 +1,7 @@
 """Does the engine end the same? Whole rollouts go through `decide` and `evolve`, from shadow to their end.
 
-A canary's episodes are proposed, decided, assigned by the product's own hash, acted on and reported; the clock
-is told; every step is the engine's own `StageChanged`. What it saw is then handed to the arrays of the study,
+A canary's episodes are proposed, decided, assigned by the product's own hash, acted on and reported; time
+passes; every step is the engine's own `StageChanged`. What it saw is then handed to the arrays of the study,
 as a world that is told rather than drawn. Ends, moments and the evidence in the facts have to be the same.
 """
 
@@ -29,7 +29,14 @@ from engine.core.vocabulary.facts import (
     TimePassed,
     VerdictReached,
 )
-from engine.core.vocabulary.ids import ActionName, AgentId, CapabilityId, CapabilityName, EpisodeId, ProposalId
+from engine.core.vocabulary.ids import (
+    ActionName,
+    AgentId,
+    CapabilityId,
+    CapabilityName,
+    EpisodeId,
+    ProposalId,
+)
 from engine.core.vocabulary.proposals import Proposal
 from engine.core.vocabulary.rollouts import Requirement, RolloutSettings
 from engine.core.vocabulary.units import SECOND_US
@@ -48,7 +55,7 @@ fails more often than any canary may, whatever control does."""
 
 @cache
 def _policy() -> Policy:
-    """The shipped policy, with steps taken by themselves and nothing else in the way: no limits, no breaker."""
+    """The shipped policy, with steps taken by themselves, and neither limits nor a breaker in the way."""
     shipped = build_policy(read_policy(SHIPPED_POLICY))
     plan = msgspec.structs.replace(
         PLAN, automatic=True, replay_decisions=0, shadow_us=0, horizon_us=5 * SECOND_US

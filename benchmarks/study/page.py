@@ -66,7 +66,9 @@ def write(docs: Path, figures: Told) -> None:
 
 def _of(found: list[Told], kind: str, **words: Any) -> list[Told]:
     return [
-        case for case in found if case["kind"] == kind and all(case.get(name) == is_ for name, is_ in words.items())
+        case
+        for case in found
+        if case["kind"] == kind and all(case.get(name) == is_ for name, is_ in words.items())
     ]
 
 
@@ -107,19 +109,21 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[str]], *, words: int = 1
 
 def _claims(found: list[Told]) -> str:
     boundary = [_of(found, "climb", rule="ours", world=world) for world in WEATHERS]
-    good = max((case for cases in boundary for case in cases if case["ratio"] == 1), key=_worst("rolled_back"))
+    good = max(
+        (case for cases in boundary for case in cases if case["ratio"] == 1), key=_worst("rolled_back")
+    )
     bad = max((case for cases in boundary for case in cases if case["ratio"] > 1), key=_worst("arrived"))
     harm = _one(found, "hold", rule="ours", base=0.02, ratio=5.0, share=0.01)
     rows = [
         (
             "a version as good as the old one is rolled back",
             "≤ 5 %",
-            f"{percent(good['rolled_back'])}, at most {percent(good['rolled_back_at_most'])} ({good['world']})",
+            _bounded(good, "rolled_back"),
         ),
         (
             "one a quarter worse arrives at 100 %",
             "≤ 5 %",
-            f"{percent(bad['arrived'])}, at most {percent(bad['arrived_at_most'])} ({bad['world']})",
+            _bounded(bad, "arrived"),
         ),
         (
             "five-fold harm at 1 %, 2 % failing: decisions until the rollback",
@@ -139,6 +143,10 @@ def _claims(found: list[Told]) -> str:
     return _table(("promise", "asked", "measured"), rows, words=1)
 
 
+def _bounded(case: Told, name: str) -> str:
+    return f"{percent(case[name])}, at most {percent(case[f'{name}_at_most'])} ({case['world']})"
+
+
 def _worst(name: str) -> Any:
     return lambda case: case[f"{name}_at_most"]
 
@@ -147,7 +155,9 @@ def _ends(found: list[Told], ratio: float, name: str) -> str:
     rows = []
     for rule in ("ours", *RULES):
         for traffic in (None, MANY):
-            own = {case["world"]: case for case in _of(found, "climb", rule=rule, ratio=ratio, traffic=traffic)}
+            own = {
+                case["world"]: case for case in _of(found, "climb", rule=rule, ratio=ratio, traffic=traffic)
+            }
             if own:
                 cells = [percent(own[world][name]) if world in own else "–" for world in WEATHERS]
                 mark = "**" if rule == "ours" else ""
@@ -163,8 +173,8 @@ def _bounds(found: list[Told]) -> str:
         span = f"{_number(good['up_decisions_10'])} – {_number(good['up_decisions_90'])}"
         rows.append(
             (
-                world, percent(good["rolled_back"]), percent(good["rolled_back_at_most"]), percent(bad["arrived"]),
-                percent(bad["arrived_at_most"]), _number(good["up_decisions"]), span,
+                world, percent(good["rolled_back"]), percent(good["rolled_back_at_most"]),
+                percent(bad["arrived"]), percent(bad["arrived_at_most"]), _number(good["up_decisions"]), span,
                 _number(bad["excess_failures"]),
             )
         )  # fmt: skip
@@ -185,8 +195,9 @@ def _harm(found: list[Told]) -> str:
         )
         rows.append(
             (
-                NAMES[rule], percent(same["found"]), percent(twice["found"]), _number(twice["median_decisions"]),
-                _number(twice["failures"]), _number(five["median_decisions"]), _number(five["failures"]),
+                NAMES[rule], percent(same["found"]), percent(twice["found"]),
+                _number(twice["median_decisions"]), _number(twice["failures"]),
+                _number(five["median_decisions"]), _number(five["failures"]),
                 f"{five['excess_failures']:.1f}",
             )
         )  # fmt: skip
@@ -213,10 +224,21 @@ def _late(found: list[Told]) -> str:
     rows = []
     for rule in ("ours", "plain", "argo", "z-test", "shipping"):
         at_1, at_10 = (_one(found, "late", rule=rule, share=share) for share in (0.01, 0.1))
-        cells = (percent(at_1["false"]), _number(at_1["delay"]), percent(at_10["false"]), _number(at_10["delay"]))
+        cells = (
+            percent(at_1["false"]),
+            _number(at_1["delay"]),
+            percent(at_10["false"]),
+            _number(at_10["delay"]),
+        )
         rows.append((NAMES[rule], *cells))
     return _table(
-        ("rule", "1 %: alarm before", "five times: decisions after", "10 %: alarm before", "three times: decisions after"),
+        (
+            "rule",
+            "1 %: alarm before",
+            "five times: decisions after",
+            "10 %: alarm before",
+            "three times: decisions after",
+        ),
         rows,
     )
 
@@ -236,7 +258,13 @@ def _floor(case: Told) -> float:
 
 def _pairs(found: list[Told]) -> str:
     rows = [
-        (f"pairs, {_shared(case)}", percent(case["proven"]), _number(case["episodes"]), _number(_floor(case)), "0")
+        (
+            f"pairs, {_shared(case)}",
+            percent(case["proven"]),
+            _number(case["episodes"]),
+            _number(_floor(case)),
+            "0",
+        )
         for case in _of(found, "pairs", candidate=0.04)
     ]
     for share in (0.1, 0.01):
@@ -247,7 +275,14 @@ def _pairs(found: list[Told]) -> str:
     label = f"pairs, both at 2 %: false verdict in 20,000, at most {percent(same['proven_at_most'])}"
     rows.append((label, percent(same["proven"]), "–", "–", "0"))
     return _table(
-        ("4 against 2 % harm", "proven", "episodes, median", "least on average, any test", "failures that happened"), rows
+        (
+            "4 against 2 % harm",
+            "proven",
+            "episodes, median",
+            "least on average, any test",
+            "failures that happened",
+        ),
+        rows,
     )
 
 
@@ -258,12 +293,16 @@ def _agreement(found: list[Told]) -> str:
         rules = case["rules"]
         shares = [percent(rules[rule]["share"]) for rule in names]
         bound = percent(rules["ours"]["share_at_most"]) if case["agrees"] <= 0.95 else "–"
-        rows.append((whole(case['agrees']), *shares, bound, _number(rules["ours"]["after"])))
+        rows.append((whole(case["agrees"]), *shares, bound, _number(rules["ours"]["after"])))
     return _table(("truly agrees", *names.values(), "ours at most", "ours: episodes"), rows, words=0)
 
 
 def _points(found: list[Told]) -> str:
-    names = {"ours": "**ours** (e-SR)", "plain": "one e-process from the start", "window": "over 9 of the last 100"}
+    names = {
+        "ours": "**ours** (e-SR)",
+        "plain": "one e-process from the start",
+        "window": "over 9 of the last 100",
+    }
     cases = _of(found, "points")
     same = next(case for case in cases if case["before"] == case["after"])
     later = [case for case in cases if case is not same]
@@ -276,20 +315,30 @@ def _points(found: list[Told]) -> str:
         for rule, name in names.items()
     ]
     return _table(
-        ("rule", "false alarm at the limit, 10,000 points", *(f"points until {whole(case['after'])} is found" for case in later)),
+        (
+            "rule",
+            "false alarm at the limit, 10,000 points",
+            *(f"points until {whole(case['after'])} is found" for case in later),
+        ),
         rows,
     )
 
 
 def _clusters(found: list[Told]) -> str:
     rows = []
-    for counted, assigned in dict.fromkeys((case["counted"], case["assigned"]) for case in _of(found, "clusters")):
-        good, bad = (_one(found, "clusters", counted=counted, assigned=assigned, ratio=each) for each in (1.0, 2.0))
+    for counted, assigned in dict.fromkeys(
+        (case["counted"], case["assigned"]) for case in _of(found, "clusters")
+    ):
+        good, bad = (
+            _one(found, "clusters", counted=counted, assigned=assigned, ratio=each) for each in (1.0, 2.0)
+        )
         mark = "**" if (counted, assigned) == ("episode", "episode") else ""
         what = "one outcome an episode" if counted == "episode" else "every decision"
         cells = (what, f"by {assigned}", percent(good["wrong"]), percent(bad["wrong"]))
         rows.append(tuple(f"{mark}{cell}{mark}" for cell in cells))
-    return _table(("counted", "assigned", "as good, rolled back", "twice the harm, let to 50 %"), rows, words=2)
+    return _table(
+        ("counted", "assigned", "as good, rolled back", "twice the harm, let to 50 %"), rows, words=2
+    )
 
 
 def _lateness(found: list[Told]) -> str:
@@ -308,18 +357,24 @@ def _proof(figures: Told) -> str:
     found = figures["cases"]
     again, engine = _one(found, "exact"), _one(found, "machine")
     largest = max(case["count"] for case in found)
-    return (
-        f"- {again['canaries']:,} canaries were judged again by the core's own functions, one failure "
-        f"after the other: {again['same_ends']:,} ended the same at the same moment, and in {again['same_bits']:,} of "
-        f"{again['events']:,} looks the evidence had the very same bits.\n"
-        f"- {engine['rollouts']:,} whole rollouts went through the engine, with {engine['episodes']:,} episodes that "
-        f"were proposed, decided, assigned by its hash, carried out and reported ({engine['live']:,} arrived, "
-        f"{engine['rolled_back']:,} were rolled back). What it saw was handed to the arrays: {engine['same']:,} ended "
-        f"the same after the same episode, and {engine['same_bits']:,} with the very evidence that its facts name.\n"
-        f"- `{figures['command']}`, seed {figures['seed']}: {len(found)} cases of {largest:,} canaries in "
-        f"{figures['minutes']} minutes, with {figures['workers']} processes on two cores of a small cloud machine that "
-        f"had other work too (Python {figures['python']}, NumPy {figures['numpy']})."
+    core = (
+        f"{again['canaries']:,} canaries were judged again by the core's own functions, one failure after "
+        f"the other: {again['same_ends']:,} ended the same at the same moment, and in "
+        f"{again['same_bits']:,} of {again['events']:,} looks the evidence had the very same bits."
     )
+    whole_engine = (
+        f"{engine['rollouts']:,} whole rollouts went through the engine, {engine['episodes']:,} episodes "
+        f"that were proposed, decided, assigned by its hash, carried out and reported: {engine['live']:,} "
+        f"arrived, {engine['rolled_back']:,} were rolled back. What it saw was handed to the arrays: "
+        f"{engine['same']:,} ended the same after the same episode, {engine['same_bits']:,} with the very "
+        "evidence its facts name."
+    )
+    how = (
+        f"`{figures['command']}`, seed {figures['seed']}: {len(found)} cases, {largest:,} canaries in each, "
+        f"took {figures['minutes']} minutes with {figures['workers']} processes on two cores of a small "
+        f"cloud machine that had other work too (Python {figures['python']}, NumPy {figures['numpy']})."
+    )
+    return f"- {how}\n- {core}\n- {whole_engine}"
 
 
 _SECTIONS: dict[str, tuple[str, Any]] = {

@@ -30,8 +30,8 @@ def climbed(ratio, count=400, seed=SEED, base=0.02, **given):
 
 
 def test_canaries_in_arrays_are_judged_as_the_core_judges_them():
-    found = exact.check(np.random.SeedSequence(SEED), canaries=12)
-    assert found.canaries == 12 * len(exact.WEATHERS)
+    found = exact.check(np.random.SeedSequence(SEED), canaries=4, most_failures=700)
+    assert found.canaries == 4 * len(exact.WEATHERS)
     assert found.complete, found
 
 
@@ -46,7 +46,7 @@ def test_several_hundred_canaries_in_arrays_are_judged_as_the_core_judges_them()
 def test_the_comparison_with_the_core_sees_one_bit(place):
     log = Log.of(2)
     world = Weather("constant", 0.02, ratio=1.0).world()
-    ends = Climb(world, 2, dice(), log=log).run()
+    ends = Climb(world, 2, dice(), log=log, most_failures=100).run()
     look = list(log.looks[0][3])
     look[place] = np.nextafter(look[place], 2.0)
     log.looks[0][3] = tuple(look)
@@ -88,7 +88,7 @@ def test_an_engine_that_is_told_something_else_ends_otherwise():
 
 
 def test_good_ones_are_seldom_rolled_back_and_bad_ones_seldom_arrive():
-    good, bad = climbed(1.0), climbed(1.25)
+    good, bad = climbed(1.0), climbed(1.25, most_failures=1_500)
     # 5 % of 400 and four deviations of chance.
     assert (good.end == ROLLED_BACK).sum() <= 20 + 4 * 4.4
     assert (good.end == ARRIVED).mean() > 0.9
@@ -105,14 +105,17 @@ def test_five_fold_harm_is_found_at_one_per_cent_within_5000_decisions_and_7_fai
 def test_a_canary_waits_for_its_episodes_though_the_evidence_is_there():
     # So many fail that the evidence to leave 1 % is there before the canary had twenty episodes.
     log = Log.of(40)
-    Climb(Weather("constant", 0.15).world(), 40, dice(), log=log).run()
-    ready = [next(n for n, look in enumerate(looks) if look[1] >= LIMITS.good) for looks in log.looks]
-    waited = [
-        own
-        for events, first in zip(log.events, ready, strict=True)
-        if (own := sum(well + mine for well, _, mine in events[: first + 1])) < PLAN.canary_episodes
-    ]
-    assert waited
+    Climb(Weather("constant", 0.15).world(), 40, dice(), log=log, most_failures=400).run()
+    waited = 0
+    for events, looks in zip(log.events, log.looks, strict=True):
+        first = next((n for n, look in enumerate(looks[:-1]) if look[1] >= LIMITS.good), None)
+        if first is None or looks[first][0] >= LIMITS.bad:
+            continue
+        own = sum(well + mine for well, _, mine in events[: first + 1])
+        # A step up begins with evidence of 1, and one more failure cannot make 2 of that.
+        assert (looks[first + 1][1] > 2) == (own < PLAN.canary_episodes)
+        waited += own < PLAN.canary_episodes
+    assert waited > 5
 
 
 def test_pairs_need_far_fewer_episodes_than_a_canary_at_one_per_cent():
@@ -170,7 +173,7 @@ def test_drift_and_outages_strike_both_arms():
 
 
 def test_the_same_seed_gives_the_same_study():
-    one, other, another = climbed(1.0, 50), climbed(1.0, 50), climbed(1.0, 50, seed=12)
+    one, other, another = (climbed(1.0, 50, seed, most_failures=300) for seed in (SEED, SEED, 12))
     assert (one.episodes == other.episodes).all()
     assert (one.episodes != another.episodes).any()
 
@@ -197,9 +200,7 @@ def test_the_bound_is_the_exact_one():
 
 @pytest.mark.slow
 def test_every_case_can_be_answered_and_has_its_place_in_the_page():
-    asked = [
-        Case(case.kind, case.words, min(case.count, 6), weather=case.weather) for case in cases(6, 1, 1)
-    ]
+    asked = [Case(case.kind, case.words, min(case.count, 6), weather=case.weather) for case in cases(6, 1, 1)]
     small = [case for case in asked if case.kind != "machine"]
     found = [
         told(case, [block(case, size, seed) for size, seed in case.blocks(SEED)], SEED) for case in small
@@ -225,7 +226,11 @@ def test_the_figures_are_of_every_case_at_full_size():
 
 def test_the_figures_keep_the_promises():
     figures = json.loads(FIGURES.read_text())["cases"]
-    ours = [case for case in figures if case["kind"] == "climb" and case["rule"] == "ours" and case["world"] in WEATHERS]
+    ours = [
+        case
+        for case in figures
+        if case["kind"] == "climb" and case["rule"] == "ours" and case["world"] in WEATHERS
+    ]
     assert len(ours) == 2 * len(WEATHERS)
     for case in ours:
         wrong = case["rolled_back_at_most"] if case["ratio"] == 1 else case["arrived_at_most"]
@@ -233,7 +238,8 @@ def test_the_figures_keep_the_promises():
     (harm,) = [
         case
         for case in figures
-        if (case["kind"], case.get("rule"), case.get("ratio"), case.get("base")) == ("hold", "ours", 5.0, 0.02)
+        if (case["kind"], case.get("rule"), case.get("ratio"), case.get("base"))
+        == ("hold", "ours", 5.0, 0.02)
     ]
     assert harm["median_decisions"] <= 5_000
     assert harm["failures"] <= 7
