@@ -19,6 +19,7 @@ from engine.core.decide import FOLLOWED, decide
 from engine.core.evolve import evolve
 from engine.core.policy import Policy, Remembered
 from engine.core.state import State
+from engine.core.statistics import risk_ratio
 from engine.core.vocabulary.facts import (
     Fact,
     IncumbentActed,
@@ -38,7 +39,7 @@ from engine.core.vocabulary.ids import (
     ProposalId,
 )
 from engine.core.vocabulary.proposals import Proposal
-from engine.core.vocabulary.rollouts import Requirement, RolloutSettings
+from engine.core.vocabulary.rollouts import SHARES, Requirement, RolloutSettings
 from engine.core.vocabulary.units import SECOND_US
 from engine.core.vocabulary.verdicts import Verdict
 from engine.wiring import SHIPPED_POLICY, build_policy, read_policy
@@ -93,6 +94,11 @@ class Rollout:
                 if isinstance(consequence, FOLLOWED):
                     following.append(consequence)
         return verdict
+
+    def evidence(self) -> tuple[float, float]:
+        """Return the evidence of harm and of no harm that the engine's state holds now."""
+        candidate = self._state.rollouts.candidates[_NAME]
+        return risk_ratio.bad(candidate.bad), risk_ratio.good(candidate.good)
 
     def run(self, base: float, ratio: float, rng: Dice, most: int) -> None:
         """Agree with the incumbent in shadow until the first step, and go on to the end."""
@@ -174,10 +180,12 @@ class Compared:
     episodes: int
     live: int
     rolled_back: int
+    under_way: int
+    """After all the episodes they were given."""
     same: int
     """With the same end, after the same episode, in the same stage."""
     same_bits: int
-    """Whose last evidence, as the engine's fact tells it, has the very bits that the arrays have."""
+    """Whose last evidence, in the engine's fact or else its state, has the bits that the arrays have."""
 
     @property
     def complete(self) -> bool:
@@ -185,7 +193,11 @@ class Compared:
         return self.rollouts == self.same == self.same_bits
 
 
-def compare(seed: np.random.SeedSequence, rollouts: int, most: int = 40_000) -> Compared:
+MOST = 40_000
+"""Episodes that a rollout is given."""
+
+
+def compare(seed: np.random.SeedSequence, rollouts: int, most: int = MOST) -> Compared:
     """Run so many rollouts in each of the worlds through the engine, and judge what they saw again."""
     ran: list[Rollout] = []
     for (base, ratio), own in zip(WORLDS, seed.spawn(len(WORLDS)), strict=True):
@@ -197,26 +209,32 @@ def compare(seed: np.random.SeedSequence, rollouts: int, most: int = 40_000) -> 
     ends = Climb(
         Told([each.seen for each in ran]), len(ran), np.random.default_rng(0), most_episodes=10**8, log=log
     ).run()
-    words = {"live": ARRIVED, "rolled_back": ROLLED_BACK}
     same = same_bits = 0
+    words = {"live": ARRIVED, "rolled_back": ROLLED_BACK}
     for number, rollout in enumerate(ran):
         after, last = rollout.changes[-1]
-        stage = {"canary_1": 0, "canary_10": 1, "canary_50": 2}.get(last.was)
-        mine = (ends.end[number], ends.stage[number], ends.episodes[number])
-        same += mine == (words.get(last.now, UNDECIDED), stage, after)
-        same_bits += _same_evidence(log.looks[number][-1], last)
+        end = words.get(last.now, UNDECIDED)
+        stage = tuple(SHARES).index(last.now if end == UNDECIDED else last.was)
+        moment = ends.episodes[number] == after or end == UNDECIDED
+        same += (ends.end[number], ends.stage[number]) == (end, stage) and bool(moment)
+        same_bits += _same_evidence(log.looks[number][-1], rollout)
     ended = [rollout.changes[-1][1].now for rollout in ran]
+    live, rolled_back = ended.count("live"), ended.count("rolled_back")
     return Compared(
         len(ran),
         sum(len(rollout.seen) for rollout in ran),
-        ended.count("live"),
-        ended.count("rolled_back"),
+        live,
+        rolled_back,
+        len(ran) - live - rolled_back,
         same,
         same_bits,
     )
 
 
-def _same_evidence(look: tuple[float, float, float], last: StageChanged) -> bool:
+def _same_evidence(look: tuple[float, float, float], rollout: Rollout) -> bool:
+    _, last = rollout.changes[-1]
+    if last.now in SHARES:
+        return rollout.evidence() == look[:2]
     told: dict[str, Requirement] = {each.name: each for each in last.evidence.requirements}
     harm, no_harm, level = look
     if (over := told.get("failures over the limit")) is not None and isinstance(over.measured, float):

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.study import charts
+from benchmarks.study import charts, machine
 from benchmarks.study.cases import BIG_OUTAGES, DELAYS, DETECTORS, MANY, WEATHERS
 from benchmarks.study.peers import RULES
 from benchmarks.study.product import PLAN
@@ -51,12 +51,12 @@ def rendered(text: str, figures: Told) -> str:
 
 def write(docs: Path, figures: Told) -> None:
     """Write the figures, the page and its charts."""
-    page = docs / PAGE
-    page.write_text(rendered(page.read_text(), figures))
     # A case a line: two studies can be compared by any tool.
     lines = ",\n".join(json.dumps(case, ensure_ascii=False) for case in figures["cases"])
     head = json.dumps({name: value for name, value in figures.items() if name != "cases"}, ensure_ascii=False)
     (docs / FIGURES).write_text(f'{head[:-1]}, "cases": [\n{lines}\n]}}\n')
+    page = docs / PAGE
+    page.write_text(rendered(page.read_text(), figures))
     for name, picture in charts.pictures(figures).items():
         (docs / "images" / f"{name}.svg").write_text(picture)
 
@@ -365,7 +365,8 @@ def _proof(figures: Told) -> str:
     whole_engine = (
         f"{engine['rollouts']:,} whole rollouts went through the engine, {engine['episodes']:,} episodes "
         f"that were proposed, decided, assigned by its hash, carried out and reported: {engine['live']:,} "
-        f"arrived, {engine['rolled_back']:,} were rolled back. What it saw was handed to the arrays: "
+        f"arrived, {engine['rolled_back']:,} were rolled back and {engine['under_way']:,} still under way "
+        f"after {machine.MOST:,} episodes. What it saw was handed to the arrays: "
         f"{engine['same']:,} ended the same after the same episode, {engine['same_bits']:,} with the very "
         "evidence its facts name."
     )

@@ -84,6 +84,11 @@ def test_an_engine_that_is_told_something_else_ends_otherwise():
     assert told_other.end[0] != ROLLED_BACK
 
 
+def test_the_comparison_with_the_engine_sees_what_is_still_under_way():
+    found = machine.compare(np.random.SeedSequence(SEED), rollouts=1, most=60)
+    assert found.under_way == found.rollouts == found.same == found.same_bits
+
+
 # ---------------------------------------------------------------- what it shows, in small
 
 
