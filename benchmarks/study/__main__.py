@@ -1,14 +1,15 @@
 """Run the study.
 
     make study             20,000 canaries in every case; writes the page, its charts and its figures
-    make study QUICK=1     200 in every case, a minute or so; writes nothing
+    make study QUICK=1     200 in every case, less than a minute; writes nothing
 
-    python -m benchmarks.study [--quick] [--seed N] [--workers N] [--only KIND ...] [--out FOLDER]
+    python -m benchmarks.study [--quick] [--seed N] [--workers N] [--only KIND ...] [--out FOLDER] [--redraw]
 
 The same seed gives the same figures, however many processes share the work.
 """
 
 import argparse
+import json
 import platform
 import time
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
@@ -63,7 +64,13 @@ def main() -> int:
         "--only", nargs="+", metavar="KIND", help="cases of these kinds alone; writes nothing"
     )
     parser.add_argument("--out", type=Path, default=Path("docs"), help="folder with why/ and images/")
+    parser.add_argument(
+        "--redraw", action="store_true", help="only write page and charts anew, from the figures"
+    )
     chosen = parser.parse_args()
+    if chosen.redraw:
+        page.write(chosen.out, json.loads((chosen.out / page.FIGURES).read_text()))
+        return 0
     asked = cases(COUNT // 100, 2, 1) if chosen.quick else cases(COUNT, TWICE, ROLLOUTS)
     asked = [case for case in asked if not chosen.only or case.kind in chosen.only]
     began = time.monotonic()

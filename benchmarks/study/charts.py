@@ -173,6 +173,7 @@ def _harm(found: list[Any]) -> Spec:
                 "strokeWidth": {
                     "field": "rule", "type": "nominal", "legend": None,
                     "scale": {
+                        "type": "ordinal",
                         "domain": [_NAMES[name] for name in DETECTORS],
                         "range": [4.0 if name == "ours" else 1.6 for name in DETECTORS],
                     },
