@@ -102,7 +102,7 @@ class Leases:
                     self._more.remove(future)
 
     async def start(self, request: wire.Start) -> wire.Done:
-        """Note on disk that an effect is about to begin. Raises `LeaseLost`, and `Stopped` where it must not."""
+        """Note on disk that an effect is about to begin. Raises `LeaseLost`, and `Stopped` if it must not."""
         task = self._held(request.effect_id, request.token)
         if self._halted:
             raise Stopped("effects wait until a trouble is over", cure="see `watchkeeper status`")

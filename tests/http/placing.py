@@ -113,9 +113,10 @@ class Place:
         async def ended(effect_id: EffectId) -> None:
             pass
 
+        established = RolloutSettings(established=(CapabilityId("heal@1"),))
         live = Live(
             Parts(
-                policy=changed(performing(PERFORMED), rollouts=RolloutSettings(established=(CapabilityId("heal@1"),))),
+                policy=changed(performing(PERFORMED), rollouts=established),
                 open_journal=lambda: SqliteJournal(self.layout.journal),
                 fence=self.fence,
                 clock=SteadyClock(),

@@ -44,9 +44,12 @@ class Told:
 
     def __init__(self) -> None:
         self.said: list[tuple[str, str]] = []
+        self.urgent: list[str] = []
 
     def announce(self, kind: str, text: str, *, urgent: bool = False) -> None:
         self.said.append((kind, text))
+        if urgent:
+            self.urgent.append(text)
 
     def of(self, kind: str) -> list[str]:
         return [text for said, text in self.said if said == kind]

@@ -249,7 +249,7 @@ async def test_workers_that_ask_in_vain_leave_nothing_behind(tmp_path):
 
 async def test_a_preview_nobody_waits_for_any_more_is_not_kept(tmp_path):
     async with engine(tmp_path) as it:
-        decided = await it.propose()
+        decided = await it.propose(capability="heal@2")
         with pytest.raises(InputError, match="no worker said"):
             await it.ask(wire.RequestPreview(decision_id=decided.verdict.decision_id, wait_s=0.05))
         assert it.live.intake.journal.tasks.all() == []

@@ -111,7 +111,7 @@ async def test_a_clock_set_back_while_no_engine_ran_is_found(tmp_path):
         await it.looking.look()
         assert len(await it.lease()) == 1
         clock.pass_us(HOUR_US)
-        await it.promote("mend@1")
+        await it.ask(wire.PauseRollout(capability="mend", by="ann", reason="a sale is on"))
         assert it.live.intake.state.now_us == clock.now_us(), "windows go on sliding"
 
 

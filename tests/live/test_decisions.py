@@ -23,7 +23,7 @@ def journaled(home):
 
 async def test_a_verdict_is_in_the_journal_when_it_is_answered(tmp_path):
     async with engine(tmp_path) as it:
-        decided = await it.propose()
+        decided = await it.propose(capability="heal@2")
         verdicts = [fact.verdict for fact in journaled(tmp_path) if isinstance(fact, VerdictReached)]
     assert verdicts == [decided.verdict]
     assert (decided.verdict.word, decided.status) == ("allow", "shadowed")
@@ -65,7 +65,7 @@ async def test_where_a_decision_stands(tmp_path, values, status):
 
 async def test_what_waits_for_people_is_announced(tmp_path):
     async with engine(tmp_path) as it:
-        decided = await it.propose(confidence=0.1)
+        decided = await it.propose(capability="heal@2", confidence=0.1)
         held = await it.propose(2, confidence=0.1)
     assert it.told.of("waiting") == [f"{held.verdict.decision_id} waits: the confidence is 10%, under 70%"], (
         f"{decided.verdict.decision_id} is in shadow, so nobody need be woken for it"

@@ -41,7 +41,7 @@ async def test_an_allowed_effect_is_performed_and_its_end_is_journaled(tmp_path)
 
 async def test_what_is_shadowed_held_or_denied_is_never_performed(tmp_path):
     async with engine(tmp_path) as it, it.working():
-        await it.propose(1)
+        await it.propose(1, capability="heal@2")
         await it.propose(2, confidence=0.1)
         await it.propose(3, action="no.such")
         await it.propose(4)

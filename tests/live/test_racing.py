@@ -105,7 +105,7 @@ def test_the_race_is_a_race(tmp_path):
     """Without the limit the same agents spend more: the property above can fail."""
 
     async def play(home, without):
-        async with engine(home, performing(cache_clear=AGAIN) if without else policy()) as it:
+        async with engine(home, performing(cache_clear=AGAIN) if without else policy()):
             clients = [EngineClient(home / "engine.sock") for _ in range(AGENTS)]
             turn = [(n, n % AGENTS, Decimal("1.99")) for n in range(24)]
             await race(clients, turn)

@@ -71,8 +71,7 @@ async def test_queued_work_is_held_and_goes_on_after_the_resume(tmp_path):
 
 
 async def test_narrow_stops_hold_only_what_they_cover(tmp_path):
-    async with engine(tmp_path) as it:
-        await it.promote("mend@2")
+    async with engine(tmp_path, established=("heal@1", "mend@2")) as it:
         await it.propose(1)
         await it.propose(2, capability="mend@2")
         await it.ask(wire.SetStop(scope=Scope("capability", "heal"), by="ann"))
@@ -185,14 +184,13 @@ async def test_a_person_at_the_controls_is_journaled_once_a_minute(tmp_path):
 
 
 async def test_a_stop_set_while_many_begin_lets_none_begin_after_it(tmp_path):
-    async with engine(tmp_path) as it:
-        async with it.working(slots=20):
-            for n in range(100):
-                await it.propose(n)
-            await asyncio.to_thread(it.fence.set, by_hand())
-            begun = len(it.runner.performed)
-            await asyncio.sleep(0.3)
-            assert len(it.runner.performed) == begun
+    async with engine(tmp_path) as it, it.working(slots=20):
+        for n in range(100):
+            await it.propose(n)
+        await asyncio.to_thread(it.fence.set, by_hand())
+        begun = len(it.runner.performed)
+        await asyncio.sleep(0.3)
+        assert len(it.runner.performed) == begun
 
 
 @pytest.mark.parametrize("text", ["", "everything", "agent", "agent:", "all:x", "person:ann"])
