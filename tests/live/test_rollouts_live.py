@@ -1,4 +1,4 @@
-"""Rollouts in a live engine: people ask, evidence answers, everybody is told, and who lost authority is out."""
+"""Rollouts in a live engine: people ask, evidence answers, all are told, and who lost authority is out."""
 
 import asyncio
 
@@ -16,7 +16,7 @@ from engine.core.vocabulary.facts import (
     TimePassed,
     decode,
 )
-from engine.core.vocabulary.rollouts import RolloutSettings
+from engine.core.vocabulary.rollouts import Requirement, RolloutSettings
 from engine.core.vocabulary.units import MINUTE_US
 from engine.errors import InputError, Stopped
 from engine.runtime import wire
@@ -97,12 +97,7 @@ async def test_a_refusal_says_what_is_missing_and_is_told(tmp_path):
         told = it.told.of("rollout")
     assert (stepped.moved, stepped.was, stepped.now) == (False, "unproven", "unproven")
     (missing,) = stepped.evidence.requirements
-    assert (missing.name, missing.measured, missing.needed, missing.met) == (
-        "decisions replayed",
-        0,
-        200,
-        False,
-    )
+    assert missing == Requirement("decisions replayed", 0, 200, met=False)
     assert told == [f"heal@2 stays in unproven, though ann asked: {stepped.reason}"]
 
 
