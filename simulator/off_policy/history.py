@@ -251,7 +251,8 @@ class _Sides:
 
     def _row(self, decision: _Decision, unit: list[_Decision]) -> Row | None:
         side = "candidate" if decision.own else "incumbent"
-        context = f"{decision.share:g} {'' if self._people and not decision.own else decision.action}"
+        # What people would have done in the other arm is not seen, so it must not tell the arms apart.
+        context = "" if self._people and not decision.own else decision.action
         alike = [one for one in unit if one.own is not decision.own and one.act == decision.act]
         if self._paired and (alike or (decision.share == 0 and decision.ok_alike is not None)):
             return self._alike(decision, alike, context)
@@ -278,5 +279,5 @@ class _Sides:
         well = float(bool(decision.ok))
         return Row(
             decision.unit,
-            Logged(f"{decision.share:g} ", "candidate", decision.chance, well, (("incumbent", 1.0),)),
+            Logged("", "candidate", decision.chance, well, (("incumbent", 1.0),)),
         )
