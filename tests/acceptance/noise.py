@@ -186,7 +186,7 @@ def drawn(cells: dict[Cell, list[Run]], lifespan: str, trials: int) -> Iterator[
 
 
 def fixed(cells: dict[Cell, list[Run]], trials: int) -> Iterator[Seen | None]:
-    """One version against itself, one machine for the canary, the others for control: nothing is to be found."""
+    """One version against itself, a machine for the canary, others for control: nothing is to be found."""
     for cell, runs in cells.items():
         if cell[0] == "long":
             for machine in sorted({run.machine for run in runs}):
