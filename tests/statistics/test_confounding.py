@@ -105,8 +105,12 @@ def test_the_reason_names_what_is_confounded_and_how_little_it_is_worth():
         called="machines",
     )
     assert found.reason.startswith("arms and machines coincide: 1 in the canary, 2 in control.")
-    assert "1,500 episodes are worth about" in found.reason
-    assert "even the clearest difference arises by chance in 33%" in found.reason
+    assert "there are 3 units here, not 1,500" in found.reason
+    assert "even the clearest difference between so few arises by chance in 33%" in found.reason
+    assert found.units == 3
+    many = confounding(entities(1, count=40, each=50, share=0.5, fixed=True, spread=0.15), called="hosts")
+    assert f"2,000 episodes are worth about {many.units:,.0f}; " in many.reason
+    assert "of all ways to deal these hosts to the arms differ as much" in many.reason
     assert found.reason.endswith("Assign episodes instead")
 
 
