@@ -5,14 +5,17 @@ from __future__ import annotations
 import random
 from collections import Counter
 
+import msgspec
 import pytest
 
 from engine.core.vocabulary.facts import OutcomeReported
+from engine.core.vocabulary.rollouts import RolloutPlan
 from engine.errors import InputError
+from engine.ports import Entry
 from engine.runtime.loop import fact_of
 from simulator.off_policy import columns_of, value_of
 from simulator.off_policy.history import PEOPLE, History, Told
-from tests.courses import MINUTE_US, NEW, OLD, Course
+from tests.courses import MINUTE_US, NEW, OLD, QUICK, Course
 
 OTHER = {"args": {"service": "db"}}
 
@@ -36,16 +39,18 @@ def at_ten():
     return Course().to("canary_10")
 
 
-def fork(course: Course) -> Course:
-    """Another course with the same journal so far."""
-    other = Course()
+def fork(course: Course, plan: RolloutPlan = QUICK) -> Course:
+    """Another course with the same journal so far, from now on under this plan."""
+    other = Course(plan)
     other.journal = type(course.journal)()
     for record in course.journal.read():
-        from engine.ports import Entry
-
         other.journal.append([Entry(record.key, record.body)])
     other.now_us, other.serial = course.now_us, course.serial
     other.reopen()
+    if plan is not QUICK:
+        other.policy = msgspec.structs.replace(other.policy, policy_hash="another")
+        other.reopen()
+        other.loop.adopt(other.now_us)
     return other
 
 
@@ -186,6 +191,20 @@ def test_people_who_help_out_in_the_canarys_episode_are_no_incumbent_of_it(at_te
     notes = told(course).notes
     assert helped
     assert any(note.startswith(f"left out {helped} decision") and "done by people" in note for note in notes)
+
+
+def test_whole_hosts_given_to_an_arm_are_warned_about(at_ten):
+    by_service = msgspec.structs.replace(QUICK, unit="argument:service")
+    course = fork(at_ten, by_service)
+    for number in range(400):
+        name, own = f"e-{number}", {"args": {"service": f"web-{number % 20}"}}
+        for verdict in (course.propose(name, **own), course.propose(name, OLD, **own)):
+            if not verdict.shadowed:
+                course.outcome(verdict, ok=number % 7 > 0)
+        course.later(12 * MINUTE_US)
+    first, *_ = told(course).notes
+    assert first.startswith("arms and values of service coincide: ")
+    assert first.endswith("Assign episodes instead")
 
 
 @pytest.mark.parametrize("by", ["executor", "incumbent"])

@@ -221,8 +221,8 @@ def _reason(found: Confounding, called: str, episodes: int) -> str:
     )
     if found.at_best is not None and found.at_best > _ENOUGH:
         said += (
-            f": there are {here + there} units here, not {episodes:,}, and even the clearest difference between "
-            f"so few arises by chance in {found.at_best:.0%}"
+            f": there are {here + there} units here, not {episodes:,}, and even the clearest difference "
+            f"between so few arises by chance in {found.at_best:.0%}"
         )
     else:
         said += f", so {episodes:,} episodes are worth about {found.units:,.0f}"
