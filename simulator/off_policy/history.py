@@ -112,7 +112,8 @@ class History:
         own = verdict.capability == self._capability
         if not assignment or capability_name(verdict.capability) != self._name or not self._running:
             return
-        self._arms[assignment.unit] = (assignment.arm, assignment.share)
+        if not assignment.explored:
+            self._arms[assignment.unit] = (assignment.arm, assignment.share)
         if verdict.capability.endswith(TWIN):
             return
         self._heard.setdefault(assignment.unit, set()).add(own)

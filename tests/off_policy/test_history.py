@@ -39,15 +39,15 @@ def at_ten():
     return Course().to("canary_10")
 
 
-def fork(course: Course, plan: RolloutPlan = QUICK) -> Course:
+def fork(course: Course, plan: RolloutPlan = QUICK, **settings: float) -> Course:
     """Another course with the same journal so far, from now on under this plan."""
-    other = Course(plan)
+    other = Course(plan, **settings)
     other.journal = type(course.journal)()
     for record in course.journal.read():
         other.journal.append([Entry(record.key, record.body)])
     other.now_us, other.serial = course.now_us, course.serial
     other.reopen()
-    if plan is not QUICK:
+    if plan is not QUICK or settings:
         other.policy = msgspec.structs.replace(other.policy, policy_hash="another")
         other.reopen()
         other.loop.adopt(other.now_us)
@@ -191,6 +191,41 @@ def test_people_who_help_out_in_the_canarys_episode_are_no_incumbent_of_it(at_te
     notes = told(course).notes
     assert helped
     assert any(note.startswith(f"left out {helped} decision") and "done by people" in note for note in notes)
+
+
+def test_an_explored_decision_has_the_chance_of_either_way_to_be_let(at_ten):
+    course = fork(at_ten, exploration=0.2)
+    read = {"action": "file.read"}
+    for number in range(1200):
+        mine = course.propose(f"x-{number}", **read, args={"path": "src/a.py"})
+        theirs = course.propose(
+            f"x-{number}", OLD, **read, args={"path": ("src/a.py", "src/b.py")[number % 2]}
+        )
+        for verdict, failing in ((mine, 4), (theirs, 2)):
+            if not verdict.shadowed:
+                course.outcome(verdict, ok=number // 2 % failing > 0)
+        course.now_us += MINUTE_US
+    found = told(course)
+    own = [row for row in found.candidate if row.unit.startswith("x-")]
+    chance = 0.8 * 0.1 + 0.2 / 2
+    alone = [row for row in own if row.decision.choice != "same"]
+    assert set(kinds(alone)) == {("candidate", chance), ("incumbent", 1 - chance)}
+    assert sum(columns_of(alone).weight) == pytest.approx(600, rel=0.25)
+    # Where both want the same, a draw of its own may let neither: then nobody knows how it would have gone.
+    alike = len(own) - len(alone)
+    assert 500 < alike < 600
+
+
+def test_people_who_act_before_anybody_proposes_have_the_arm_the_engine_draws(at_ten):
+    course = fork(at_ten)
+    for number in range(100):
+        course.incumbent(f"p-{number}", ok=True, service="db")
+        course.propose(f"p-{number}")
+        course.later(11 * MINUTE_US)
+    found = told(course)
+    theirs = kinds(row for row in found.incumbent if row.unit.startswith("p-"))
+    assert theirs["incumbent", 0.9] + theirs["candidate", 0.1] == 100
+    assert 1 <= theirs["candidate", 0.1] <= 25
 
 
 def test_whole_hosts_given_to_an_arm_are_warned_about(at_ten):

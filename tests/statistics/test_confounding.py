@@ -135,6 +135,6 @@ def test_every_figure_is_what_it_says_it_is(held):
     assert found.canary_entities + found.control_entities == len(used)
     assert found.design_effect >= 1
     assert len(used) <= found.units <= sum(one.episodes for one in used)
-    assert found.by_chance is None or 0 < found.by_chance <= 1
-    assert found.by_chance is None or found.at_best <= found.by_chance + 1e-9
+    assert 0 < found.at_best <= found.by_chance + 1e-9 <= 1 + 2e-9
+    assert min(found.canary_entities, found.control_entities) >= 1
     assert confounding(dict(reversed(held.items()))) == found

@@ -63,19 +63,18 @@ class Confounding(Struct, frozen=True, kw_only=True):
     units: float
     """What the episodes are worth: so many independent ones, and never less than there are entities. The
     number of entities where they are too few to tell how much they differ."""
-    by_chance: float | None
+    by_chance: float
     """The share of all ways to deal these entities to arms of these sizes that differ as much as the arms
-    do; `None` where one arm has none."""
-    at_best: float | None
-    """The same share if the arms differed as clearly as they can: under it no evidence goes. `None` as
-    above."""
+    do."""
+    at_best: float
+    """The same share if the arms differed as clearly as they can: under it no evidence goes."""
     reason: str
     """A sentence or two for people."""
 
     @property
     def explained(self) -> bool:
         """Whether the difference between the arms may well be one between entities."""
-        return self.by_chance is None or self.by_chance > _ENOUGH
+        return self.by_chance > _ENOUGH
 
 
 def confounding(entities: Mapping[str, OfEntity], called: str = "entities") -> Confounding | None:
@@ -110,7 +109,7 @@ def confounding(entities: Mapping[str, OfEntity], called: str = "entities") -> C
     in_canary = [one for one in held if one.canary.episodes > share * one.episodes]
     in_control = [one for one in held if one.canary.episodes <= share * one.episodes]
     effect, at_best = _design_effect(held), _at_best(len(in_canary), len(in_control))
-    few = at_best is None or at_best > _ENOUGH
+    few = at_best > _ENOUGH
     found = Confounding(
         clumping=clumping,
         canary_entities=len(in_canary),
@@ -167,15 +166,13 @@ def _design_effect(held: Sequence[OfEntity]) -> float:
     return max(1.0, seen / free)
 
 
-def _by_chance(in_canary: Sequence[OfEntity], in_control: Sequence[OfEntity]) -> float | None:
+def _by_chance(in_canary: Sequence[OfEntity], in_control: Sequence[OfEntity]) -> float:
     """Return the share of all ways to deal entities to arms of these sizes whose mean rates differ as much.
 
     (Fisher 1935, "The Design of Experiments": the randomisation test, with entities as its units.) Of too
     many ways to count, a bound on that share: 4 / (9 z²) for a difference of z standard deviations
     (Vysochanskij and Petunin 1980), which is harsh on the evidence, and never kind.
     """
-    if not in_canary or not in_control:
-        return None
     rates = [one.failures / one.episodes for one in (*in_canary, *in_control)]
     here, there = len(in_canary), len(in_control)
     total = _sum(rates)
@@ -205,9 +202,7 @@ def _sum(values: Sequence[float]) -> float:
     return total
 
 
-def _at_best(here: int, there: int) -> float | None:
-    if not here or not there:
-        return None
+def _at_best(here: int, there: int) -> float:
     # With arms of one size, exchanging them differs as much.
     return (2 if here == there else 1) / comb(here + there, here)
 
@@ -219,14 +214,14 @@ def _reason(found: Confounding, called: str, episodes: int) -> str:
         f"arms and {called} {together}: {here} in the canary, {there} in control. What differs between "
         f"{called} cannot be told from what differs between versions"
     )
-    if found.at_best is not None and found.at_best > _ENOUGH:
+    if found.at_best > _ENOUGH:
         said += (
             f": there are {here + there} units here, not {episodes:,}, and even the clearest difference "
             f"between so few arises by chance in {found.at_best:.0%}"
         )
     else:
         said += f", so {episodes:,} episodes are worth about {found.units:,.0f}"
-        if found.by_chance is not None and found.explained:
+        if found.explained:
             said += f"; {found.by_chance:.0%} of all ways to deal these {called} to the arms differ as much"
     return f"{said}. Assign episodes instead"
 
