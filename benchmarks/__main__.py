@@ -12,6 +12,7 @@ _BENCHMARKS = (
     "benchmarks.kill",
     "benchmarks.restore",
     "benchmarks.rollout",
+    "benchmarks.off_policy",
 )
 
 

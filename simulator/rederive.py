@@ -25,7 +25,7 @@ from engine.core.vocabulary.facts import (
 from engine.core.work.endings import ENGINE
 from engine.core.work.rollout import steps
 from engine.ports import JournalReader
-from engine.runtime.loop import fact_of
+from engine.runtime.loop import fact_of, follows
 
 _STEPS: Final = (StageChanged, PromotionRefused, PromotionReady)
 
@@ -71,7 +71,7 @@ def rederive(journal: JournalReader) -> Rederived:
                 differ(record.seq, f"{type(fact).__name__} does not follow from the facts before it")
             else:
                 differ(record.seq, f"{type(fact).__name__} says something else than what follows")
-        elif expected and not record.key.count(":then:"):
+        elif expected and not follows(record, fact):
             differ(record.seq, "a step that follows from the fact before it is missing")
             expected.clear()
         evolve(state, fact)

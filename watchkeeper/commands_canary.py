@@ -292,8 +292,10 @@ def shadow_lines(shown: RolloutShown) -> list[str]:
             f"the incumbent ran twice in {shown.twins:,} and differed from itself in "
             f"{_part(shown.twins - shown.twins_agreed, shown.twins)}: that much is noise"
         )
-    else:
+    elif shown.live:
         lines.append(f"nobody knows how much of that is noise: run the incumbent twice, as {shown.live}+twin")
+    else:
+        lines.append("nobody knows how much of that is noise: people cannot be run twice")
     lines += [
         f"  {each.episodes:>7,}  {each.reason}; {each.failures:,} went wrong then ({each.example})"
         for each in shown.disagreements
@@ -312,12 +314,13 @@ def plan_lines(name: CapabilityName, plan: RolloutPlan, established: Sequence[Ca
     )
     failing, age = percent_text(plan.failure_share), duration_text(plan.replay_age_us / SECOND_US)
     replay = f"at least {plan.replay_decisions:,} of its decisions, none labelled harmful"
+    replay += f", at most {failing} failed, no older than {age}"
     pairs = (
         f"{days}, {plan.shadow_episodes:,} episodes, and evidence that it agrees with the incumbent ({what})"
     )
     lines = [
         f"{name}: {', '.join(established) + ' is established' if established else 'nothing is established'}",
-        f"replay    {replay}, at most {failing} failed, no older than {age}",
+        f"replay    {replay if plan.replay_decisions else 'none is asked for'}",
         f"shadow    {pairs} in more than {percent_text(plan.agreement)} of them",
     ]
     for stage, ratio in zip(SHARES, plan.ratios, strict=True):

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import click
 
-from engine.core.vocabulary.units import duration_text, time_text
+from engine.core.vocabulary.units import duration_text, percent_text, time_text
 from watchkeeper.home import CONFIG_VARIABLE, home, shown
 
 _LOOK_S: Final = 1.5
@@ -52,6 +52,7 @@ def _lines(seen: Any) -> list[str]:
         )
         live = ", ".join(sorted(engine.live.values())) or "nothing yet"
         lines.append(f"live      {live}")
+        lines += [line for rollout in engine.rollouts for line in _rollout(rollout)]
         lines += [f"TROUBLE   {name}: {detail}" for name, detail in sorted(engine.troubles.items())]
         if engine.draining:
             lines.append("draining  no more effects are handed out")
@@ -64,6 +65,14 @@ def _lines(seen: Any) -> list[str]:
     for said in seen.told[-_RECENT:]:
         lines.append(f"told      {time_text(said.at_us)} {said.kind}: {said.text}")
     return lines
+
+
+def _rollout(rollout: Any) -> list[str]:
+    """Say what is on its way or held back."""
+    share = f", {percent_text(rollout.share)} of episodes" if 0 < rollout.share < 1 else ""
+    climbs = [f"rollout   {rollout.candidate} is in {rollout.stage}{share}"] if rollout.candidate else []
+    held = [f"PAUSED    {rollout.name} by {by}: {reason}" for reason, by in rollout.paused.items()]
+    return climbs + held
 
 
 def _state(seen: Any, name: str) -> str:

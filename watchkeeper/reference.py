@@ -11,6 +11,7 @@ from engine.core.decide import GATES
 from engine.core.gates.rules import RULE_FACTS
 from engine.core.vocabulary.facts import FACT_TYPES
 from engine.core.vocabulary.verdicts import RULING_RANK
+from engine.wiring import SHIPPED_POLICY
 from simulator.fail_if import FIGURES
 from simulator.importers import FORMATS
 
@@ -86,6 +87,24 @@ def problems() -> str:
 
     rows = [(f"`urn:watchkeeper:{kind}`", str(status), title) for kind, (status, title) in TITLES.items()]
     return table(("type", "status", "title"), rows)
+
+
+def rollout_settings() -> str:
+    """List the keys of `rollouts.yaml`, as the shipped file explains them."""
+    rows: list[tuple[str, ...]] = []
+    above: list[str] = []
+    sections: list[str] = []
+    for line in (SHIPPED_POLICY / "rollouts.yaml").read_text().splitlines():
+        found = re.fullmatch(r"( *)(\w+):\s*(.*?)\s*(?:# (.*))?", line)
+        if found is None:
+            above = [*above, line[2:]] if line.startswith("# ") else []
+            continue
+        indent, key, value, said = found.groups()
+        sections = [*sections[: len(indent) // 2], key]
+        if value:
+            rows.append((f"`{'.'.join(sections)}`", f"`{value}`", said or " ".join(above)))
+        above = []
+    return table(("key", "as shipped", "meaning"), rows)
 
 
 def commands() -> str:

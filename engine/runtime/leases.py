@@ -102,7 +102,7 @@ class Leases:
                     self._more.remove(future)
 
     async def start(self, request: wire.Start) -> wire.Done:
-        """Note on disk that an effect is about to begin. Raises `LeaseLost`, and `Stopped` behind a stop."""
+        """Note on disk that an effect is about to begin. Raises `LeaseLost`, and `Stopped` if it must not."""
         task = self._held(request.effect_id, request.token)
         if self._halted:
             raise Stopped("effects wait until a trouble is over", cure="see `watchkeeper status`")
@@ -112,6 +112,9 @@ class Leases:
         for told in self._intake.state.stops.by_scope.values():
             if told.scope.covers(task.agent, task.capability, task.action):
                 raise Stopped(f"{told.by} stopped {told.scope}", cure="a captain may resume it")
+        if (lost := self._no_longer(task)) is not None:
+            # Given back, it is claimed once more, and refused there.
+            raise Stopped(lost, cure="nothing: its capability has to earn it again")
         task = self._intake.journal.tasks.start(task.effect_id, request.token)
         if task.kind != "preview":
             fact = EffectStarted(

@@ -15,6 +15,7 @@ from engine.core.vocabulary.chain import Record
 from engine.core.vocabulary.effects import AskPeople
 from engine.core.vocabulary.ids import AgentId, EffectId, decision_id, undo_id
 from engine.core.vocabulary.units import MINUTE_US, SECOND_US
+from engine.core.work.rollout.showing import under_way
 from engine.errors import Forbidden, InputError
 from engine.ports import Announcer, Durability, Fence, Journal
 from engine.runtime import wire
@@ -345,6 +346,7 @@ class Live:
             running=running,
             holds=len(state.holds.by_id),
             live={str(name): str(version) for name, version in state.rollouts.live.items()},
+            rollouts=under_way(state.rollouts),
             agents=tuple(
                 wire.AgentSeen(agent=agent, last_us=last) for agent, last in sorted(self._beats.items())
             ),

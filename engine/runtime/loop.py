@@ -14,6 +14,7 @@ from engine.core.state import State, decode_state, encode_state
 from engine.core.vocabulary.chain import Head, Record, link
 from engine.core.vocabulary.effects import Effect
 from engine.core.vocabulary.facts import (
+    IMPORTED_FACTS,
     OWN_FACTS,
     AnyFact,
     EffectEnded,
@@ -111,12 +112,19 @@ class Loop:
 
         A fact the journal has under its key already changes nothing, and nothing new follows from it: whoever
         sends it again gets no second effect. Raises `JournalError` for a key that belongs to another fact and
-        `InputError` for a fact only the engine may state; then nothing changed.
+        `InputError` for a fact only the engine may state, and while performing for one that only an imported
+        history may hold; then nothing changed.
         """
         if isinstance(told, OWN_FACTS):
             raise InputError(
                 "only the engine itself adopts policies, decides and takes snapshots",
                 cure="leave such facts out",
+            )
+        if self._performing and isinstance(told, IMPORTED_FACTS):
+            raise InputError(
+                "nobody is promoted or demoted here by word alone",
+                place=told.capability,
+                cure="a captain asks, and evidence decides: watchkeeper canary promote, or abort",
             )
         # A clock may be set back; the journal's time never goes back, for windows and holds count on it.
         given = structs.replace(told, at_us=max(told.at_us, self.state.now_us))

@@ -1,6 +1,7 @@
 """Rollouts as the engine keeps them: people ask, evidence answers, and everybody is told."""
 
 from collections.abc import Callable, Sequence
+from itertools import count
 from typing import Final
 
 from msgspec import structs
@@ -24,6 +25,7 @@ class RolloutKeeper:
     def __init__(self, intake: Intake, now_us: Callable[[], int], announcer: Announcer) -> None:
         """Share the engine's intake and clock."""
         self._intake, self._now_us, self._announcer = intake, now_us, announcer
+        self._taken = count()
 
     async def promote(self, request: wire.Promote) -> wire.Stepped:
         """Take the next step if the evidence carries it; otherwise say what is missing.
@@ -121,6 +123,9 @@ class RolloutKeeper:
             if isinstance(fact, f.StageChanged):
                 text = f"{fact.capability} went from {fact.was} to {fact.now} ({fact.by}): {fact.reason}"
                 self._announcer.announce("rollout", text, urgent=fact.now == "rolled_back")
+            elif isinstance(fact, f.PromotionRefused):
+                text = f"{fact.capability} stays in {fact.stage}, though {fact.by} asked: {fact.reason}"
+                self._announcer.announce("rollout", text)
             elif isinstance(fact, f.PromotionReady):
                 text = (
                     f"{fact.capability} may go to {fact.stage}: watchkeeper canary promote {fact.capability}"
@@ -135,7 +140,10 @@ class RolloutKeeper:
         return candidate.stage if candidate is not None else "unproven"
 
     async def _take(self, key: str, fact: f.Fact) -> tuple[f.Fact, ...]:
-        taken = await self._intake.take(f"{key}:{self._intake.journal.head().seq}", fact)
+        # Two people may want the same within one commit, and each gets an answer: the place in the journal
+        # alone would make one wish of them.
+        place = f"{self._intake.journal.head().seq}:{next(self._taken)}"
+        taken = await self._intake.take(f"{key}:{place}", fact)
         return taken.decisions.facts
 
 

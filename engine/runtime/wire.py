@@ -26,7 +26,7 @@ from engine.core.vocabulary.ids import (
 from engine.core.vocabulary.proposals import Proposal
 from engine.core.vocabulary.rollouts import Evidence, Stage
 from engine.core.vocabulary.verdicts import Verdict
-from engine.core.work.rollout.showing import RolloutShown
+from engine.core.work.rollout.showing import RolloutShown, UnderWay
 from engine.ports import Stop, Task
 
 Role = Literal["viewer", "responder", "captain"]
@@ -377,6 +377,8 @@ class EngineStatus(Answer, frozen=True, kw_only=True):
     holds: int
     live: dict[str, str]
     """The live version of each capability."""
+    rollouts: tuple[UnderWay, ...] = ()
+    """What is on its way to authority, or held back."""
     agents: tuple[AgentSeen, ...]
     actions: tuple[ActionName, ...]
     unsandboxed: tuple[ActionName, ...]

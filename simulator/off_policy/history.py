@@ -13,6 +13,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from engine.core.statistics.confounding import OfEntity, confounding
 from engine.core.statistics.off_policy import Logged
 from engine.core.vocabulary.chain import digest_of
 from engine.core.vocabulary.facts import (
@@ -26,7 +27,7 @@ from engine.core.vocabulary.facts import (
     encode,
 )
 from engine.core.vocabulary.ids import CapabilityId, ProposalId, capability_name
-from engine.core.vocabulary.rollouts import SHARES, Arm, RolloutPlan
+from engine.core.vocabulary.rollouts import SHARES, Arm, ArmTally, RolloutPlan
 from engine.core.vocabulary.verdicts import Verdict
 from engine.core.work.rollout.assignment import in_canary, unit_under
 from engine.core.work.rollout.candidates import TWIN
@@ -111,7 +112,8 @@ class History:
         own = verdict.capability == self._capability
         if not assignment or capability_name(verdict.capability) != self._name or not self._running:
             return
-        self._arms[assignment.unit] = (assignment.arm, assignment.share)
+        if not assignment.explored:
+            self._arms[assignment.unit] = (assignment.arm, assignment.share)
         if verdict.capability.endswith(TWIN):
             return
         self._heard.setdefault(assignment.unit, set()).add(own)
@@ -208,7 +210,7 @@ class History:
             incumbent=sides.rows(own=False),
             incumbent_name=PEOPLE if people else names[0] if len(names) == 1 else "the incumbent",
             logged=sum(map(bool, done)) / len(done) if done else None,
-            notes=(*(() if paired else (_UNPAIRED,)), *self._notes()),
+            notes=(*self._confounded(due), *(() if paired else (_UNPAIRED,)), *self._notes()),
         )
 
     def _due(self) -> list[_Decision]:
@@ -220,6 +222,27 @@ class History:
             return due
         self._left_out["made in shadow, or once live, where nothing is drawn"] += len(due) - len(drawn)
         return drawn
+
+    def _confounded(self, due: list[_Decision]) -> Iterable[str]:
+        """Warn where entities were assigned: an episode is in one arm by design, a host should be in both."""
+        kind, _, argument = self._plan.unit.partition(":")
+        if kind == "episode":
+            return
+        counts: dict[str, Counter[tuple[bool, bool]]] = {}
+        for one in due:
+            if one.executed:
+                counts.setdefault(one.unit, Counter())[one.own, bool(one.ok)] += 1
+        found = confounding(
+            {
+                unit: OfEntity(
+                    *(ArmTally(seen[own, True] + seen[own, False], seen[own, False]) for own in (True, False))
+                )
+                for unit, seen in counts.items()
+            },
+            f"values of {argument}",
+        )
+        if found is not None:
+            yield found.reason
 
     def _notes(self) -> Iterable[str]:
         for why, count in self._left_out.items():
@@ -251,7 +274,8 @@ class _Sides:
 
     def _row(self, decision: _Decision, unit: list[_Decision]) -> Row | None:
         side = "candidate" if decision.own else "incumbent"
-        context = f"{decision.share:g} {'' if self._people and not decision.own else decision.action}"
+        # What people would have done in the other arm is not seen, so it must not tell the arms apart.
+        context = "" if self._people and not decision.own else decision.action
         alike = [one for one in unit if one.own is not decision.own and one.act == decision.act]
         if self._paired and (alike or (decision.share == 0 and decision.ok_alike is not None)):
             return self._alike(decision, alike, context)
@@ -278,5 +302,5 @@ class _Sides:
         well = float(bool(decision.ok))
         return Row(
             decision.unit,
-            Logged(f"{decision.share:g} ", "candidate", decision.chance, well, (("incumbent", 1.0),)),
+            Logged("", "candidate", decision.chance, well, (("incumbent", 1.0),)),
         )

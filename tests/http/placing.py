@@ -21,8 +21,8 @@ from engine.adapters.fence_memory import MemoryFence
 from engine.adapters.journal_sqlite import SqliteJournal
 from engine.adapters.token_file import TokenFile
 from engine.core.vocabulary.effects import EffectStatus, Result
-from engine.core.vocabulary.facts import CapabilityPromoted
 from engine.core.vocabulary.ids import CapabilityId, EffectId
+from engine.core.vocabulary.rollouts import RolloutSettings
 from engine.ports import Stop
 from engine.runtime import wire
 from engine.runtime.client import EngineClient
@@ -30,7 +30,7 @@ from engine.runtime.clock import SteadyClock
 from engine.runtime.layout import Layout
 from engine.runtime.live import Live, Parts, SavedSnapshot
 from engine.runtime.server import EngineServer
-from tests.builders import performing
+from tests.builders import changed, performing
 
 PERFORMED = "cache.clear"
 """The one action that the engine performs here; agents do all others themselves."""
@@ -108,14 +108,15 @@ class Place:
 
     @contextlib.asynccontextmanager
     async def engine(self) -> AsyncIterator[Live]:
-        """The live engine at its socket, with `heal@1` promoted."""
+        """The live engine at its socket, with `heal@1` established."""
 
         async def ended(effect_id: EffectId) -> None:
             pass
 
+        established = RolloutSettings(established=(CapabilityId("heal@1"),))
         live = Live(
             Parts(
-                policy=performing(PERFORMED),
+                policy=changed(performing(PERFORMED), rollouts=established),
                 open_journal=lambda: SqliteJournal(self.layout.journal),
                 fence=self.fence,
                 clock=SteadyClock(),
@@ -129,9 +130,6 @@ class Place:
             )
         )
         server = EngineServer(live, self.layout.socket)
-        # As a history says of a version; a request for it asks for evidence.
-        promoted = CapabilityPromoted(at_us=live.clock.now_us(), capability=CapabilityId("heal@1"), by="cat")
-        await live.intake.take("promoted", promoted)
         await server.open()
         try:
             yield live

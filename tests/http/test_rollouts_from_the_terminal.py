@@ -102,10 +102,8 @@ def test_every_step_of_a_journal_is_worked_out_again(journal):
 def rewritten(journal, change, into=None):
     """Write a whole chain anew, with some records changed or left out."""
     copy = into if into is not None else MemoryJournal()
-    for record in journal.read():
-        body = change(record)
-        if body is not None:
-            copy.append([Entry(record.key, body)])
+    kept = [(record.key, change(record)) for record in journal.read()]
+    copy.append([Entry(key, body) for key, body in kept if body is not None])
     return copy
 
 

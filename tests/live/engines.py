@@ -13,7 +13,6 @@ from engine.adapters.journal_sqlite import SqliteJournal
 from engine.core.policy import Policy
 from engine.core.vocabulary.actions import Action, Running
 from engine.core.vocabulary.effects import Result
-from engine.core.vocabulary.facts import CapabilityPromoted
 from engine.core.vocabulary.ids import EffectId, decision_id
 from engine.core.vocabulary.proposals import Proposal
 from engine.ports import Job, Task
@@ -45,9 +44,12 @@ class Told:
 
     def __init__(self) -> None:
         self.said: list[tuple[str, str]] = []
+        self.urgent: list[str] = []
 
     def announce(self, kind: str, text: str, *, urgent: bool = False) -> None:
         self.said.append((kind, text))
+        if urgent:
+            self.urgent.append(text)
 
     def of(self, kind: str) -> list[str]:
         return [text for said, text in self.said if said == kind]
@@ -127,7 +129,11 @@ class Beside:
 class Engine:
     """One live engine and what a test wants to touch of it."""
 
-    def __init__(self, home: Path, policy: Policy, **given: Any) -> None:
+    def __init__(
+        self, home: Path, policy: Policy, *, established: tuple[str, ...] = ("heal@1",), **given: Any
+    ) -> None:
+        """Under a policy in which these held authority before; what must earn it is any other version."""
+        policy = changed(policy, rollouts=msgspec.structs.replace(policy.rollouts, established=established))
         self.home, self.fence, self.told, self.clock = home, MemoryFence(), Told(), SetClock()
         self.runner = Runner()
         self.ended_leftovers: list[str] = []
@@ -161,11 +167,6 @@ class Engine:
 
     async def propose(self, number: int = 1, **values: Any) -> wire.Decided:
         return await self.ask(wire.Propose(proposal=asked(number, **values)))
-
-    async def promote(self, capability: str = "heal@1") -> None:
-        """Have it live from the start, as a history says of a version; a request for it asks for evidence."""
-        fact = CapabilityPromoted(at_us=self.live.clock.now_us(), capability=capability, by="ann")
-        await self.live.intake.take(f"promoted:{capability}:{self.live.clock.now_us()}", fact)
 
     async def lease(self, worker: str = "w-1:1", most: int = 1, wait_s: float = 0.0) -> Any:
         return (await self.ask(wire.Lease(worker=worker, most=most, wait_s=wait_s))).effects

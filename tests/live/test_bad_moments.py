@@ -46,7 +46,6 @@ async def begun(it, number=1, **given):
 
 async def test_a_stop_does_not_interrupt_the_report_of_what_was_done(tmp_path):
     async with engine(tmp_path, performing(cache_clear=ONCE)) as it:
-        await it.promote()
         it.runner.go.clear()
         async with it.working() as executor:
             await it.propose()
@@ -64,7 +63,6 @@ async def test_a_stop_does_not_interrupt_the_report_of_what_was_done(tmp_path):
 
 async def test_what_a_stop_catches_before_it_began_waits_again(tmp_path):
     async with engine(tmp_path, performing(cache_clear=ONCE)) as it:
-        await it.promote()
         asked, go = asyncio.Event(), asyncio.Event()
         real = it.live.leases.start
 
@@ -87,7 +85,6 @@ async def test_what_a_stop_catches_before_it_began_waits_again(tmp_path):
 
 async def test_a_record_that_cannot_be_removed_does_not_make_it_happen_twice(tmp_path):
     async with engine(tmp_path, performing(cache_clear=ONCE)) as it:
-        await it.promote()
         real = it._watching
 
         @contextlib.contextmanager
@@ -105,7 +102,6 @@ async def test_a_record_that_cannot_be_removed_does_not_make_it_happen_twice(tmp
 
 async def test_an_effect_leased_again_while_it_is_given_back_is_looked_after(tmp_path):
     async with engine(tmp_path) as it:
-        await it.promote()
         it.runner.go.clear()
         real, failures = it._watching, [StorageError("the disk is full")]
 
@@ -128,7 +124,6 @@ async def test_an_effect_leased_again_while_it_is_given_back_is_looked_after(tmp
 
 async def test_a_worker_outlives_an_engine_that_cannot_lease(tmp_path):
     async with engine(tmp_path) as it:
-        await it.promote()
         it.runner.go.clear()
         async with it.working():
             await it.propose()
@@ -148,7 +143,6 @@ async def test_a_worker_outlives_an_engine_that_cannot_lease(tmp_path):
 
 async def test_more_output_than_a_line_holds_is_cut_and_reported(tmp_path):
     async with engine(tmp_path) as it:
-        await it.promote()
         it.runner.result = Result(success=True, output="\0" * (3 << 20), execution_time_s=0.0)
         async with it.working():
             await it.propose()
@@ -159,7 +153,6 @@ async def test_more_output_than_a_line_holds_is_cut_and_reported(tmp_path):
 
 async def test_leases_that_would_not_fit_one_line_come_one_after_the_other(tmp_path):
     async with engine(tmp_path) as it:
-        await it.promote()
         for number in range(4):
             await it.propose(number, args={"service": "x" * (3 << 20)})
         leased = await it.lease(most=4)
@@ -172,7 +165,6 @@ async def test_leases_that_would_not_fit_one_line_come_one_after_the_other(tmp_p
 
 async def test_a_worker_that_is_heard_again_while_it_is_cleared_up_keeps_its_effect(tmp_path):
     async with engine(tmp_path, performing(cache_clear=ONCE)) as it:
-        await it.promote()
         task = await begun(it)
         it.clock.pass_us(6 * SECOND_US)
 
@@ -186,7 +178,6 @@ async def test_a_worker_that_is_heard_again_while_it_is_cleared_up_keeps_its_eff
 
 async def test_what_waits_again_after_its_worker_died_is_queued(tmp_path):
     async with engine(tmp_path) as it:
-        await it.promote()
         await begun(it)
         it.clock.pass_us(6 * SECOND_US)
         await reaped(it)
@@ -203,7 +194,6 @@ async def test_after_a_full_disk_workers_have_a_lease_to_be_heard(tmp_path, monk
 
     monkeypatch.setattr(SqliteJournal, "_write", write)
     async with engine(tmp_path, performing(cache_clear=ONCE)) as it:
-        await it.promote()
         await begun(it)
         full[0] = True
         with pytest.raises(StorageError):
@@ -218,7 +208,6 @@ async def test_after_a_full_disk_workers_have_a_lease_to_be_heard(tmp_path, monk
 @pytest.mark.parametrize("jump_us", [DAY_US, -DAY_US], ids=["forwards", "backwards"])
 async def test_a_new_time_neither_ends_leases_nor_lengthens_them(tmp_path, jump_us):
     async with engine(tmp_path, performing(cache_clear=ONCE)) as it:
-        await it.promote()
         await begun(it)
         it.clock.wall += jump_us
         await it.looking.look()
@@ -232,7 +221,6 @@ async def test_a_new_time_neither_ends_leases_nor_lengthens_them(tmp_path, jump_
 
 async def test_after_a_machine_slept_workers_have_a_lease_to_be_heard(tmp_path):
     async with engine(tmp_path, performing(cache_clear=ONCE)) as it:
-        await it.promote()
         await begun(it)
         reaping = asyncio.create_task(it.live.leases.reap())
         await asyncio.sleep(0.05)
@@ -244,7 +232,6 @@ async def test_after_a_machine_slept_workers_have_a_lease_to_be_heard(tmp_path):
 
 async def test_what_a_dead_worker_had_begun_and_is_too_late_now_is_not_called_untouched(tmp_path):
     async with engine(tmp_path) as it:
-        await it.promote()
         await begun(it)
         it.clock.pass_us(6 * SECOND_US)
         await reaped(it)
@@ -262,7 +249,7 @@ async def test_workers_that_ask_in_vain_leave_nothing_behind(tmp_path):
 
 async def test_a_preview_nobody_waits_for_any_more_is_not_kept(tmp_path):
     async with engine(tmp_path) as it:
-        decided = await it.propose()
+        decided = await it.propose(capability="heal@2")
         with pytest.raises(InputError, match="no worker said"):
             await it.ask(wire.RequestPreview(decision_id=decided.verdict.decision_id, wait_s=0.05))
         assert it.live.intake.journal.tasks.all() == []

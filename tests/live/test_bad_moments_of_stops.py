@@ -71,7 +71,6 @@ async def test_a_stop_from_the_future_does_not_move_the_journals_time(tmp_path):
 async def test_a_stop_that_only_the_journal_has_yet_stops_too(tmp_path):
     policy = changed(performing(cache_clear=AGAIN), captain_unseen_us=HOUR_US)
     async with engine(tmp_path, policy) as it:
-        await it.promote()
         await it.ask(wire.SeePerson(person="ann", role="captain"))
         it.clock.pass_us(HOUR_US)
         await it.propose()
@@ -100,7 +99,6 @@ async def test_a_captain_who_resumes_has_been_seen(tmp_path):
 
 async def test_a_clock_set_back_while_no_engine_ran_is_found(tmp_path):
     async with engine(tmp_path) as it:
-        await it.promote()
         await it.propose()
     clock = SetClock()
     clock.wall -= DAY_US
@@ -113,7 +111,7 @@ async def test_a_clock_set_back_while_no_engine_ran_is_found(tmp_path):
         await it.looking.look()
         assert len(await it.lease()) == 1
         clock.pass_us(HOUR_US)
-        await it.promote("mend@1")
+        await it.ask(wire.PauseRollout(capability="mend", by="ann", reason="a sale is on"))
         assert it.live.intake.state.now_us == clock.now_us(), "windows go on sliding"
 
 
@@ -135,7 +133,6 @@ async def test_a_bug_in_the_core_is_answered_and_leaves_nothing_half_done(tmp_pa
 
 async def test_two_people_who_undo_at_once_get_the_same_undo(tmp_path):
     async with engine(tmp_path) as it:
-        await it.promote()
         async with it.working():
             decided = await it.propose()
             await it.until("done")
@@ -149,7 +146,6 @@ async def test_two_people_who_undo_at_once_get_the_same_undo(tmp_path):
 
 async def test_what_was_brought_back_can_be_undone_again(tmp_path):
     async with engine(tmp_path) as it, it.working():
-        await it.promote()
         decided = await it.propose()
         await it.until("done")
         of = decided.verdict.decision_id
@@ -172,7 +168,6 @@ async def test_what_was_brought_back_can_be_undone_again(tmp_path):
 async def test_a_worker_that_slept_through_its_lease_begins_nothing_on_it(tmp_path):
     """Between the engine's word and the first touch it stood still: by now another may have the effect."""
     async with engine(tmp_path, performing(cache_clear=ONCE)) as it:
-        await it.promote()
         naps, real = [0.4], it.runner.perform
 
         async def perform(job):
@@ -206,7 +201,6 @@ async def test_snapshots_are_taken_one_at_a_time(tmp_path):
 
 async def test_what_waits_for_people_is_told_again_after_a_restart(tmp_path):
     async with engine(tmp_path) as it:
-        await it.promote()
         held = await it.propose(confidence=0.1)
         it.live.leases._intake.enqueue(preview_of(held.verdict, it.clock.now_us()))
     async with engine(tmp_path) as again:

@@ -23,7 +23,7 @@ def journaled(home):
 
 async def test_a_verdict_is_in_the_journal_when_it_is_answered(tmp_path):
     async with engine(tmp_path) as it:
-        decided = await it.propose()
+        decided = await it.propose(capability="heal@2")
         verdicts = [fact.verdict for fact in journaled(tmp_path) if isinstance(fact, VerdictReached)]
     assert verdicts == [decided.verdict]
     assert (decided.verdict.word, decided.status) == ("allow", "shadowed")
@@ -60,14 +60,12 @@ async def test_another_proposal_under_a_known_id_is_refused_and_its_neighbours_a
 )
 async def test_where_a_decision_stands(tmp_path, values, status):
     async with engine(tmp_path) as it:
-        await it.promote()
         assert (await it.propose(**values)).status == status
 
 
 async def test_what_waits_for_people_is_announced(tmp_path):
     async with engine(tmp_path) as it:
-        decided = await it.propose(confidence=0.1)
-        await it.promote()
+        decided = await it.propose(capability="heal@2", confidence=0.1)
         held = await it.propose(2, confidence=0.1)
     assert it.told.of("waiting") == [f"{held.verdict.decision_id} waits: the confidence is 10%, under 70%"], (
         f"{decided.verdict.decision_id} is in shadow, so nobody need be woken for it"
@@ -76,7 +74,6 @@ async def test_what_waits_for_people_is_announced(tmp_path):
 
 async def test_an_agent_reports_what_came_of_what_it_was_granted(tmp_path):
     async with engine(tmp_path) as it:
-        await it.promote()
         await it.propose(action="service.restart")
         for _ in range(2):
             await it.ask(wire.ReportOutcome(proposal_id="p-1", agent="coder-1", ok=True, detail="up again"))
@@ -86,7 +83,6 @@ async def test_an_agent_reports_what_came_of_what_it_was_granted(tmp_path):
 
 async def test_an_agent_cannot_report_for_another_or_for_the_engine(tmp_path):
     async with engine(tmp_path) as it:
-        await it.promote()
         await it.propose()
         with pytest.raises(Forbidden):
             await it.ask(wire.ReportOutcome(proposal_id="p-1", agent="eve", ok=True))

@@ -30,7 +30,6 @@ async def start_and_end(it, effect, status="done", result=OK):
 
 async def test_an_allowed_effect_is_performed_and_its_end_is_journaled(tmp_path):
     async with engine(tmp_path) as it, it.working():
-        await it.promote()
         await it.propose()
         await it.until("done")
         assert it.runner.performed == ["web-1"]
@@ -42,8 +41,7 @@ async def test_an_allowed_effect_is_performed_and_its_end_is_journaled(tmp_path)
 
 async def test_what_is_shadowed_held_or_denied_is_never_performed(tmp_path):
     async with engine(tmp_path) as it, it.working():
-        await it.propose(1)
-        await it.promote()
+        await it.propose(1, capability="heal@2")
         await it.propose(2, confidence=0.1)
         await it.propose(3, action="no.such")
         await it.propose(4)
@@ -55,7 +53,6 @@ async def test_that_it_may_have_begun_is_on_disk_before_it_does(tmp_path):
     async with engine(tmp_path) as it:
         it.runner.go.clear()
         async with it.working():
-            await it.promote()
             await it.propose()
             await eventually(lambda: it.runner.performed)
             (start,) = facts(tmp_path, EffectStarted)
@@ -64,7 +61,6 @@ async def test_that_it_may_have_begun_is_on_disk_before_it_does(tmp_path):
 
 async def test_several_workflows_share_the_slots(tmp_path):
     async with engine(tmp_path) as it, it.working(slots=5):
-        await it.promote()
         it.runner.go.clear()
         for n in range(10):
             await it.propose(n, episode=f"workflow-{n}")
@@ -78,7 +74,6 @@ async def test_several_workflows_share_the_slots(tmp_path):
 
 async def test_urgent_ones_go_first_and_the_patient_one_is_served_in_the_end(tmp_path):
     async with engine(tmp_path) as it:
-        await it.promote()
         await it.propose(0, priority=2)
         for n in range(1, 60):
             it.clock.pass_us(2 * SECOND_US)
@@ -94,7 +89,6 @@ async def test_what_failed_is_an_outcome_and_undone_only_where_its_action_says_s
     policy = performing(cache_clear=ONCE, service_restart=undoing)
     async with engine(tmp_path, policy) as it, it.working():
         it.runner.result = Result(success=False, error="no such cache", execution_time_s=0.0)
-        await it.promote()
         await it.propose(1)
         await it.until("failed", 1)
         assert it.runner.undone == []
@@ -117,7 +111,6 @@ async def test_what_failed_is_an_outcome_and_undone_only_where_its_action_says_s
 async def test_how_a_runners_errors_are_understood(tmp_path, failure, status):
     async with engine(tmp_path) as it, it.working():
         it.runner.failure = failure
-        await it.promote()
         await it.propose()
         await it.until(status)
         if status == "unknown":
@@ -126,7 +119,6 @@ async def test_how_a_runners_errors_are_understood(tmp_path, failure, status):
 
 async def test_changed_arguments_are_not_performed(tmp_path, monkeypatch):
     async with engine(tmp_path) as it:
-        await it.promote()
         lease = it.live.leases.lease
 
         async def meddled(request):
@@ -143,7 +135,6 @@ async def test_changed_arguments_are_not_performed(tmp_path, monkeypatch):
 
 async def test_a_task_is_leased_to_one_worker_at_a_time(tmp_path):
     async with engine(tmp_path) as it:
-        await it.promote()
         await it.propose()
         assert len(await it.lease("w-1:1")) == 1
         assert await it.lease("w-2:1") == ()
@@ -151,7 +142,6 @@ async def test_a_task_is_leased_to_one_worker_at_a_time(tmp_path):
 
 async def test_waiting_workers_are_woken_when_there_is_work(tmp_path):
     async with engine(tmp_path) as it:
-        await it.promote()
         waiting = asyncio.create_task(it.lease(wait_s=5.0))
         await asyncio.sleep(0.05)
         await it.propose()
@@ -171,7 +161,6 @@ async def after_silence(it):
 @pytest.mark.parametrize("run", [ONCE, AGAIN], ids=["once", "idempotent"])
 async def test_what_a_silent_worker_had_not_begun_waits_again(tmp_path, run):
     async with engine(tmp_path, performing(cache_clear=run)) as it:
-        await it.promote()
         await it.propose()
         (first,) = await it.lease()
         await after_silence(it)
@@ -182,7 +171,6 @@ async def test_what_a_silent_worker_had_not_begun_waits_again(tmp_path, run):
 
 async def test_an_idempotent_effect_of_a_silent_worker_is_tried_again(tmp_path):
     async with engine(tmp_path) as it:
-        await it.promote()
         await it.propose()
         (first,) = await it.lease()
         await it.ask(wire.Start(effect_id=first.task.effect_id, token=first.task.token))
@@ -198,7 +186,6 @@ async def test_an_idempotent_effect_of_a_silent_worker_is_tried_again(tmp_path):
 
 async def test_another_effect_of_a_silent_worker_is_unknown_and_put_before_a_person(tmp_path):
     async with engine(tmp_path, performing(cache_clear=ONCE)) as it:
-        await it.promote()
         decided = await it.propose()
         (first,) = await it.lease()
         await it.ask(wire.Start(effect_id=first.task.effect_id, token=first.task.token))
@@ -211,7 +198,6 @@ async def test_another_effect_of_a_silent_worker_is_unknown_and_put_before_a_per
 
 async def test_an_effect_that_takes_every_worker_along_is_given_up(tmp_path):
     async with engine(tmp_path) as it:
-        await it.promote()
         await it.propose()
         for _ in range(5):
             (effect,) = await it.lease()
@@ -222,7 +208,6 @@ async def test_an_effect_that_takes_every_worker_along_is_given_up(tmp_path):
 
 async def test_a_lease_that_is_renewed_does_not_run_out(tmp_path):
     async with engine(tmp_path) as it:
-        await it.promote()
         await it.propose()
         (effect,) = await it.lease()
         it.clock.pass_us(4 * SECOND_US)
@@ -234,7 +219,6 @@ async def test_a_lease_that_is_renewed_does_not_run_out(tmp_path):
 
 async def test_saying_again_how_it_ended_changes_nothing(tmp_path):
     async with engine(tmp_path) as it:
-        await it.promote()
         await it.propose()
         (effect,) = await it.lease()
         await start_and_end(it, effect)
@@ -245,7 +229,6 @@ async def test_saying_again_how_it_ended_changes_nothing(tmp_path):
 
 async def test_work_that_waited_too_long_is_refused_and_not_done(tmp_path):
     async with engine(tmp_path) as it:
-        await it.promote()
         await it.propose()
         it.clock.pass_us(3601 * SECOND_US)
         assert await it.lease() == ()
@@ -256,7 +239,6 @@ async def test_work_that_waited_too_long_is_refused_and_not_done(tmp_path):
 
 async def test_a_restarted_engine_gives_workers_a_lease_to_come_back(tmp_path):
     async with engine(tmp_path) as it:
-        await it.promote()
         await it.propose()
         (effect,) = await it.lease()
         await it.ask(wire.Start(effect_id=effect.task.effect_id, token=effect.task.token))
@@ -271,7 +253,6 @@ async def test_a_restarted_engine_gives_workers_a_lease_to_come_back(tmp_path):
 
 async def test_a_drained_worker_finishes_and_takes_nothing_new(tmp_path):
     async with engine(tmp_path) as it:
-        await it.promote()
         it.runner.go.clear()
         executor = it.executor(slots=1)
         work = asyncio.create_task(executor.run())
@@ -287,7 +268,6 @@ async def test_a_drained_worker_finishes_and_takes_nothing_new(tmp_path):
 
 async def test_a_draining_engine_hands_out_nothing(tmp_path):
     async with engine(tmp_path) as it:
-        await it.promote()
         await it.propose()
         await it.ask(wire.Drain())
         assert await it.lease() == ()
@@ -296,7 +276,6 @@ async def test_a_draining_engine_hands_out_nothing(tmp_path):
 
 async def test_an_undo_is_journaled_performed_and_can_be_undone(tmp_path):
     async with engine(tmp_path) as it, it.working():
-        await it.promote()
         decided = await it.propose()
         await it.until("done")
         of = decided.verdict.decision_id
@@ -312,7 +291,6 @@ async def test_an_undo_is_journaled_performed_and_can_be_undone(tmp_path):
 
 async def test_an_undo_that_is_under_way_is_not_asked_for_twice(tmp_path):
     async with engine(tmp_path) as it:
-        await it.promote()
         decided = await it.propose()
         (effect,) = await it.lease()
         await start_and_end(it, effect)
@@ -323,7 +301,6 @@ async def test_an_undo_that_is_under_way_is_not_asked_for_twice(tmp_path):
 
 async def test_there_is_nothing_to_undo_before_anything_was_done(tmp_path):
     async with engine(tmp_path) as it:
-        await it.promote()
         decided = await it.propose()
         with pytest.raises(InputError, match="nothing to undo: it is queued"):
             await it.ask(wire.RequestUndo(of=decided.verdict.decision_id, by="ann"))
@@ -354,7 +331,6 @@ async def test_a_preview_that_no_worker_takes_says_so(tmp_path):
 
 async def test_a_worker_goes_on_reporting_until_the_engine_is_back(tmp_path):
     async with engine(tmp_path) as it:
-        await it.promote()
         it.runner.go.clear()
         async with it.working():
             await it.propose()

@@ -91,7 +91,6 @@ def test_eight_agents_racing_for_the_last_dollar_never_pass_the_limit(
             async with engine(home, policy()) as it:
                 passed_us += minutes * MINUTE_US
                 it.clock.pass_us(passed_us)
-                await it.promote()
                 clients = [EngineClient(home / "engine.sock") for _ in range(AGENTS)]
                 await race(clients, turn)
                 for client in clients:
@@ -106,8 +105,7 @@ def test_the_race_is_a_race(tmp_path):
     """Without the limit the same agents spend more: the property above can fail."""
 
     async def play(home, without):
-        async with engine(home, performing(cache_clear=AGAIN) if without else policy()) as it:
-            await it.promote()
+        async with engine(home, performing(cache_clear=AGAIN) if without else policy()):
             clients = [EngineClient(home / "engine.sock") for _ in range(AGENTS)]
             turn = [(n, n % AGENTS, Decimal("1.99")) for n in range(24)]
             await race(clients, turn)

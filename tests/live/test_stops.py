@@ -55,7 +55,6 @@ async def test_a_stop_that_somebody_put_into_the_fence_is_journaled(tmp_path):
 
 async def test_the_very_next_proposal_is_decided_behind_a_stop_in_the_fence(tmp_path):
     async with engine(tmp_path) as it:
-        await it.promote()
         assert (await it.propose(1)).status == "queued"
         it.fence.set(by_hand())
         assert (await it.propose(2)).status == "denied"
@@ -64,7 +63,6 @@ async def test_the_very_next_proposal_is_decided_behind_a_stop_in_the_fence(tmp_
 
 async def test_queued_work_is_held_and_goes_on_after_the_resume(tmp_path):
     async with engine(tmp_path) as it:
-        await it.promote()
         await it.propose()
         it.fence.set(by_hand())
         assert await it.lease() == ()
@@ -73,9 +71,7 @@ async def test_queued_work_is_held_and_goes_on_after_the_resume(tmp_path):
 
 
 async def test_narrow_stops_hold_only_what_they_cover(tmp_path):
-    async with engine(tmp_path) as it:
-        await it.promote()
-        await it.promote("mend@2")
+    async with engine(tmp_path, established=("heal@1", "mend@2")) as it:
         await it.propose(1)
         await it.propose(2, capability="mend@2")
         await it.ask(wire.SetStop(scope=Scope("capability", "heal"), by="ann"))
@@ -84,7 +80,6 @@ async def test_narrow_stops_hold_only_what_they_cover(tmp_path):
 
 async def test_nothing_is_begun_behind_a_stop_that_came_after_the_lease(tmp_path):
     async with engine(tmp_path) as it:
-        await it.promote()
         await it.propose()
         (effect,) = await it.lease()
         it.fence.set(by_hand())
@@ -94,7 +89,6 @@ async def test_nothing_is_begun_behind_a_stop_that_came_after_the_lease(tmp_path
 
 async def test_what_is_under_way_is_ended_and_recorded(tmp_path):
     async with engine(tmp_path) as it:
-        await it.promote()
         it.runner.go.clear()
         async with it.working():
             await it.propose()
@@ -108,7 +102,6 @@ async def test_what_is_under_way_is_ended_and_recorded(tmp_path):
 
 async def test_others_go_on_when_one_agent_is_stopped(tmp_path):
     async with engine(tmp_path) as it:
-        await it.promote()
         it.runner.go.clear()
         async with it.working():
             await it.propose(1)
@@ -122,7 +115,6 @@ async def test_others_go_on_when_one_agent_is_stopped(tmp_path):
 
 async def test_an_agent_can_be_stopped_and_what_it_did_undone(tmp_path):
     async with engine(tmp_path) as it, it.working():
-        await it.promote()
         decided = await it.propose()
         await it.until("done")
         await it.ask(wire.SetStop(scope=Scope("agent", "coder-1"), by="ann"))
@@ -192,15 +184,13 @@ async def test_a_person_at_the_controls_is_journaled_once_a_minute(tmp_path):
 
 
 async def test_a_stop_set_while_many_begin_lets_none_begin_after_it(tmp_path):
-    async with engine(tmp_path) as it:
-        await it.promote()
-        async with it.working(slots=20):
-            for n in range(100):
-                await it.propose(n)
-            await asyncio.to_thread(it.fence.set, by_hand())
-            begun = len(it.runner.performed)
-            await asyncio.sleep(0.3)
-            assert len(it.runner.performed) == begun
+    async with engine(tmp_path) as it, it.working(slots=20):
+        for n in range(100):
+            await it.propose(n)
+        await asyncio.to_thread(it.fence.set, by_hand())
+        begun = len(it.runner.performed)
+        await asyncio.sleep(0.3)
+        assert len(it.runner.performed) == begun
 
 
 @pytest.mark.parametrize("text", ["", "everything", "agent", "agent:", "all:x", "person:ann"])

@@ -43,7 +43,6 @@ class FullDisk:
 async def test_a_full_disk_refuses_proposals_and_stops_effects_until_there_is_room(tmp_path, monkeypatch):
     disk = FullDisk(tmp_path, monkeypatch)
     async with engine(tmp_path) as it:
-        await it.promote()
         await it.propose(1)
         disk.full = True
         with pytest.raises(StorageError, match="the disk is full"):
@@ -79,7 +78,6 @@ async def test_what_was_refused_for_a_full_disk_left_no_trace_in_state(tmp_path,
 
 async def test_little_room_on_the_disk_is_found_before_it_is_full(tmp_path):
     async with engine(tmp_path) as it:
-        await it.promote()
         await it.propose()
         it.free_bytes = 10 << 20
         await it.looking.look()
@@ -96,7 +94,6 @@ async def test_little_room_on_the_disk_is_found_before_it_is_full(tmp_path):
 @pytest.mark.parametrize("jump_us", [DAY_US, -DAY_US], ids=["forwards", "backwards"])
 async def test_a_clock_that_jumps_holds_effects_until_it_is_right_again(tmp_path, jump_us):
     async with engine(tmp_path) as it:
-        await it.promote()
         await it.propose()
         before = it.clock.now_us()
         it.clock.wall += jump_us
@@ -111,7 +108,6 @@ async def test_a_clock_that_jumps_holds_effects_until_it_is_right_again(tmp_path
 
 async def test_a_captain_may_say_that_the_new_time_is_right(tmp_path):
     async with engine(tmp_path) as it:
-        await it.promote()
         await it.propose()
         it.clock.wall += 20 * SECOND_US
         await it.looking.look()
@@ -134,7 +130,6 @@ async def test_small_steps_of_a_time_server_are_taken_over(tmp_path):
 
 async def test_a_gate_that_raises_holds_for_a_person(tmp_path, monkeypatch):
     async with engine(tmp_path) as it:
-        await it.promote()
 
         def broken(*_given, **_named):
             raise ZeroDivisionError

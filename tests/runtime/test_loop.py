@@ -8,6 +8,8 @@ from engine.core.policy import Policy
 from engine.core.state import decode_state, encode_state, state_hash
 from engine.core.vocabulary.chain import Record
 from engine.core.vocabulary.facts import (
+    CapabilityDemoted,
+    CapabilityPromoted,
     KillSwitchSet,
     MetricObserved,
     ProposalReceived,
@@ -15,7 +17,8 @@ from engine.core.vocabulary.facts import (
     VerdictReached,
     decode,
 )
-from engine.errors import ChainBroken, JournalError
+from engine.core.vocabulary.rollouts import RolloutSettings
+from engine.errors import ChainBroken, InputError, JournalError
 from engine.ports import Snapshot
 from engine.runtime.loop import Loop, fact_of, restore
 from tests.builders import NOON_US, changed, performing, promoted, proposal, shipped
@@ -26,10 +29,30 @@ def asked(number: int, at_us: int = NOON_US) -> tuple[str, ProposalReceived]:
 
 
 def running(journal: MemoryJournal, *numbers: int, policy: Policy | None = None) -> Loop:
+    """A loop on which `heal@1` is live: by a history or, where effects are performed, by the policy."""
+    if policy is not None:
+        policy = changed(policy, rollouts=RolloutSettings(established=("heal@1",)))
     loop = Loop(policy or shipped(), journal, performing=policy is not None)
     loop.adopt(NOON_US)
-    loop.feed([("promoted", promoted(at_us=NOON_US)), *(asked(number) for number in numbers)])
+    history = [("promoted", promoted(at_us=NOON_US))] if policy is None else []
+    loop.feed([*history, *(asked(number) for number in numbers)])
     return loop
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        CapabilityPromoted(at_us=NOON_US, capability="heal@2", by="ann"),
+        CapabilityDemoted(at_us=NOON_US, capability="heal", by="ann"),
+    ],
+)
+def test_nobody_gains_or_loses_authority_in_a_live_engine_by_word_alone(told):
+    journal = MemoryJournal()
+    loop = running(journal, policy=performing("cache.clear"))
+    head, before = journal.head(), encode_state(loop.state)
+    with pytest.raises(InputError, match="evidence decides"):
+        loop.feed([("told", told)])
+    assert (journal.head(), encode_state(loop.state)) == (head, before)
 
 
 def test_every_proposal_is_journaled_with_its_verdict():

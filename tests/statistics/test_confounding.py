@@ -105,8 +105,12 @@ def test_the_reason_names_what_is_confounded_and_how_little_it_is_worth():
         called="machines",
     )
     assert found.reason.startswith("arms and machines coincide: 1 in the canary, 2 in control.")
-    assert "1,500 episodes are worth about" in found.reason
-    assert "even the clearest difference arises by chance in 33%" in found.reason
+    assert "there are 3 units here, not 1,500" in found.reason
+    assert "even the clearest difference between so few arises by chance in 33%" in found.reason
+    assert found.units == 3
+    many = confounding(entities(1, count=40, each=50, share=0.5, fixed=True, spread=0.15), called="hosts")
+    assert f"2,000 episodes are worth about {many.units:,.0f}; " in many.reason
+    assert "of all ways to deal these hosts to the arms differ as much" in many.reason
     assert found.reason.endswith("Assign episodes instead")
 
 
@@ -131,6 +135,6 @@ def test_every_figure_is_what_it_says_it_is(held):
     assert found.canary_entities + found.control_entities == len(used)
     assert found.design_effect >= 1
     assert len(used) <= found.units <= sum(one.episodes for one in used)
-    assert found.by_chance is None or 0 < found.by_chance <= 1
-    assert found.by_chance is None or found.at_best <= found.by_chance + 1e-9
+    assert 0 < found.at_best <= found.by_chance + 1e-9 <= 1 + 2e-9
+    assert min(found.canary_entities, found.control_entities) >= 1
     assert confounding(dict(reversed(held.items()))) == found

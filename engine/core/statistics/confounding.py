@@ -61,20 +61,20 @@ class Confounding(Struct, frozen=True, kw_only=True):
     design_effect: float
     """How many times as much failures vary as independent episodes would; 1 when entities are all alike."""
     units: float
-    """What the episodes are worth: so many independent ones, and never less than there are entities."""
-    by_chance: float | None
+    """What the episodes are worth: so many independent ones, and never less than there are entities. The
+    number of entities where they are too few to tell how much they differ."""
+    by_chance: float
     """The share of all ways to deal these entities to arms of these sizes that differ as much as the arms
-    do; `None` where one arm has none."""
-    at_best: float | None
-    """The same share if the arms differed as clearly as they can: under it no evidence goes. `None` as
-    above."""
+    do."""
+    at_best: float
+    """The same share if the arms differed as clearly as they can: under it no evidence goes."""
     reason: str
     """A sentence or two for people."""
 
     @property
     def explained(self) -> bool:
         """Whether the difference between the arms may well be one between entities."""
-        return self.by_chance is None or self.by_chance > _ENOUGH
+        return self.by_chance > _ENOUGH
 
 
 def confounding(entities: Mapping[str, OfEntity], called: str = "entities") -> Confounding | None:
@@ -95,7 +95,7 @@ def confounding(entities: Mapping[str, OfEntity], called: str = "entities") -> C
     ...     called="machines",
     ... )
     >>> found.clumping, round(found.design_effect, 1), round(found.units), round(found.by_chance, 2)
-    (1.0, 14.1, 28, 0.67)
+    (1.0, 14.1, 4, 0.67)
     """
     held = [one for _, one in sorted(entities.items()) if one.episodes]
     episodes = sum(one.episodes for one in held)
@@ -108,15 +108,16 @@ def confounding(entities: Mapping[str, OfEntity], called: str = "entities") -> C
         return None
     in_canary = [one for one in held if one.canary.episodes > share * one.episodes]
     in_control = [one for one in held if one.canary.episodes <= share * one.episodes]
-    effect = _design_effect(held)
+    effect, at_best = _design_effect(held), _at_best(len(in_canary), len(in_control))
+    few = at_best > _ENOUGH
     found = Confounding(
         clumping=clumping,
         canary_entities=len(in_canary),
         control_entities=len(in_control),
         design_effect=effect,
-        units=max(float(len(held)), episodes / effect),
+        units=float(len(held)) if few else max(float(len(held)), episodes / effect),
         by_chance=_by_chance(in_canary, in_control),
-        at_best=_at_best(len(in_canary), len(in_control)),
+        at_best=at_best,
         reason="",
     )
     return replace(found, reason=_reason(found, called, episodes))
@@ -165,15 +166,13 @@ def _design_effect(held: Sequence[OfEntity]) -> float:
     return max(1.0, seen / free)
 
 
-def _by_chance(in_canary: Sequence[OfEntity], in_control: Sequence[OfEntity]) -> float | None:
+def _by_chance(in_canary: Sequence[OfEntity], in_control: Sequence[OfEntity]) -> float:
     """Return the share of all ways to deal entities to arms of these sizes whose mean rates differ as much.
 
     (Fisher 1935, "The Design of Experiments": the randomisation test, with entities as its units.) Of too
     many ways to count, a bound on that share: 4 / (9 z²) for a difference of z standard deviations
     (Vysochanskij and Petunin 1980), which is harsh on the evidence, and never kind.
     """
-    if not in_canary or not in_control:
-        return None
     rates = [one.failures / one.episodes for one in (*in_canary, *in_control)]
     here, there = len(in_canary), len(in_control)
     total = _sum(rates)
@@ -203,9 +202,7 @@ def _sum(values: Sequence[float]) -> float:
     return total
 
 
-def _at_best(here: int, there: int) -> float | None:
-    if not here or not there:
-        return None
+def _at_best(here: int, there: int) -> float:
     # With arms of one size, exchanging them differs as much.
     return (2 if here == there else 1) / comb(here + there, here)
 
@@ -214,14 +211,18 @@ def _reason(found: Confounding, called: str, episodes: int) -> str:
     here, there = found.canary_entities, found.control_entities
     together = "coincide" if found.clumping > _TOGETHER else "go together"
     said = (
-        f"arms and {called} {together}: {here} in the canary, {there} in control. What differs "
-        f"between {called} cannot be told from what differs between versions, so {episodes:,} episodes are "
-        f"worth about {found.units:,.0f}"
+        f"arms and {called} {together}: {here} in the canary, {there} in control. What differs between "
+        f"{called} cannot be told from what differs between versions"
     )
-    if found.at_best is not None and found.at_best > _ENOUGH:
-        said += f"; with so few {called} even the clearest difference arises by chance in {found.at_best:.0%}"
-    elif found.by_chance is not None and found.explained:
-        said += f"; {found.by_chance:.0%} of all ways to deal these {called} to the arms differ as much"
+    if found.at_best > _ENOUGH:
+        said += (
+            f": there are {here + there} units here, not {episodes:,}, and even the clearest difference "
+            f"between so few arises by chance in {found.at_best:.0%}"
+        )
+    else:
+        said += f", so {episodes:,} episodes are worth about {found.units:,.0f}"
+        if found.explained:
+            said += f"; {found.by_chance:.0%} of all ways to deal these {called} to the arms differ as much"
     return f"{said}. Assign episodes instead"
 
 

@@ -333,6 +333,9 @@ OWN_FACTS: Final = (
 )  # fmt: skip
 """Facts that only the engine may state: told by others, they would say what counts and what was decided."""
 
+IMPORTED_FACTS: Final = (CapabilityPromoted, CapabilityDemoted)
+"""Facts of histories that come from elsewhere: in a live engine they would be authority without evidence."""
+
 FACT_TYPES: Final[dict[str, type[Fact]]] = {
     str(kind.__struct_config__.tag): kind for kind in AnyFact.__args__
 }

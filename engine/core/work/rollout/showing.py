@@ -41,6 +41,39 @@ class RolloutShown(Struct, frozen=True, kw_only=True):
     replay: CapabilityReplayed | None
 
 
+class UnderWay(Struct, frozen=True, kw_only=True):
+    """One rollout that is on its way or held back, in short."""
+
+    name: CapabilityName
+    candidate: CapabilityId | None
+    """`None` when a capability is held back without any version on its way."""
+    stage: Stage
+    share: float
+    """Of the episodes that are the candidate's, 0 to 1."""
+    paused: dict[str, str]
+    """Each reason that holds it back, and who gave it."""
+
+
+def under_way(rollouts: Rollouts) -> tuple[UnderWay, ...]:
+    """Return what is on its way or held back, by name. What arrived or was rolled back is not."""
+    found = []
+    for name in names(rollouts):
+        candidate, paused = rollouts.candidates.get(name), rollouts.paused.get(name, {})
+        climbs = candidate is not None and candidate.watched and candidate.stage != "live"
+        if not climbs and not paused:
+            continue
+        found.append(
+            UnderWay(
+                name=name,
+                candidate=candidate.capability if climbs and candidate is not None else None,
+                stage=candidate.stage if candidate is not None else "unproven",
+                share=candidate.share if candidate is not None else 0.0,
+                paused=dict(sorted(paused.items())),
+            )
+        )
+    return tuple(found)
+
+
 def names(rollouts: Rollouts) -> list[CapabilityName]:
     """Return every capability that has a version live, on its way, or held back, by name."""
     return sorted({*rollouts.live, *rollouts.candidates, *rollouts.paused})
