@@ -5,6 +5,8 @@ episode; `settle` asks those that look at everything else that is going on. Apar
 processes and still give the same bytes; together they are `decide`.
 """
 
+from collections import deque
+from collections.abc import Callable
 from functools import partial
 
 from msgspec import UNSET, Struct
@@ -132,6 +134,27 @@ def decide(policy: Policy, state: State, fact: Fact, known: Remembered = _NOTHIN
     if isinstance(fact, steps.WATCHED):
         following += steps.after(state.rollouts, fact, partial(kill_switch.covering, state.stops))
     return Decisions(following)
+
+
+def follow(
+    policy: Policy, state: State, fact: Fact, take: Callable[[Fact], None], known: Remembered = _NOTHING
+) -> Decisions:
+    """Say everything that follows from a fact that `state` has already folded, and from what follows from it.
+
+    `take` is called with each fact that follows, before it is asked what follows from that one; it folds it.
+    """
+    facts: list[Fact] = []
+    effects: list[Effect] = []
+    following: deque[Fact] = deque([fact])
+    while following:
+        decisions = decide(policy, state, following.popleft(), known)
+        effects += decisions.effects
+        for consequence in decisions.facts:
+            take(consequence)
+            facts.append(consequence)
+            if isinstance(consequence, FOLLOWED):
+                following.append(consequence)
+    return Decisions(tuple(facts), tuple(effects))
 
 
 def assess(

@@ -1,18 +1,17 @@
 """The loop: append → evolve → decide → append. One fact at a time, in the order of the journal."""
 
 import hashlib
-from collections import deque
 from contextlib import suppress
+from itertools import count
 from typing import Final
 
 from msgspec import ValidationError, structs
 
-from engine.core.decide import FOLLOWED, Decisions, decide
+from engine.core.decide import Decisions, follow
 from engine.core.evolve import evolve
 from engine.core.policy import Policy, Remembered
 from engine.core.state import State, decode_state, encode_state
 from engine.core.vocabulary.chain import Head, Record, link
-from engine.core.vocabulary.effects import Effect
 from engine.core.vocabulary.facts import (
     IMPORTED_FACTS,
     OWN_FACTS,
@@ -134,20 +133,15 @@ class Loop:
         # Decided on is what was written, where the keys of maps are sorted: a replay reads nothing else.
         fact = decode(body)
         self._take(key, body, fact)
-        facts: list[Fact] = []
-        effects: list[Effect] = []
-        following: deque[Fact] = deque([fact])
-        while following:
-            decisions = decide(self._policy, self.state, following.popleft(), self._remembered)
-            effects += decisions.effects
-            for consequence in decisions.facts:
-                self._take(key_of(consequence, f"{key}{_THEN}{len(facts)}"), encode(consequence), consequence)
-                facts.append(consequence)
-                if isinstance(consequence, FOLLOWED):
-                    following.append(consequence)
+        nth = count()
+
+        def take(consequence: Fact) -> None:
+            self._take(key_of(consequence, f"{key}{_THEN}{next(nth)}"), encode(consequence), consequence)
+
+        decisions = follow(self._policy, self.state, fact, take, self._remembered)
         if self._performing:
-            self._tasks += tasks_of(tuple(effects), fact.at_us)
-        return Decisions(tuple(facts), tuple(effects))
+            self._tasks += tasks_of(decisions.effects, fact.at_us)
+        return decisions
 
     def commit(self, durability: Durability = Durability.SYNCED) -> list[Record]:
         """Put everything offered since the last commit into the journal, and its effects into the task table.

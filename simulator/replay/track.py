@@ -1,14 +1,13 @@
 """A track: one policy on its way through a recording, settling every claim in the one common order."""
 
 import hashlib
-from collections import deque
 from time import perf_counter_ns
 from typing import cast
 
 import msgspec
 from msgspec import Struct
 
-from engine.core.decide import FOLLOWED, decide, settle
+from engine.core.decide import FOLLOWED, follow, settle
 from engine.core.evolve import evolve
 from engine.core.policy import Policy
 from engine.core.provenance import Episodes
@@ -54,13 +53,12 @@ class Track:
     def take(self, fact: Fact) -> None:
         """Fold a fact everybody sees, and what follows from it."""
         evolve(self.state, fact)
-        following: deque[Fact] = deque([fact] if isinstance(fact, FOLLOWED) else ())
-        while following:
-            for consequence in decide(self.policy, self.state, following.popleft()).facts:
-                evolve(self.state, consequence)
-                self._group.update(encode(consequence))
-                if isinstance(consequence, FOLLOWED):
-                    following.append(consequence)
+        if isinstance(fact, FOLLOWED):
+            follow(self.policy, self.state, fact, self._fold)
+
+    def _fold(self, consequence: Fact) -> None:
+        evolve(self.state, consequence)
+        self._group.update(encode(consequence))
 
     def settle(self, asked: Assessed) -> Decided:
         """Decide one proposal and fold the verdict."""
