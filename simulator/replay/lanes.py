@@ -96,6 +96,7 @@ class LaneWorker:
             [_own(body, lanes) for body in keyed] if keyed else [_begin(policy) for policy in policies]
         )
         self._known = [Remembered(form=_written) for _ in policies]
+        self._guarded = frozenset[str]().union(*(policy.rollouts.guarded for policy in policies))
         for state in self._states[1:]:
             # Series are the same under every policy: one fold serves all.
             state.signals = self._states[0].signals
@@ -149,9 +150,20 @@ class LaneWorker:
             batch.last_us = max(batch.last_us, last_us)
             for state in states:
                 state.now_us = max(state.now_us, last_us)
+        batch.shared += self._guardrails(frame, facts)
         self._check_lane(frame, facts)
         for kind, count in Counter(map(type, facts)).items():
             kinds[kind.__name__] = kinds.get(kind.__name__, 0) + count
+
+    def _guardrails(self, frame: LaneFrame, facts: list[AnyFact]) -> list[Shared]:
+        """Pick out the points of guardrails: rollouts count them too, and see all that happens in order."""
+        if not self._guarded:
+            return []
+        return [
+            Shared(frame.seqs[place], fact)
+            for place, fact in enumerate(facts)
+            if isinstance(fact, MetricObserved) and fact.series in self._guarded
+        ]
 
     @staticmethod
     def _check_lane(frame: LaneFrame, facts: list[AnyFact]) -> None:

@@ -107,6 +107,12 @@ class RolloutSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     owner: str = "captain"
     """The role that may change this."""
 
+    @property
+    def guarded(self) -> frozenset[str]:
+        """Every series that is a guardrail of some plan: everybody must see its points in order."""
+        plans = (self.plan, *self.by_name.values())
+        return frozenset(each.series for plan in plans for each in plan.guardrails)
+
     def plan_of(self, name: CapabilityName) -> RolloutPlan:
         """Return the plan that holds for a capability."""
         return self.by_name.get(name, self.plan)

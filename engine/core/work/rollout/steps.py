@@ -43,7 +43,11 @@ def after(rollouts: Rollouts, fact: Fact, stopped: Stopped) -> tuple[Fact, ...]:
     if isinstance(fact, CapabilityReplayed):
         return _replayed(rollouts, fact)
     if isinstance(fact, TimePassed | MetricObserved):
-        watched = [(name, each) for name, each in in_order(rollouts) if each.watched]
+        watched = [
+            (name, each)
+            for name, each in in_order(rollouts)
+            if each.watched and _concerns(fact, rollouts.settings.plan_of(name))
+        ]
         found = [_looked(rollouts, name, each, fact.at_us, stopped) for name, each in watched]
         return tuple(each for facts in found for each in facts)
     if isinstance(fact, OutcomeReported | IncumbentActed):
@@ -52,6 +56,14 @@ def after(rollouts: Rollouts, fact: Fact, stopped: Stopped) -> tuple[Fact, ...]:
         if candidate is not None and candidate.watched:
             return _looked(rollouts, name, candidate, fact.at_us, stopped)
     return ()
+
+
+def _concerns(fact: TimePassed | MetricObserved, plan: RolloutPlan) -> bool:
+    """Whether a rollout is to be looked at now: a point of any other series is nothing to it.
+
+    A replay folds such points apart from rollouts, so nothing may follow from the time they carry.
+    """
+    return isinstance(fact, TimePassed) or any(each.series == fact.series for each in plan.guardrails)
 
 
 def _looked(
@@ -99,8 +111,11 @@ def _asked(rollouts: Rollouts, fact: PromotionAsked, stopped: Stopped) -> tuple[
         if begun:
             return begun
         stage = "live" if rollouts.live.get(name) == capability else stage
-        reason = _why_not_begun(rollouts, capability, stage, fact.at_us)
-        on = _replay_evidence(rollouts, capability, fact.at_us)
+        plan, replay = rollouts.plan_of(capability), rollouts.replays.get(capability)
+        needed = evidence.replay_requirements(replay, plan, fact.at_us)
+        reason = _why_not_begun(rollouts, capability, stage, needed)
+        if plan.replay_decisions:
+            on = Evidence(since_us=fact.at_us, requirements=tuple(needed))
     elif covering := stopped(capability):
         reason = f"{covering} is stopped, and behind a stop nothing gains authority"
     elif name in rollouts.paused:
@@ -122,7 +137,8 @@ def _asked(rollouts: Rollouts, fact: PromotionAsked, stopped: Stopped) -> tuple[
                     evidence=judged.evidence,
                 ),
             )
-        reason, on, likely_us = judged.reason, judged.evidence, judged.likely_us
+        on = judged.evidence
+        reason, likely_us = evidence.waits_for(candidate, judged, fact.at_us)
     return (
         PromotionRefused(
             at_us=fact.at_us,
@@ -190,26 +206,19 @@ def _free_for(rollouts: Rollouts, capability: CapabilityId) -> bool:
     return not taken and rollouts.live.get(name) != capability and not capability.endswith(TWIN)
 
 
-def _why_not_begun(rollouts: Rollouts, capability: CapabilityId, stage: Stage, now_us: int) -> str:
+def _why_not_begun(
+    rollouts: Rollouts, capability: CapabilityId, stage: Stage, needed: list[Requirement]
+) -> str:
     name = capability_name(capability)
     if stage == "live":
         return "it is live already"
     candidate = rollouts.candidates.get(name)
     if candidate is not None and candidate.watched and candidate.stage != "live":
         return f"{candidate.capability} is on its way, and there is one rollout at a time"
-    needed = evidence.replay_requirements(rollouts.replays.get(capability), rollouts.plan_of(name), now_us)
     missing = [f"{each.name} {each.measured} of {each.needed}" for each in needed if not each.met]
     return "it must show in a replay what it would have done: " + (
         "; ".join(missing) or "replay it once more"
     )
-
-
-def _replay_evidence(rollouts: Rollouts, capability: CapabilityId, now_us: int) -> Evidence:
-    plan, replay = rollouts.plan_of(capability), rollouts.replays.get(capability)
-    needed: tuple[Requirement, ...] = ()
-    if plan.replay_decisions:
-        needed = tuple(evidence.replay_requirements(replay, plan, now_us))
-    return Evidence(since_us=now_us, requirements=needed)
 
 
 def _aborted(rollouts: Rollouts, fact: RolloutAborted) -> tuple[Fact, ...]:
