@@ -1,5 +1,6 @@
 """Candidates: what is known of each rollout. Changed by folding alone."""
 
+from collections import OrderedDict
 from collections.abc import Iterator
 
 from msgspec import Struct, field
@@ -108,8 +109,8 @@ class Candidate(Struct, kw_only=True):
     mixed_up: str = ""
     """Why its arms cannot be trusted; empty while they can."""
 
-    episodes: dict[str, OpenEpisode] = {}
-    """By unit, the next to be judged first."""
+    episodes: dict[str, OpenEpisode] = field(default_factory=OrderedDict)
+    """By unit, the next to be judged first; an `OrderedDict` for the reason that `Holds` gives."""
     awaited: dict[ProposalId, Awaited] = {}
     performed: dict[EffectId, Performed] = {}
     """Only the newest are kept."""
@@ -162,6 +163,6 @@ def in_order(rollouts: Rollouts) -> Iterator[tuple[CapabilityName, Candidate]]:
 def put_in_order(rollouts: Rollouts) -> None:
     """Put open episodes back into the order in which they are due: canonical bytes are sorted by name."""
     for candidate in rollouts.candidates.values():
-        candidate.episodes = dict(
+        candidate.episodes = OrderedDict(
             sorted(candidate.episodes.items(), key=lambda item: (item[1].due_us, item[0]))
         )

@@ -5,7 +5,7 @@ counted as soon as it is reported would count sooner for the arm that is quicker
 taken for harm: in the study (docs/why/earned-authority.md) that alone rolls back up to a fifth of the good.
 """
 
-from typing import Final
+from typing import Final, Literal
 
 from engine.core.statistics import agreement, detector, risk_ratio, sample_ratio
 from engine.core.vocabulary.chain import digest_of
@@ -192,14 +192,14 @@ def ruled_out(candidate: Candidate, plan: RolloutPlan) -> float:
 
 
 def _compare(candidate: Candidate, plan: RolloutPlan, unit: str, episode: OpenEpisode) -> None:
-    mine, theirs = _acts(episode.candidate, plan), _acts(episode.incumbent, plan)
+    mine, theirs = _acts(episode.candidate, plan.compare), _acts(episode.incumbent, plan.compare)
     agreed = mine == theirs
     candidate.compared += 1
     candidate.agreed += agreed
     agreement.see(candidate.agreement, agreed, plan.agreement)
     if episode.twin is not None:
         candidate.twins += 1
-        candidate.twins_agreed += _acts(episode.twin, plan) == theirs
+        candidate.twins_agreed += _acts(episode.twin, plan.compare) == theirs
     if not agreed:
         reason = _difference(episode)
         known = candidate.disagreements.get(reason, Disagreement(reason, 0, 0, unit))
@@ -208,8 +208,8 @@ def _compare(candidate: Candidate, plan: RolloutPlan, unit: str, episode: OpenEp
         )
 
 
-def _acts(acts: set[str], plan: RolloutPlan) -> set[str]:
-    return acts if plan.compare == "arguments" else {act.rpartition(" ")[0] for act in acts}
+def _acts(acts: set[str], compare: Literal["action", "arguments"]) -> set[str]:
+    return acts if compare == "arguments" else {act.rpartition(" ")[0] for act in acts}
 
 
 def _difference(episode: OpenEpisode) -> str:
@@ -220,8 +220,7 @@ def _difference(episode: OpenEpisode) -> str:
         return "it wanted nothing, and the incumbent acted"
     if not episode.incumbent:
         return "it wanted to act, and the incumbent did not"
-    by_action = RolloutPlan(compare="action")
-    if _acts(episode.candidate, by_action) == _acts(episode.incumbent, by_action):
+    if _acts(episode.candidate, "action") == _acts(episode.incumbent, "action"):
         return "the same action with other arguments"
     return "another action"
 

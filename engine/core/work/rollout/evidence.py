@@ -28,12 +28,10 @@ class Weighing(Struct, frozen=True, kw_only=True):
 
     word: Literal["advance", "hold", "pause", "rollback"]
     reason: str
-    """A sentence: what is missing, what broke, or that everything is there."""
+    """A sentence: what broke, or that everything is there; `waits_for` says what is missing."""
     to: Stage
     """Where it leads; the stage it is in where it holds or pauses."""
     evidence: Evidence
-    likely_us: int | None = None
-    """When what is missing may be there; `None` where nothing is missing or nobody can say."""
 
 
 def judge(
@@ -56,11 +54,22 @@ def judge(
         return Weighing(word="advance", reason="the evidence is there", to=_next(stage), evidence=evidence)
     return Weighing(
         word="hold",
-        reason="; ".join(f"{each.name} {_shown(each)}" for each in missing) or f"it is {stage} already",
+        reason="",
         to=stage,
         evidence=evidence,
-        likely_us=_likely(candidate, missing, now_us),
     )
+
+
+def waits_for(candidate: Candidate, weighed: Weighing, now_us: int) -> tuple[str, int | None]:
+    """Say what a stage that holds waits for, and when that may be there; `None` when nobody can say.
+
+    Worked out for whoever reads it only: the evidence is weighed with every outcome.
+    """
+    if weighed.word != "hold":
+        return weighed.reason, None
+    missing = [each for each in weighed.evidence.requirements if not each.met]
+    said = "; ".join(f"{each.name} {_shown(each)}" for each in missing) or f"it is {candidate.stage} already"
+    return said, _likely(candidate, missing, now_us)
 
 
 _BREACH = "no forbidden action"

@@ -88,6 +88,9 @@ def show(rollouts: Rollouts, name: CapabilityName, now_us: int) -> RolloutShown:
         if candidate is not None and candidate.watched
         else None
     )
+    reason, likely_us = "", None
+    if candidate is not None and weighed is not None:
+        reason, likely_us = evidence.waits_for(candidate, weighed, now_us)
     found = candidate.disagreements.values() if candidate is not None else ()
     return RolloutShown(
         name=name,
@@ -96,10 +99,10 @@ def show(rollouts: Rollouts, name: CapabilityName, now_us: int) -> RolloutShown:
         stage=candidate.stage if candidate is not None else "unproven",
         share=candidate.share if candidate is not None else 0.0,
         says=weighed.word if weighed is not None else "",
-        reason=weighed.reason if weighed is not None else "",
+        reason=reason,
         next_stage=weighed.to if weighed is not None else "unproven",
         evidence=weighed.evidence if weighed is not None else None,
-        likely_us=weighed.likely_us if weighed is not None else None,
+        likely_us=likely_us,
         automatic=plan.automatic,
         confounded=_confounded(plan.unit),
         disagreements=tuple(sorted(found, key=lambda each: (-each.episodes, each.reason))),

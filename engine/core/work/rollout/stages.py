@@ -1,5 +1,7 @@
 """Stages: what each fact about a rollout itself changes."""
 
+from collections import OrderedDict
+
 from engine.core.statistics import agreement, risk_ratio, sample_ratio
 from engine.core.vocabulary.facts import (
     CapabilityDemoted,
@@ -45,7 +47,7 @@ def fold_changed(rollouts: Rollouts, fact: StageChanged) -> None:
     if fact.now == "live":
         candidate.before = rollouts.live.get(name, CapabilityId(""))
         rollouts.live[name] = capability
-        candidate.episodes, candidate.awaited = {}, {}
+        candidate.episodes, candidate.awaited = OrderedDict(), {}
     candidate.stage, candidate.since_us, candidate.ready = fact.now, fact.at_us, False
     candidate.compared = candidate.agreed = candidate.days = candidate.late = 0
     candidate.canary = candidate.canary_failures = candidate.control = candidate.control_failures = 0
@@ -104,7 +106,7 @@ def fold_paused(rollouts: Rollouts, fact: RolloutPaused) -> None:
     rollouts.paused.setdefault(name, {})[fact.reason] = fact.by
     candidate = rollouts.candidates.get(name)
     if candidate is not None:
-        candidate.episodes, candidate.awaited = {}, {}
+        candidate.episodes, candidate.awaited = OrderedDict(), {}
 
 
 def fold_resumed(rollouts: Rollouts, fact: RolloutResumed) -> None:
