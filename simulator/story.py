@@ -4,9 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from msgspec import Struct, structs
+from msgspec import Struct
 
-from engine.core.policy import Policy
 from engine.core.statistics import mixture, risk_ratio
 from engine.core.vocabulary.facts import StageChanged
 from engine.core.vocabulary.ids import CapabilityId, capability_name
@@ -18,11 +17,12 @@ from simulator.evidence import Replayed
 from simulator.recording import Recording
 from simulator.rederive import Rederived, rederive
 from simulator.world.desk import Engine
+from simulator.world.policies import policy_for
 from simulator.world.recorded import record
 from simulator.world.running import World
-from simulator.world.stories import Story
+from simulator.world.stories import Story, before
 
-_HISTORY_DAYS: Final = 3
+_HISTORY_DAYS: Final = 7
 """How much was recorded before: enough decisions for the replay that a plan asks for."""
 
 
@@ -68,13 +68,14 @@ def tell(
     Raises `StorageError`.
     """
     versions = [work.candidate.capability for work in story.works if work.candidate is not None]
-    before = structs.replace(story, start_us=story.start_us - _HISTORY_DAYS * DAY_US)
-    record(folder / "history.wkr", before, seed, days=_HISTORY_DAYS, labels=False)
+    # Of the week before, under another seed: a history that is replayed must not be the one that follows.
+    record(folder / "history.wkr", before(story, _HISTORY_DAYS), seed + 1, days=_HISTORY_DAYS, labels=False)
     recording = Recording(folder / "history.wkr")
+    source = policy_for(story, source)
     read = source.with_recorded(recording.header.actions)
     replayed = Replayed(recording, read, folder / "history.sqlite", name="history.wkr")
     opening = [replayed.of(each, each, at_us=story.start_us, by="ada") for each in versions]
-    world, desk = World(story, seed), Engine(_with_incumbents(build_policy(source), story), journal)
+    world, desk = World(story, seed), Engine(build_policy(source), journal)
     points: dict[CapabilityId, list[Point]] = {each: [] for each in versions}
     for day in world.by_day(desk, opening):
         for each in versions:
@@ -89,11 +90,6 @@ def tell(
         records=journal.head().seq,
         again=rederive(journal),
     )
-
-
-def _with_incumbents(policy: Policy, story: Story) -> Policy:
-    """Name who does the work when the story begins, as a policy folder's `established` does."""
-    return structs.replace(policy, rollouts=structs.replace(policy.rollouts, established=story.established))
 
 
 def _point(desk: Engine, capability: CapabilityId, at_us: int) -> Point | None:
