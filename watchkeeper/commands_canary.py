@@ -12,6 +12,7 @@ from engine.core.vocabulary import facts as f
 from engine.core.vocabulary.ids import CapabilityId, CapabilityName, capability_name
 from engine.core.vocabulary.rollouts import ORDER, SHARES, Evidence, Requirement, RolloutPlan
 from engine.core.vocabulary.units import SECOND_US, duration_text, percent_text, time_text
+from engine.core.work.rollout.evidence import number_text
 from engine.core.work.rollout.showing import RolloutShown
 from engine.errors import InputError
 from engine.runtime import wire
@@ -341,15 +342,9 @@ def plan_lines(name: CapabilityName, plan: RolloutPlan, established: Sequence[Ca
 
 def _requirement_lines(requirements: Sequence[Requirement]) -> list[str]:
     return [
-        f"{_MARK[each.met]}  {each.name}: {_number(each.measured)}, needed {_number(each.needed)}"
+        f"{_MARK[each.met]}  {each.name}: {number_text(each.measured)}, needed {number_text(each.needed)}"
         for each in requirements
     ]
-
-
-def _number(value: float | str) -> str:
-    if isinstance(value, str):
-        return value
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"
 
 
 def _likely(at_us: int | None) -> list[str]:

@@ -13,6 +13,7 @@ from bot.http_api.problems import Problem
 from bot.http_api.routing import StrictRoute
 from engine.core.vocabulary.ids import ActionName, CapabilityId, EpisodeId, capability_name
 from engine.core.vocabulary.units import time_text
+from engine.core.work.rollout.evidence import shown as shown_requirement
 from engine.runtime import wire
 
 Capability = Annotated[
@@ -62,7 +63,7 @@ def routes(front: Front) -> APIRouter:
         stepped = await front.ask(request, wire.Stepped)
         if not stepped.moved:
             missing = "; ".join(
-                f"{each.name}: {each.measured} of {each.needed}"
+                f"{each.name}: {shown_requirement(each)}"
                 for each in stepped.evidence.requirements
                 if not each.met
             )

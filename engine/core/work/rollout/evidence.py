@@ -68,7 +68,7 @@ def waits_for(candidate: Candidate, weighed: Weighing, now_us: int) -> tuple[str
     if weighed.word != "hold":
         return weighed.reason, None
     missing = [each for each in weighed.evidence.requirements if not each.met]
-    said = "; ".join(f"{each.name} {_shown(each)}" for each in missing) or f"it is {candidate.stage} already"
+    said = "; ".join(f"{each.name} {shown(each)}" for each in missing) or f"it is {candidate.stage} already"
     return said, _likely(candidate, missing, now_us)
 
 
@@ -182,17 +182,19 @@ def _why(candidate: Candidate, broke: Requirement) -> str:
     if broke.name == _MIXED_UP:
         return candidate.mixed_up
     return (
-        f"{broke.name} is {_number(broke.measured)}, the limit {_number(broke.needed)} "
+        f"{broke.name} is {number_text(broke.measured)}, the limit {number_text(broke.needed)} "
         f"(canary {candidate.canary_failures} of {candidate.canary} failed, "
         f"control {candidate.control_failures} of {candidate.control})"
     )
 
 
-def _shown(requirement: Requirement) -> str:
-    return f"{_number(requirement.measured)} of {_number(requirement.needed)}"
+def shown(requirement: Requirement) -> str:
+    """Write what was measured and what was needed: `12 of 200`."""
+    return f"{number_text(requirement.measured)} of {number_text(requirement.needed)}"
 
 
-def _number(value: float | str) -> str:
+def number_text(value: float | str) -> str:
+    """Write one side of a requirement: counts in full, e-values to four digits."""
     if isinstance(value, str):
         return value
     return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"

@@ -215,7 +215,7 @@ def _why_not_begun(
     candidate = rollouts.candidates.get(name)
     if candidate is not None and candidate.watched and candidate.stage != "live":
         return f"{candidate.capability} is on its way, and there is one rollout at a time"
-    missing = [f"{each.name} {each.measured} of {each.needed}" for each in needed if not each.met]
+    missing = [f"{each.name} {evidence.shown(each)}" for each in needed if not each.met]
     return "it must show in a replay what it would have done: " + (
         "; ".join(missing) or "replay it once more"
     )
