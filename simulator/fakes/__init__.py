@@ -1,0 +1,1 @@
+"""Fakes of the platforms people talk on, complete enough that their real clients cannot tell."""
