@@ -18,21 +18,24 @@ from engine.core.vocabulary.ids import (
     CapabilityId,
     CapabilityName,
     DecisionId,
+    Digest,
     EffectId,
     EpisodeId,
     PersonId,
     ProposalId,
 )
+from engine.core.vocabulary.people_facts import Role
 from engine.core.vocabulary.proposals import Proposal
 from engine.core.vocabulary.rollouts import Evidence, Stage
-from engine.core.vocabulary.verdicts import Verdict
+from engine.core.vocabulary.verdicts import Verdict, Wait
 from engine.core.work.rollout.showing import RolloutShown, UnderWay
 from engine.ports import Stop, Task
 
-Role = Literal["viewer", "responder", "captain"]
-
-DecisionStatus = Literal["denied", "held", "shadowed", "granted", "queued", "running"] | EffectStatus
-"""Where a decision stands. `granted`: allowed, and the agent does it itself and reports the outcome."""
+DecisionStatus = (
+    Literal["denied", "held", "shadowed", "granted", "queued", "running", "vetoed", "expired"] | EffectStatus
+)
+"""Where a decision stands. `granted`: allowed, and the agent does it itself and reports the outcome; `expired`:
+nobody answered in time."""
 
 # ---------------------------------------------------------------- requests
 
@@ -218,6 +221,33 @@ class GetStatus(Request, frozen=True, kw_only=True):
     """Ask how the engine is. Answered with `EngineStatus`."""
 
 
+class AnswerHold(Request, frozen=True, kw_only=True):
+    """Approve or deny what waits for people. Answered with `HoldAnswer`. The asker has checked the role."""
+
+    decision_id: DecisionId
+    by: PersonId
+    role: Role
+    answer: Literal["approve", "deny"]
+    digest: Digest | None = None
+    """Of what the person was shown; `None` binds to what is held now."""
+    reason: str = ""
+
+
+class Override(Request, frozen=True, kw_only=True):
+    """Overrule one decision. Answered with `HoldAnswer`. The asker has checked that `by` is a captain."""
+
+    decision_id: DecisionId
+    by: PersonId
+    word: Literal["veto", "allow"]
+    reason: str = ""
+
+
+class GetHolds(Request, frozen=True, kw_only=True):
+    """Say what waits for people, the longest waiting first. Answered with `HoldList`."""
+
+    most: int = 50
+
+
 class TakeSnapshot(Request, frozen=True, kw_only=True):
     """Copy journal, configuration and workspace now. Answered with `Saved`."""
 
@@ -251,6 +281,9 @@ AnyRequest = (
     | GiveBack
     | Subscribe
     | GetStatus
+    | AnswerHold
+    | Override
+    | GetHolds
     | TakeSnapshot
     | Drain
 )
@@ -353,6 +386,43 @@ class RolloutList(Answer, frozen=True, kw_only=True):
     rollouts: tuple[RolloutShown, ...]
 
 
+class HoldAnswer(Answer, frozen=True, kw_only=True):
+    """What became of a person's answer to a decision."""
+
+    decision_id: DecisionId
+    counted: bool
+    """Whether the answer counted; otherwise `reason` says why not."""
+    status: DecisionStatus
+    """Where the decision stands now."""
+    reason: str
+    """What happens next, or what it still waits for, in a sentence."""
+    undo: EffectId | None = None
+    """The taking back that a veto began; `None` when there is nothing to take back."""
+
+
+class HoldShown(Struct, frozen=True, kw_only=True):
+    """One decision that waits for people."""
+
+    decision_id: DecisionId
+    since_us: int
+    until_us: int
+    agent: AgentId
+    capability: CapabilityId
+    action: ActionName
+    episode: EpisodeId
+    digest: Digest
+    waits: tuple[Wait, ...]
+    approved_by: tuple[PersonId, ...]
+
+
+class HoldList(Answer, frozen=True, kw_only=True):
+    """What waits for people."""
+
+    holds: tuple[HoldShown, ...]
+    more: int
+    """How many more wait than are shown."""
+
+
 class AgentSeen(Struct, frozen=True, kw_only=True):
     """An agent that was heard of."""
 
@@ -407,6 +477,8 @@ AnyAnswer = (
     | Stepped
     | Replayed
     | RolloutList
+    | HoldAnswer
+    | HoldList
     | EngineStatus
     | Failed
 )

@@ -1,0 +1,76 @@
+"""What people did about decisions, in the past tense, and what came of it."""
+
+from typing import Literal
+
+from engine.core.vocabulary.fact import Fact
+from engine.core.vocabulary.ids import (
+    ActionName,
+    AgentId,
+    CapabilityId,
+    DecisionId,
+    Digest,
+    PersonId,
+    ProposalId,
+)
+
+Role = Literal["viewer", "responder", "captain"]
+"""What people may do, least first; each includes those before it."""
+RANKS: dict[Role, int] = {"viewer": 0, "responder": 1, "captain": 2}
+
+HoldEnding = Literal["approved", "denied", "vetoed", "timeout"]
+
+
+class HoldAnswered(Fact, tag="hold_answered", frozen=True, kw_only=True):
+    """A person answered a decision that waits for people. `HoldEnded` or `AnswerRefused` may follow."""
+
+    decision_id: DecisionId
+    by: PersonId
+    role: Role
+    answer: Literal["approve", "deny"]
+    digest: Digest
+    """Of the action and arguments the person was shown."""
+    reason: str = ""
+
+
+class DecisionOverridden(Fact, tag="decision_overridden", frozen=True, kw_only=True):
+    """A captain overruled one decision: `veto` stops it for good, `allow` ends what it waits for."""
+
+    decision_id: DecisionId
+    by: PersonId
+    word: Literal["veto", "allow"]
+    reason: str = ""
+
+
+class HoldEnded(Fact, tag="hold_ended", frozen=True, kw_only=True):
+    """A decision waits no longer. It happens to each once."""
+
+    decision_id: DecisionId
+    proposal_id: ProposalId
+    agent: AgentId
+    capability: CapabilityId
+    action: ActionName
+    how: HoldEnding
+    by: tuple[PersonId, ...] = ()
+    """Whose answers ended it; nobody's when its time was over."""
+    reason: str = ""
+
+
+class AnswerRefused(Fact, tag="answer_refused", frozen=True, kw_only=True):
+    """An answer did not count, and why."""
+
+    decision_id: DecisionId
+    by: PersonId
+    reason: str
+
+
+class CommandGiven(Fact, tag="command_given", frozen=True, kw_only=True):
+    """Somebody gave a command at a front-end, and was answered or refused."""
+
+    command: str
+    """In the command language, secrets taken out: `canary promote heal@2`."""
+    by: str
+    """The person, or `stranger:` and a digest of the account nobody is linked to."""
+    front: str
+    """Where: `discord`, `slack`, `terminal`, `web`."""
+    outcome: Literal["done", "refused", "forbidden", "failed"]
+    detail: str = ""
