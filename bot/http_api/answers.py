@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta, Struct
 from starlette.responses import Response
 
-from bot.http_api.standing import Standing, UndoStanding
+from engine.commands.standing import Standing, UndoStanding
 from engine.core.decide import in_order
 from engine.core.explain import summary
 from engine.core.vocabulary.effects import Result

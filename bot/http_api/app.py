@@ -14,9 +14,9 @@ from starlette.routing import Match
 from bot.http_api import decisions, document, override, proposals, rollouts, service, streams
 from bot.http_api.door import Door
 from bot.http_api.front import Front
-from bot.http_api.hearing import Engine
 from bot.http_api.outside import Outside
 from bot.http_api.problems import of_error, of_framework, of_validation, request_id
+from engine.commands.hearing import Engine
 from engine.errors import WatchkeeperError
 from engine.ports import DecisionsReader, Fence, Tokens
 

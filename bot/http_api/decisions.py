@@ -14,7 +14,7 @@ from bot.http_api.front import Anybody, Front, Responder, by, may_see, require
 from bot.http_api.models import DecisionsQuery, UndoBody
 from bot.http_api.problems import Problem
 from bot.http_api.routing import StrictRoute, check_accept
-from bot.http_api.standing import Standing, proposal_of, standing_from
+from engine.commands.standing import Standing, proposal_of, standing_from
 from engine.core.explain import Explanation, explain, text
 from engine.core.vocabulary.ids import ActionName, AgentId, CapabilityId, DecisionId, EffectId, ProposalId
 from engine.core.vocabulary.ids import decision_id as decision_id_of

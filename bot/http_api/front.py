@@ -10,9 +10,9 @@ from typing import Annotated, Any, Final, TypeVar, cast
 from fastapi import Depends
 from starlette.requests import Request
 
-from bot.http_api.hearing import Engine, Hearing
 from bot.http_api.problems import Problem
-from bot.http_api.standing import Standing, standing_of
+from engine.commands.hearing import Engine, Hearing
+from engine.commands.standing import Standing, standing_of
 from engine.core.vocabulary.ids import AgentId, DecisionId, PersonId
 from engine.errors import InputError, Unreachable, WatchkeeperError
 from engine.ports import DecisionsReader, Fence, Holder, Stop, Tokens

@@ -12,8 +12,8 @@ from bot.http_api.front import Agent, Front
 from bot.http_api.models import KEY, OutcomeBody, ProposalBody
 from bot.http_api.problems import Problem
 from bot.http_api.routing import StrictRoute
-from bot.http_api.standing import OPEN, Standing, proposal_of
 from engine.adapters.token_file import may_propose
+from engine.commands.standing import OPEN, Standing, proposal_of
 from engine.core.vocabulary.ids import AgentId, CapabilityId, ProposalId, decision_id
 from engine.errors import ChainBroken, JournalBusy, JournalError
 from engine.runtime import wire

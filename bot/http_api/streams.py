@@ -19,7 +19,7 @@ from bot.http_api.document import problems, streamed
 from bot.http_api.front import Anybody, Front
 from bot.http_api.problems import Problem
 from bot.http_api.routing import StrictRoute
-from bot.http_api.standing import Standing, history_of, standing_of
+from engine.commands.standing import Standing, history_of, standing_of
 from engine.core.vocabulary.chain import Record
 from engine.core.vocabulary.facts import (
     EffectEnded,

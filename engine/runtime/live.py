@@ -3,12 +3,14 @@
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
 from msgspec import Struct, structs
 
 from engine.core.decide import Decisions
+from engine.core.gates import limits
 from engine.core.policy import Policy
 from engine.core.vocabulary import facts as f
 from engine.core.vocabulary.chain import Record
@@ -117,6 +119,7 @@ class Live:
             wire.TakeSnapshot: self.save_snapshot,
             wire.Drain: self.drain,
             wire.GetStatus: self.status,
+            wire.GetUsage: self.usage,
         }
 
         self._tell_again()
@@ -320,6 +323,19 @@ class Live:
         )
         await self.intake.take(f"saved:{saved.snapshot_id}", fact)
         return wire.Saved(snapshot_id=saved.snapshot_id, files=saved.files, size_bytes=saved.size_bytes)
+
+    async def usage(self, request: wire.GetUsage) -> wire.UsageList:
+        """Say what was used of each limit. One that nobody used shows as nothing used by all together."""
+        usage, now_us = self.intake.state.usage, self.clock.now_us()
+        shown = []
+        for limit in usage.limits:
+            used = limits.used_now(usage, limit, now_us)
+            wanted = {AgentId("")} if limit.per == "all" else {request.agent} if request.agent else set(used)
+            shown += [
+                wire.UsageShown(limit=limit, agent=who or None, used=Decimal(used.get(who, 0)))
+                for who in sorted(wanted)
+            ]
+        return wire.UsageList(usage=tuple(shown))
 
     async def status(self, _request: wire.GetStatus | None = None) -> wire.EngineStatus:
         """Say how the engine is."""

@@ -4,6 +4,7 @@ Front-ends, workers and the supervisor ask; the engine answers each request unde
 `Subscribe` is answered again and again, for everything that happens.
 """
 
+from decimal import Decimal
 from typing import Any, Literal
 
 import msgspec
@@ -11,7 +12,7 @@ from msgspec import Struct
 
 from engine.core.vocabulary.actions import Action
 from engine.core.vocabulary.effects import EffectStatus, Result
-from engine.core.vocabulary.facts import AnyFact, CapabilityReplayed, Scope
+from engine.core.vocabulary.facts import AnyFact, CapabilityReplayed, Limit, Scope
 from engine.core.vocabulary.ids import (
     ActionName,
     AgentId,
@@ -34,8 +35,8 @@ from engine.ports import Stop, Task
 DecisionStatus = (
     Literal["denied", "held", "shadowed", "granted", "queued", "running", "vetoed", "expired"] | EffectStatus
 )
-"""Where a decision stands. `granted`: allowed, and the agent does it itself and reports the outcome; `expired`:
-nobody answered in time."""
+"""Where a decision stands. `granted`: allowed, and the agent does it itself and reports the outcome.
+`expired`: nobody answered in time."""
 
 # ---------------------------------------------------------------- requests
 
@@ -248,6 +249,13 @@ class GetHolds(Request, frozen=True, kw_only=True):
     most: int = 50
 
 
+class GetUsage(Request, frozen=True, kw_only=True):
+    """Say what was used of each limit. Answered with `UsageList`."""
+
+    agent: AgentId | None = None
+    """Whose share of limits that hold for each agent alone; `None` for every agent that used any."""
+
+
 class TakeSnapshot(Request, frozen=True, kw_only=True):
     """Copy journal, configuration and workspace now. Answered with `Saved`."""
 
@@ -284,6 +292,7 @@ AnyRequest = (
     | AnswerHold
     | Override
     | GetHolds
+    | GetUsage
     | TakeSnapshot
     | Drain
 )
@@ -423,6 +432,21 @@ class HoldList(Answer, frozen=True, kw_only=True):
     """How many more wait than are shown."""
 
 
+class UsageShown(Struct, frozen=True, kw_only=True):
+    """How much of one limit is used right now."""
+
+    limit: Limit
+    agent: AgentId | None
+    """`None` for all agents together."""
+    used: Decimal
+
+
+class UsageList(Answer, frozen=True, kw_only=True):
+    """What was used of each limit, in the order of policy."""
+
+    usage: tuple[UsageShown, ...]
+
+
 class AgentSeen(Struct, frozen=True, kw_only=True):
     """An agent that was heard of."""
 
@@ -479,6 +503,7 @@ AnyAnswer = (
     | RolloutList
     | HoldAnswer
     | HoldList
+    | UsageList
     | EngineStatus
     | Failed
 )

@@ -94,6 +94,20 @@ def trim(usage: Usage, now_us: int) -> None:
                 lane.pop(limit.id, None)
 
 
+def used_now(usage: Usage, limit: Limit, now_us: int) -> dict[AgentId, Amount]:
+    """Return what still counts of a limit, by agent; under `""` for all together. Who used nothing is not in.
+
+    Changes nothing: what has left the windows stays until the next charge.
+    """
+    since_us = now_us - limit.window_us
+    found: dict[AgentId, Amount] = {}
+    for who, window in usage.live.get(limit.id, {}).items():
+        left = sum((amount for at_us, amount in window.entries if at_us > since_us), _ZERO)
+        if left:
+            found[who] = left
+    return found
+
+
 def judge(usage: Usage, agent: AgentId, impact: Impact, now_us: int, *, shadowed: bool) -> Answer:
     """Deny what would pass a limit, saying when there will be room. Exactly at the limit is within it.
 

@@ -20,6 +20,13 @@ from engine.core.vocabulary.ids import (
     ProposalId,
     capability_name,
 )
+from engine.core.vocabulary.people_facts import (
+    AnswerRefused,
+    CommandGiven,
+    DecisionOverridden,
+    HoldAnswered,
+    HoldEnded,
+)
 from engine.core.vocabulary.proposals import Proposal
 from engine.core.vocabulary.rollout_facts import (
     CapabilityDemoted,
@@ -326,6 +333,11 @@ AnyFact = (
     | TroubleGone
     | SnapshotSaved
     | SnapshotRestored
+    | HoldAnswered
+    | DecisionOverridden
+    | HoldEnded
+    | AnswerRefused
+    | CommandGiven
 )
 
 OWN_FACTS: Final = (

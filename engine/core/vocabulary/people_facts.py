@@ -64,7 +64,7 @@ class AnswerRefused(Fact, tag="answer_refused", frozen=True, kw_only=True):
 
 
 class CommandGiven(Fact, tag="command_given", frozen=True, kw_only=True):
-    """Somebody gave a command at a front-end, and was answered or refused."""
+    """Somebody gave a command at a front-end. What changes anything is journaled twice: begun, and ended."""
 
     command: str
     """In the command language, secrets taken out: `canary promote heal@2`."""
@@ -72,5 +72,5 @@ class CommandGiven(Fact, tag="command_given", frozen=True, kw_only=True):
     """The person, or `stranger:` and a digest of the account nobody is linked to."""
     front: str
     """Where: `discord`, `slack`, `terminal`, `web`."""
-    outcome: Literal["done", "refused", "forbidden", "failed"]
+    outcome: Literal["begun", "done", "refused", "forbidden", "failed"]
     detail: str = ""

@@ -1,0 +1,180 @@
+"""Cards: one decision as one message, made from the journal alone, so that it can be made anew."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from engine.commands.model import Button, Confirm, Reply, Tone
+from engine.commands.standing import Standing, proposal_of
+from engine.core.decide import in_order
+from engine.core.vocabulary.facts import CommandGiven, HoldEnded, decode
+from engine.core.vocabulary.ids import DecisionId
+from engine.core.vocabulary.proposals import Proposal
+from engine.core.vocabulary.units import percent_text, time_text
+from engine.core.vocabulary.verdicts import Verdict, Wait
+from engine.ports import DecisionsReader
+
+_LONGEST: Final = 160
+_MOST_ARGUMENTS: Final = 6
+_TITLES: Final = {
+    "held": "waits for people",
+    "denied": "was denied",
+    "shadowed": "was decided in shadow",
+    "granted": "was granted",
+    "queued": "was allowed and waits for a worker",
+    "running": "is under way",
+    "done": "is done",
+    "failed": "failed",
+    "unknown": "ended, and nobody knows how far it got",
+    "stopped": "was stopped",
+    "refused": "was refused at the last moment",
+    "vetoed": "was vetoed",
+    "expired": "was not answered in time, and is not done",
+}
+_TONES: Final[dict[str, Tone]] = {
+    "held": "warning",
+    "denied": "danger",
+    "failed": "danger",
+    "unknown": "danger",
+    "vetoed": "danger",
+    "expired": "warning",
+    "stopped": "warning",
+    "refused": "warning",
+    "done": "good",
+    "granted": "good",
+    "queued": "good",
+    "running": "good",
+}
+
+
+def card(journal: DecisionsReader, standing: Standing) -> Reply:
+    """Show a decision: what is asked, what it would touch, why it waits, and what can be done about it."""
+    verdict = standing.verdict
+    proposal = proposal_of(journal, verdict.proposal_id)
+    ending = ending_of(journal, verdict.decision_id)
+    acks = acknowledged_by(journal, verdict.decision_id)
+    fields = [*_what(verdict, proposal), *_came_of_it(standing, ending)]
+    if acks and standing.status == "held":
+        fields.append(("Has it", ", ".join(acks)))
+    return Reply(
+        title=f"{verdict.action} of {verdict.agent} {_TITLES.get(standing.status, standing.status)}",
+        tone=_TONES.get(standing.status, "plain"),
+        text="\n".join(_reasons(verdict)) if standing.status in {"held", "denied"} else "",
+        fields=tuple(fields),
+        buttons=_buttons(standing),
+        footer=f"{verdict.decision_id} · {time_text(verdict.at_us)}",
+        private=False,
+        about=verdict.decision_id,
+        episode=verdict.episode,
+    )
+
+
+def ending_of(journal: DecisionsReader, decision: DecisionId) -> HoldEnded | None:
+    """Return how a decision ended its waiting; `None` while it waits, or when it never did."""
+    record = journal.find(f"held:{decision}")
+    fact = decode(record.body) if record is not None else None
+    return fact if isinstance(fact, HoldEnded) else None
+
+
+def acknowledged_by(journal: DecisionsReader, decision: DecisionId) -> list[str]:
+    """Return who said that they have it, the first of them first."""
+    facts = [decode(record.body) for record in journal.with_prefix(f"ack:{decision}:")]
+    return list(dict.fromkeys(fact.by for fact in facts if isinstance(fact, CommandGiven)))
+
+
+def _what(verdict: Verdict, proposal: Proposal | None) -> list[tuple[str, str]]:
+    impact, risk = verdict.impact, verdict.assessment.risk
+    touched = [f"{impact.cost_usd} USD"] if impact.cost_usd else []
+    touched += [f"{impact.files} files"] if impact.files else []
+    touched += [f"{impact.api_calls} API calls"] if impact.api_calls else []
+    confidence = verdict.assessment.confidence
+    fields = []
+    if proposal is not None:
+        fields += [("Arguments", _arguments(proposal.args))] if proposal.args else []
+        fields += [("Why", short(proposal.rationale))] if proposal.rationale else []
+    fields += [
+        ("Would touch", ", ".join(touched) or "nothing it knows of"),
+        ("Risk", f"{risk.level.value}, {risk.score} of 100"),
+        ("Confidence", "none given" if confidence is None else percent_text(confidence)),
+    ]
+    if verdict.assessment.environment:
+        fields.append(("Where", verdict.assessment.environment))
+    fields.append(("Capability", verdict.capability))
+    return fields
+
+
+def _came_of_it(standing: Standing, ending: HoldEnded | None) -> list[tuple[str, str]]:
+    fields = []
+    if ending is not None:
+        who = " and ".join(ending.by)
+        because = f": {short(ending.reason)}" if ending.reason else ""
+        fields.append(("Answer", f"{ending.how}{f' by {who}' if who else ''}{because}"))
+    elif standing.status == "held":
+        fields.append(("Waits for", waits_text(standing.verdict.waits)))
+    if standing.result is not None:
+        said = standing.result.output if standing.result.success else standing.result.error
+        fields.append(("Result", short(said) or ("it worked" if standing.result.success else "it failed")))
+    fields += [("Undo", f"{undo.status}, asked by {undo.by}") for undo in standing.undos]
+    return fields
+
+
+def _buttons(standing: Standing) -> tuple[Button, ...]:
+    decision = standing.verdict.decision_id
+    why = Button(label="Explain", line=f"explain {decision}")
+    veto = Button(
+        label="Veto",
+        line=f"captain-override {decision} veto",
+        style="danger",
+        asks="Why must it not happen?",
+    )
+    if standing.status == "held":
+        return (
+            Button(label="Approve", line=f"approve {decision}", style="good"),
+            Button(label="Deny", line=f"deny {decision}", style="danger", asks="Why not? The agent is told"),
+            Button(label="I have it", line=f"ack {decision}"),
+            why,
+            veto,
+        )
+    if standing.status in {"queued", "running", "granted"}:
+        return why, veto
+    undoable = standing.status in {"done", "failed", "unknown", "stopped"}
+    if undoable and not any(undo.status in {"done", "queued", "running"} for undo in standing.undos):
+        confirm = Confirm(
+            title="Take it back?",
+            text=f"What {standing.verdict.action} of {standing.verdict.agent} did is taken back.",
+            yes="Undo",
+        )
+        return why, Button(label="Undo", line=f"undo {decision}", style="danger", confirm=confirm)
+    return (why,)
+
+
+def _reasons(verdict: Verdict) -> list[str]:
+    return [answer.reason for answer in in_order(verdict) if answer.ruling != "allow" and answer.reason]
+
+
+def waits_text(waits: Sequence[Wait]) -> str:
+    """Say what a decision waits for."""
+    said = []
+    for wait in waits:
+        if wait.kind == "votes":
+            said.append(f"{wait.needed} of {wait.of} votes")
+        elif wait.kind == "resume":
+            said.append(f"a {wait.role} to resume")
+        else:
+            said.append(f"{wait.needed if wait.needed > 1 else 'a'} {wait.role}{'s' * (wait.needed > 1)}")
+    return " and ".join(said) or "a person"
+
+
+def _arguments(args: dict[str, Any]) -> str:
+    shown = [f"{name}={short(repr(value))}" for name, value in list(args.items())[:_MOST_ARGUMENTS]]
+    more = len(args) - len(shown)
+    return "\n".join([*shown, *([f"and {more} more"] if more > 0 else [])])
+
+
+def short(text: str, most: int = _LONGEST) -> str:
+    """Make one line of what somebody wrote; what would move a cursor or hide text becomes a space.
+
+    >>> short("two\\nlines and a bell\\a")
+    'two lines and a bell'
+    """
+    plain = " ".join("".join(sign if sign.isprintable() else " " for sign in text[: most * 4]).split())
+    return plain if len(plain) <= most else plain[: most - 1] + "…"

@@ -1,0 +1,385 @@
+"""Every command there is, each with its words, its role and its arguments.
+
+Help, menus and docs come from here.
+"""
+
+import re
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
+
+from pydantic import AfterValidator
+
+from engine.commands.language import Command, Language, argument
+from engine.core.vocabulary.people_facts import Role
+from engine.errors import InputError
+from engine.runtime.stops import scope_of
+
+_ID: Final = re.compile(r"[du]_[0-9a-f]{15}\Z")
+
+
+def _scope(text: str) -> str:
+    try:
+        return str(scope_of(text))
+    except InputError as wrong:
+        raise ValueError(f"{wrong.message}; {wrong.cure}") from None
+
+
+def _decision(text: str) -> str:
+    if _ID.match(text) is None:
+        raise ValueError(f"{text!r} is no decision; copy the whole id, such as d_7e566b8fac673f6")
+    return text
+
+
+Scope = Annotated[str, AfterValidator(_scope)]
+DecisionKey = Annotated[str, AfterValidator(_decision)]
+_ANY_DECISION: Final = "Id of a decision, such as d_7e566b8fac673f6"
+_WHAT: Final = "What: all, agent:NAME, capability:NAME or action:NAME"
+_WHY: Final = "Why, for the journal"
+
+
+def _why(default: Any = "") -> Any:
+    return argument(_WHY, default, rest=True, max_length=500)
+
+
+# ---------------------------------------------------------------- the override
+
+
+class Kill(Command):
+    """Stop autonomy at once. Needs no confirmation, and works with the engine stopped."""
+
+    words = "kill-autonomous"
+    role: ClassVar[Role] = "responder"
+    changes = True
+    tone = "danger"
+    lenient = True
+    scope: Scope = argument(_WHAT, "all", complete="scope")
+    reason: str = argument(_WHY, "", rest=True)
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """Read it leniently: whoever stops everything should not have to mind their words.
+
+        What does not begin with a scope is all of it reason, and everything is stopped.
+        """
+        first, _, left = text.strip().partition(" ")
+        try:
+            return cls(scope=_scope(first or "all"), reason=left.strip())
+        except ValueError:
+            return cls(scope="all", reason=text.strip())
+
+
+class Resume(Command):
+    """Lift one stop."""
+
+    words = "resume-autonomous"
+    role: ClassVar[Role] = "captain"
+    changes = True
+    asks_first = True
+    scope: Scope = argument(_WHAT, complete="stop")
+    reason: str = argument("Why it is safe to go on", rest=True, min_length=1, max_length=500)
+
+
+class Override(Command):
+    """Overrule one decision: veto stops it for good and takes back what it did, allow ends its waiting."""
+
+    words = "captain-override"
+    role: ClassVar[Role] = "captain"
+    changes = True
+    asks_first = True
+    tone = "danger"
+    decision_id: DecisionKey = argument(_ANY_DECISION, complete="decision")
+    word: Literal["veto", "allow"] = argument("Stop it for good, or let it go on")
+    reason: str = _why()
+
+
+class Approve(Command):
+    """Let a decision go on that waits for people."""
+
+    words = "approve"
+    role: ClassVar[Role] = "responder"
+    changes = True
+    tone = "good"
+    decision_id: DecisionKey = argument(_ANY_DECISION, complete="held")
+    reason: str = _why()
+
+
+class Deny(Command):
+    """Refuse a decision that waits for people."""
+
+    words = "deny"
+    role: ClassVar[Role] = "responder"
+    changes = True
+    decision_id: DecisionKey = argument(_ANY_DECISION, complete="held")
+    reason: str = argument("Why: the agent is told", rest=True, min_length=1, max_length=500)
+
+
+class Ack(Command):
+    """Say that you have it, so that others need not look."""
+
+    words = "ack"
+    role: ClassVar[Role] = "responder"
+    changes = True
+    decision_id: DecisionKey = argument(_ANY_DECISION, complete="held")
+
+
+class Undo(Command):
+    """Take back what a decision did."""
+
+    words = "undo"
+    role: ClassVar[Role] = "responder"
+    changes = True
+    asks_first = True
+    decision_id: DecisionKey = argument("Id of a decision, or of an undo", complete="decision")
+    reason: str = _why()
+
+
+# ---------------------------------------------------------------- looking
+
+
+class Status(Command):
+    """See how everything is."""
+
+    words = "status"
+    role: ClassVar[Role] = "viewer"
+
+
+class Decisions(Command):
+    """See what waits for people, or the newest decisions."""
+
+    words = "decisions"
+    role: ClassVar[Role] = "viewer"
+    which: Literal["waiting", "all", "allow", "hold", "deny"] = argument("Which of them", "waiting")
+    agent: str = argument("Only of this agent", "", complete="agent")
+
+
+class Explain(Command):
+    """See why a decision was made, gate by gate, and what came of it."""
+
+    words = "explain"
+    role: ClassVar[Role] = "viewer"
+    decision_id: DecisionKey = argument(_ANY_DECISION, complete="decision")
+
+
+class Audit(Command):
+    """See who did what: commands, answers, stops and steps, the newest first."""
+
+    words = "audit"
+    role: ClassVar[Role] = "viewer"
+    person: str = argument("Only of this person", "", complete="person")
+
+
+class Agents(Command):
+    """See the agents that were heard of, and what they did lately."""
+
+    words = "agents"
+    role: ClassVar[Role] = "viewer"
+
+
+class Budget(Command):
+    """See what was spent, and what is left of the windows in force."""
+
+    words = "budget"
+    role: ClassVar[Role] = "viewer"
+    agent: str = argument("Of this agent", "", complete="agent")
+
+
+class Limits(Command):
+    """See the limits in force, and who may change them."""
+
+    words = "limits"
+    role: ClassVar[Role] = "viewer"
+
+
+# ---------------------------------------------------------------- rollouts
+
+
+class CanaryStatus(Command):
+    """See how one rollout stands, or all."""
+
+    words = "canary status"
+    role: ClassVar[Role] = "viewer"
+    capability: str = argument("Name of a capability", "", complete="capability")
+
+
+class CanaryPromote(Command):
+    """Ask for the next step of a version. Evidence decides."""
+
+    words = "canary promote"
+    role: ClassVar[Role] = "captain"
+    changes = True
+    asks_first = True
+    capability: str = argument("Capability and version, such as heal@2", complete="version", min_length=1)
+    reason: str = argument(_WHY, rest=True, min_length=1, max_length=500)
+
+
+class CanaryPause(Command):
+    """Hold a rollout where it is."""
+
+    words = "canary pause"
+    role: ClassVar[Role] = "responder"
+    changes = True
+    capability: str = argument("Name of a capability", complete="capability", min_length=1)
+    reason: str = argument(_WHY, rest=True, min_length=1, max_length=500)
+
+
+class CanaryResume(Command):
+    """Lift what holds a rollout back."""
+
+    words = "canary resume"
+    role: ClassVar[Role] = "responder"
+    changes = True
+    capability: str = argument("Name of a capability", complete="capability", min_length=1)
+    reason: str = argument("The reason to lift; all when left out", "", rest=True)
+
+
+class CanaryAbort(Command):
+    """Take away the authority of the version on its way, or else of the live one."""
+
+    words = "canary abort"
+    role: ClassVar[Role] = "captain"
+    changes = True
+    asks_first = True
+    tone = "danger"
+    capability: str = argument("Name of a capability", complete="capability", min_length=1)
+    reason: str = argument(_WHY, rest=True, min_length=1, max_length=500)
+
+
+class CanaryHistory(Command):
+    """See every step of a capability's rollouts."""
+
+    words = "canary history"
+    role: ClassVar[Role] = "viewer"
+    capability: str = argument("Name of a capability", complete="capability", min_length=1)
+
+
+class ShadowReport(Command):
+    """See where a version in shadow differs from the incumbent, and why."""
+
+    words = "shadow report"
+    role: ClassVar[Role] = "viewer"
+    capability: str = argument("Name of a capability", complete="capability", min_length=1)
+
+
+# ---------------------------------------------------------------- replays
+
+
+class ReplayStart(Command):
+    """Replay a recording under a policy, and compare with another."""
+
+    words = "replay start"
+    role: ClassVar[Role] = "responder"
+    changes = True
+    recording: str = argument("Name of a recording", complete="recording", min_length=1)
+    policy: str = argument("Name of a policy folder; the one in force when left out", "", complete="policy")
+    against: str = argument("Another policy folder to compare with", "", complete="policy")
+
+
+class ReplayStatus(Command):
+    """See how far the replays are."""
+
+    words = "replay status"
+    role: ClassVar[Role] = "viewer"
+    job: str = argument("One of them", "", complete="job")
+
+
+class ReplayCancel(Command):
+    """End a replay before its time."""
+
+    words = "replay cancel"
+    role: ClassVar[Role] = "responder"
+    changes = True
+    job: str = argument("Which of them", complete="job", min_length=1)
+
+
+class ReplayReport(Command):
+    """Get the report of a replay that is over."""
+
+    words = "replay report"
+    role: ClassVar[Role] = "viewer"
+    job: str = argument("Which of them", complete="job", min_length=1)
+
+
+# ---------------------------------------------------------------- snapshots
+
+
+class Snapshot(Command):
+    """Copy journal, configuration and workspace now."""
+
+    words = "snapshot"
+    role: ClassVar[Role] = "responder"
+    changes = True
+
+
+class Restore(Command):
+    """Bring the workspace back to how it was in a snapshot."""
+
+    words = "restore"
+    role: ClassVar[Role] = "captain"
+    changes = True
+    asks_first = True
+    tone = "danger"
+    snapshot_id: str = argument("Id of a snapshot, or latest", complete="snapshot", min_length=1)
+
+
+# ---------------------------------------------------------------- people
+
+
+class Link(Command):
+    """Link this account to you with a code, or get a code to link another account of yours."""
+
+    words = "link"
+    # Whoever redeems a code has no role yet.
+    role: ClassVar[Role] = "viewer"
+    changes = True
+    code: str = argument("The code you were given; leave it out to get one", "")
+
+
+class Unlink(Command):
+    """Take the link of this account away."""
+
+    words = "unlink"
+    role: ClassVar[Role] = "viewer"
+    changes = True
+
+
+class Whoami(Command):
+    """See who you are here, and what you may do."""
+
+    words = "whoami"
+    role: ClassVar[Role] = "viewer"
+
+
+class Help(Command):
+    """See what can be said."""
+
+    words = "help"
+    role: ClassVar[Role] = "viewer"
+    command: str = argument("A command to explain", "", complete="command", rest=True)
+
+
+class Yes(Command):
+    """Confirm what was asked."""
+
+    words = "yes"
+    role: ClassVar[Role] = "viewer"
+    listed = False
+    token: str = argument("Of the question", min_length=1)
+
+
+class No(Command):
+    """Take back what would have been confirmed."""
+
+    words = "no"
+    role: ClassVar[Role] = "viewer"
+    listed = False
+    token: str = argument("Of the question", min_length=1)
+
+
+LANGUAGE: Final = Language((
+    Kill, Resume, Override, Approve, Deny, Ack, Undo,
+    Status, Decisions, Explain, Audit, Agents, Budget, Limits,
+    CanaryStatus, CanaryPromote, CanaryPause, CanaryResume, CanaryAbort, CanaryHistory, ShadowReport,
+    ReplayStart, ReplayStatus, ReplayCancel, ReplayReport,
+    Snapshot, Restore,
+    Link, Unlink, Whoami, Help, Yes, No,
+))  # fmt: skip
+"""The command language."""

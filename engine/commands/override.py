@@ -1,0 +1,206 @@
+"""The override: kill, resume, veto, approve, deny, undo. Stopping asks nobody who could be dead."""
+
+from engine.commands import catalogue as c
+from engine.commands.cards import card, waits_text
+from engine.commands.model import Asker, Button, Confirm, Reply
+from engine.commands.tools import Tools, now_us
+from engine.core.vocabulary.facts import CommandGiven
+from engine.core.vocabulary.ids import DecisionId, EffectId
+from engine.core.vocabulary.units import time_text
+from engine.errors import InputError
+from engine.ports import Stop
+from engine.runtime import wire
+from engine.runtime.stops import scope_of
+
+_UNDONE: dict[str, str] = {
+    "done": "is taken back, as far as it can be",
+    "failed": "failed; what it left behind is taken back, as far as it can be",
+    "unknown": "nobody knows how far it got; it is taken back, as far as it can be",
+    "running": "is ended at once, and taken back as far as it can be",
+    "queued": "never begins",
+    "granted": "the agent is told; what it did by itself cannot be taken back here",
+    "held": "never begins",
+}
+
+
+async def kill(tools: Tools, asker: Asker, said: c.Kill) -> Reply:
+    """Stop, durably, and say how far it is."""
+    scope = scope_of(said.scope)
+    stop = Stop(scope=scope, by=asker.person, reason=said.reason, at_us=now_us())
+    stood = await tools.stopping.set(stop)
+    swept = {"done": "what was under way has been ended", "failed": "ending what was under way FAILED"}
+    engine = {
+        "told": "the engine has journaled it",
+        "away": "the engine is away, and journals it when it is back",
+    }
+    return Reply(
+        title=f"Stopped: {scope}",
+        tone="danger",
+        text=f"Nothing it covers begins from now on. Durable after {stood.fence_s * 1000:.0f} ms.\n"
+        f"{_upper(swept.get(stood.swept, 'what is under way is being ended'))}; "
+        f"{engine.get(stood.engine, 'the engine is being told')}.",
+        fields=(("By", asker.person), *([("Reason", said.reason)] if said.reason else [])),
+        buttons=(
+            Button(label="Resume", line=f"resume-autonomous {scope}", asks="Why is it safe to go on?"),
+            Button(label="Status", line="status"),
+        ),
+        private=False,
+    )
+
+
+async def before_resume(tools: Tools, asker: Asker, said: c.Resume) -> Confirm:
+    """Say what would go on."""
+    wanted = str(scope_of(said.scope))
+    standing = {str(stop.scope): stop for stop in tools.fence.stops()}
+    if wanted not in standing:
+        known = ", ".join(sorted(standing)) or "none"
+        raise InputError(f"no stop of {wanted} stands", cure=f"those that stand: {known}")
+    stop = standing[wanted]
+    others = ", ".join(sorted(name for name in standing if name != wanted))
+    because = f": {stop.reason}" if stop.reason else ""
+    return Confirm(
+        title=f"Resume {wanted}?",
+        text=f"{stop.by} stopped it at {time_text(stop.at_us)}{because}. Held effects may begin at once. "
+        + (f"Still stopped afterwards: {others}." if others else "Nothing is stopped afterwards."),
+        yes="Resume",
+    )
+
+
+async def resume(tools: Tools, asker: Asker, said: c.Resume) -> Reply:
+    """Lift one stop."""
+    request = wire.LiftStop(scope=scope_of(said.scope), by=asker.person, reason=said.reason)
+    await tools.ask(request, wire.Done)
+    return Reply(
+        title=f"Resumed: {said.scope}",
+        tone="good",
+        fields=(("By", asker.person), ("Reason", said.reason)),
+        private=False,
+    )
+
+
+async def before_override(tools: Tools, asker: Asker, said: c.Override) -> Confirm:
+    """Say what a veto or an allow would do to this decision."""
+    standing = tools.standing(said.decision_id)
+    verdict = standing.verdict
+    what = f"{verdict.action} of {verdict.agent}"
+    if said.word == "veto":
+        follows = _UNDONE.get(standing.status, f"is {standing.status} already, so nothing more happens")
+        return Confirm(
+            title="Veto it?",
+            text=f"{what} {follows}. Nothing of this decision ever begins afterwards.",
+            yes="Veto",
+        )
+    if standing.status != "held":
+        raise InputError(f"it does not wait: it is {standing.status}", place=said.decision_id)
+    return Confirm(
+        title="Allow it?",
+        text=f"{what} waits for {waits_text(verdict.waits)}. Your word takes the place of all of it, and it "
+        "begins at once unless a stop covers it.",
+        yes="Allow",
+    )
+
+
+async def override(tools: Tools, asker: Asker, said: c.Override) -> Reply:
+    """Overrule one decision."""
+    request = wire.Override(
+        decision_id=DecisionId(said.decision_id), by=asker.person, word=said.word, reason=said.reason
+    )
+    answer = await tools.ask(request, wire.HoldAnswer)
+    return _answered(tools, answer, "Vetoed" if said.word == "veto" else "Allowed", asker)
+
+
+async def approve(tools: Tools, asker: Asker, said: c.Approve) -> Reply:
+    """Count an approval."""
+    return await _answer(tools, asker, said, "approve")
+
+
+async def deny(tools: Tools, asker: Asker, said: c.Deny) -> Reply:
+    """Refuse what waits."""
+    return await _answer(tools, asker, said, "deny")
+
+
+async def ack(tools: Tools, asker: Asker, said: c.Ack) -> Reply:
+    """Note that somebody has it."""
+    standing = tools.standing(said.decision_id)
+    if standing.status != "held":
+        raise InputError(f"it does not wait for people: it is {standing.status}", place=said.decision_id)
+    fact = CommandGiven(
+        at_us=now_us(), command=said.line(), by=asker.person, front=asker.account.front, outcome="done"
+    )
+    await tools.ask(wire.Tell(key=f"ack:{said.decision_id}:{asker.person}", fact=fact), wire.Done)
+    return Reply(
+        title=f"{asker.person} has it",
+        tone="good",
+        text=f"{standing.verdict.action} of {standing.verdict.agent} still waits for an answer.",
+        private=False,
+        about=standing.verdict.decision_id,
+    )
+
+
+async def before_undo(tools: Tools, asker: Asker, said: c.Undo) -> Confirm:
+    """Say what would be taken back."""
+    if said.decision_id.startswith("u_"):
+        return Confirm(
+            title="Undo the undo?", text=f"What {said.decision_id} took back is done again.", yes="Undo"
+        )
+    standing = tools.standing(said.decision_id)
+    verdict = standing.verdict
+    if standing.status not in {"done", "failed", "unknown", "stopped"}:
+        raise InputError(f"there is nothing to undo: it is {standing.status}", place=said.decision_id)
+    return Confirm(
+        title="Take it back?",
+        text=f"{verdict.action} of {verdict.agent}, decided {time_text(verdict.at_us)} and {standing.status}, "
+        "is taken back. It is refused, with the difference, if what it changed was changed again since.",
+        yes="Undo",
+    )
+
+
+async def undo(tools: Tools, asker: Asker, said: c.Undo) -> Reply:
+    """Have an effect taken back."""
+    request = wire.RequestUndo(of=EffectId(said.decision_id), by=asker.person, reason=said.reason)
+    queued = await tools.ask(request, wire.Queued)
+    about = DecisionId(said.decision_id) if said.decision_id.startswith("d_") else None
+    return Reply(
+        title="It is being taken back",
+        text=f"The undo is {queued.effect_id}, and can be undone in turn.",
+        private=False,
+        about=about,
+    )
+
+
+def _upper(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
+
+
+async def _answer(tools: Tools, asker: Asker, said: c.Approve | c.Deny, word: str) -> Reply:
+    request = wire.AnswerHold(
+        decision_id=DecisionId(said.decision_id),
+        by=asker.person,
+        role=asker.role,
+        answer="approve" if word == "approve" else "deny",
+        reason=said.reason,
+    )
+    answer = await tools.ask(request, wire.HoldAnswer)
+    return _answered(tools, answer, "Approved" if word == "approve" else "Denied", asker)
+
+
+def _answered(tools: Tools, answer: wire.HoldAnswer, word: str, asker: Asker) -> Reply:
+    if not answer.counted:
+        return Reply(
+            title="It did not count",
+            outcome="refused",
+            tone="warning",
+            text=answer.reason,
+            about=answer.decision_id,
+        )
+    shown = card(tools.journal(), tools.standing(answer.decision_id))
+    return Reply(
+        title=f"{word} by {asker.person}",
+        tone="good" if word in {"Approved", "Allowed"} else "danger",
+        text="\n".join(filter(None, (shown.title + ".", answer.reason))),
+        fields=(("Undo", answer.undo),) if answer.undo is not None else (),
+        buttons=(Button(label="Explain", line=f"explain {answer.decision_id}"),),
+        private=False,
+        about=answer.decision_id,
+        episode=shown.episode,
+    )

@@ -1,0 +1,133 @@
+"""Longer work asked for at the desk: replays, snapshots and bringing one back."""
+
+import asyncio
+from typing import Final
+
+from engine.commands import catalogue as c
+from engine.commands.model import Asker, Button, Confirm, Reply, Table, Tone
+from engine.commands.tools import Tools, now_us
+from engine.core.vocabulary.units import SECOND_US, duration_text, time_text
+from engine.errors import InputError
+from engine.ports import ReplayJob, ReplayWish, SnapshotSeen
+from engine.runtime import wire
+
+_SNAPSHOT_S: Final = 600.0
+_BAR: Final = 20
+_TONES: Final[dict[str, Tone]] = {"done": "good", "failed": "danger", "cancelled": "warning"}
+_MOST_LINES: Final = 8
+
+
+async def start(tools: Tools, asker: Asker, said: c.ReplayStart) -> Reply:
+    """Begin a replay."""
+    wish = ReplayWish(recording=said.recording, policy=said.policy, against=said.against, by=asker.person)
+    return job_card(await asyncio.to_thread(tools.replays.start, wish))
+
+
+async def status(tools: Tools, asker: Asker, said: c.ReplayStatus) -> Reply:
+    """Say how far one replay is, or all."""
+    if said.job:
+        return job_card(tools.replays.job(said.job))
+    rows = tuple(
+        (job.name, job.state, f"{job.share:.0%}", job.wish.recording, job.wish.by)
+        for job in tools.replays.jobs()
+    )
+    names = ", ".join(tools.replays.recordings()) or "none"
+    return Reply(
+        title=f"{len(rows)} replays" if rows else "No replay was asked for",
+        table=Table(columns=("replay", "state", "done", "recording", "by"), rows=rows) if rows else None,
+        text=f"Recordings at hand: {names}",
+    )
+
+
+async def cancel(tools: Tools, asker: Asker, said: c.ReplayCancel) -> Reply:
+    """End a replay before its time."""
+    return job_card(await asyncio.to_thread(tools.replays.cancel, said.job))
+
+
+async def report(tools: Tools, asker: Asker, said: c.ReplayReport) -> Reply:
+    """Hand out the report of a replay."""
+    job = tools.replays.job(said.job)
+    if job.report is None:
+        raise InputError(
+            f"it has no report: it is {job.state}", place=job.name, cure="/replay status says how far"
+        )
+    return Reply(
+        title=f"Report of {job.name}",
+        tone="good",
+        text=job.summary,
+        file=job.report,
+        private=False,
+    )
+
+
+def job_card(job: ReplayJob) -> Reply:
+    """Show one replay: the same message from its beginning to its end."""
+    wish = job.wish
+    what = f"{wish.recording} under {wish.policy or 'the policy in force'}"
+    what += f", against {wish.against}" if wish.against else ""
+    full = round(job.share * _BAR)
+    text = [what, f"{'█' * full}{'░' * (_BAR - full)} {job.share:.0%}, {job.decisions:,} decisions"]
+    if job.summary:
+        text += job.summary.splitlines()[:_MOST_LINES]
+    if job.error:
+        text.append(job.error)
+    seconds = max(0, ((job.ended_us or now_us()) - job.begun_us) // SECOND_US)
+    open_still = job.state in {"waiting", "running"}
+    buttons = []
+    if open_still:
+        buttons.append(Button(label="Cancel", line=f"replay cancel {job.name}", style="danger"))
+    if job.report is not None:
+        buttons.append(Button(label="Report", line=f"replay report {job.name}"))
+    return Reply(
+        title=f"Replay {job.name} is {job.state}",
+        tone=_TONES.get(job.state, "plain"),
+        text="\n".join(text),
+        buttons=tuple(buttons),
+        footer=f"by {wish.by} · {duration_text(seconds)}",
+        private=False,
+        file=job.report,
+        job=job.name if open_still else "",
+    )
+
+
+async def snapshot(tools: Tools, asker: Asker, said: c.Snapshot) -> Reply:
+    """Take a snapshot now."""
+    saved = await tools.ask(wire.TakeSnapshot(), wire.Saved, timeout_s=_SNAPSHOT_S)
+    return Reply(
+        title=f"Saved: {saved.snapshot_id}",
+        tone="good",
+        fields=(("Files", f"{saved.files:,}"), ("Size", _size(saved.size_bytes))),
+        private=False,
+    )
+
+
+async def before_restore(tools: Tools, asker: Asker, said: c.Restore) -> Confirm:
+    """Say what would change."""
+    found, changes = await asyncio.to_thread(tools.shelf.preview, said.snapshot_id)
+    return Confirm(
+        title=f"Restore {found.snapshot_id}?",
+        text="\n".join((_taken(found), *changes, "A snapshot of the present is taken first.")),
+        yes="Restore",
+    )
+
+
+async def restore(tools: Tools, asker: Asker, said: c.Restore) -> Reply:
+    """Bring the workspace back."""
+    done = await asyncio.to_thread(lambda: tools.shelf.restore(said.snapshot_id, by=asker.person))
+    return Reply(
+        title="Restored", tone="good", text="\n".join(done), fields=(("By", asker.person),), private=False
+    )
+
+
+def _taken(found: SnapshotSeen) -> str:
+    at = time_text(found.created_us // SECOND_US * SECOND_US)
+    return f"Taken {at}: {found.files:,} files, {_size(found.size_bytes)}."
+
+
+def _size(count: int) -> str:
+    size, unit = float(count), "B"
+    for larger in ("KiB", "MiB", "GiB"):
+        if size < 1024:
+            break
+        size, unit = size / 1024, larger
+    return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"

@@ -1,0 +1,122 @@
+"""What the front desk needs of others: who is linked to whom, and replays that run beside everything."""
+
+from pathlib import Path
+from typing import Literal, Protocol
+
+from msgspec import Struct
+
+from engine.core.vocabulary.ids import PersonId
+from engine.core.vocabulary.people_facts import Role
+
+
+class Linked(Struct, frozen=True, kw_only=True):
+    """A person and the account they were linked to."""
+
+    person: PersonId
+    role: Role
+    front: str
+    account_id: str
+    name: str = ""
+    """What the platform called them when they were linked."""
+    since_us: int = 0
+
+
+class Links(Protocol):
+    """Which accounts belong to whom. A person may have many accounts, an account has one person."""
+
+    def who(self, front: str, account_id: str) -> Linked | None:
+        """Return whom an account belongs to, or `None`. Raises `StorageError` when nobody can say."""
+
+    def code(self, person: PersonId, role: Role) -> str:
+        """Make a code that links one account to a person, once, within ten minutes. Raises `StorageError`."""
+
+    def redeem(self, code: str, *, front: str, account_id: str, name: str = "") -> Linked:
+        """Link an account with a code. Raises `InputError` when the code is wrong, used, or too old, and
+        after several wrong ones for a while whatever the code is.
+        """
+
+    def unlink(self, front: str, account_id: str) -> Linked | None:
+        """Take a link away and return it; `None` when there was none."""
+
+    def all(self) -> tuple[Linked, ...]:
+        """Return every link, in the order in which they were made."""
+
+
+class ReplayWish(Struct, frozen=True, kw_only=True):
+    """A replay somebody wants."""
+
+    recording: str
+    policy: str = ""
+    """Empty for the policy in force."""
+    against: str = ""
+    """Empty for no comparison."""
+    by: str
+
+
+class ReplayJob(Struct, frozen=True, kw_only=True):
+    """A replay that was asked for, and how far it is."""
+
+    name: str
+    wish: ReplayWish
+    state: Literal["waiting", "running", "done", "cancelled", "failed"]
+    begun_us: int
+    ended_us: int | None = None
+    share: float = 0.0
+    """Of its facts that were replayed, 0 to 1."""
+    decisions: int = 0
+    summary: str = ""
+    """What came out, in lines for people; empty until then."""
+    report: Path | None = None
+    """The report page; `None` until it is written."""
+    error: str = ""
+
+
+class Replays(Protocol):
+    """Replays that run in processes of their own, a few at a time."""
+
+    def start(self, wish: ReplayWish) -> ReplayJob:
+        """Begin one, or let it wait for its turn. Raises `InputError` for a recording or policy that is not
+        there, one that is too large, and when too many wait already.
+        """
+
+    def cancel(self, name: str) -> ReplayJob:
+        """End one before its time. Raises `InputError` when there is none, or it is over."""
+
+    def job(self, name: str) -> ReplayJob:
+        """Return one by its name. Raises `InputError` when there is none."""
+
+    def jobs(self) -> tuple[ReplayJob, ...]:
+        """Return those that are remembered, the newest first."""
+
+    def recordings(self) -> tuple[str, ...]:
+        """Return the names of the recordings at hand."""
+
+    def policies(self) -> tuple[str, ...]:
+        """Return the names of the policy folders at hand, besides the one in force."""
+
+
+class SnapshotSeen(Struct, frozen=True, kw_only=True):
+    """A snapshot that can be restored."""
+
+    snapshot_id: str
+    created_us: int
+    files: int
+    size_bytes: int
+
+
+class Shelf(Protocol):
+    """The snapshots there are."""
+
+    def list(self) -> tuple[SnapshotSeen, ...]:
+        """Return them, the newest first. Raises `StorageError`."""
+
+    def preview(self, snapshot_id: str) -> tuple[SnapshotSeen, tuple[str, ...]]:
+        """Return the snapshot and what restoring the workspace from it would change, a line each.
+
+        Raises `InputError` when there is no such snapshot.
+        """
+
+    def restore(self, snapshot_id: str, *, by: str) -> tuple[str, ...]:
+        """Bring the workspace back, and return what was done, a line each. Raises `InputError`,
+        `EffectRefused` while effects are under way, and `StorageError`.
+        """
