@@ -23,6 +23,8 @@ _COMMANDS: Final = {
     "kill": "watchkeeper.commands_override:kill",
     "resume": "watchkeeper.commands_override:resume",
     "undo": "watchkeeper.commands_override:undo",
+    "do": "watchkeeper.commands_do:do",
+    "link": "watchkeeper.commands_link:link",
     "preview": "watchkeeper.commands_override:preview",
     "canary": "watchkeeper.commands_canary:canary",
     "shadow": "watchkeeper.commands_canary:shadow",
@@ -38,6 +40,7 @@ _COMMANDS: Final = {
     "journal": "watchkeeper.commands_journal:journal",
     "engine": "watchkeeper.commands_service:engine",
     "front": "watchkeeper.commands_service:front",
+    "bots": "watchkeeper.commands_service:bots",
     "worker": "watchkeeper.commands_service:worker",
     "snapshot": "watchkeeper.commands_snapshot:snapshot",
 }

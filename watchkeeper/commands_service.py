@@ -52,7 +52,11 @@ def up(config: Path | None) -> None:
         click.echo(f"{name} is captain; the token for this machine is in {shown(token)}", err=True)
     # The children find the same folder, wherever they are started.
     os.environ["WATCHKEEPER_HOME"] = str(layout.home)
-    parts = {name: _command(name, service.config) for name in _names(service.settings.workers.processes)}
+    names = _names(service.settings.workers.processes)
+    chat_of = service.settings.chat
+    if chat_of.discord.server is not None or chat_of.slack.channel is not None:
+        names.insert(2, "bots")
+    parts = {name: _command(name, service.config) for name in names}
     click.echo(
         f"watchkeeper {__version__}: {len(policy.actions)} actions, policy {policy.policy_hash[:12]}, "
         f"state in {shown(layout.home)}",
@@ -113,6 +117,18 @@ def front(config: Path | None) -> None:
     os.umask(_PRIVATE)
     with _refusing():
         run_front(open_service(home(), config), version=__version__)
+
+
+@click.command()
+@_config
+def bots(config: Path | None) -> None:
+    """Run the chat bots alone: Discord and Slack, as watchkeeper.yaml has them."""
+    from bot.chat_process import run_bots
+    from engine.wiring.service import open_service
+
+    os.umask(_PRIVATE)
+    with _refusing():
+        run_bots(open_service(home(), config), version=__version__)
 
 
 @click.command()

@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 from engine.adapters.files import storage_errors
 from engine.adapters.token_file import TokenFile, private_write
+from engine.commands.model import Account
 from engine.core.vocabulary.ids import PersonId
 from engine.errors import Forbidden
 from engine.ports import Holder
@@ -39,6 +40,26 @@ def person(layout: Layout, role: Literal["viewer", "responder", "captain"]) -> P
     if holder.kind != "person" or _RANKS.index(holder.role or "viewer") < _RANKS.index(role):
         raise Forbidden(f"{_shown(holder)} may not do this: it takes a {role}", cure=f"ask a {role}")
     return PersonId(holder.name)
+
+
+def account(layout: Layout) -> Account:
+    """Return who sits at this terminal, as the desk needs it: the person of the token at hand.
+
+    Without one it is whoever is logged in, as a viewer: they could read the state folder anyway. Raises
+    `Forbidden` for a token that is wrong, or an agent's.
+    """
+    token = os.environ.get(VARIABLE, "").strip() or _own(layout)
+    name = local_name()
+    if not token:
+        return Account(front="terminal", account_id=name, name=name, person=PersonId(name), role="viewer")
+    holder = TokenFile(layout.tokens).holder_of(token)
+    if holder is None:
+        raise Forbidden("the token is wrong, revoked or past its time", cure=f"`{_MAKE}` makes another")
+    if holder.kind != "person":
+        raise Forbidden(f"{_shown(holder)} speaks over the HTTP API", cure=f"`{_MAKE}` makes a person's")
+    return Account(
+        front="terminal", account_id=name, name=name, person=PersonId(holder.name), role=holder.role
+    )
 
 
 def _shown(holder: Holder) -> str:

@@ -200,6 +200,9 @@ class Desk:
     @staticmethod
     def _authorise(command: Command, asker: Asker) -> None:
         """Let pass whoever's role is high enough. The one place where this is decided."""
+        if isinstance(command, c.Kill) and asker.account.front == "terminal":
+            # Whoever is at the machine can write to the state folder, and so could stop by hand.
+            return
         if RANKS[asker.role] < RANKS[command.role]:
             raise Forbidden(
                 f"{asker.person} is a {asker.role}, and /{command.words} takes a {command.role}",

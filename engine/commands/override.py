@@ -149,7 +149,7 @@ async def before_undo(tools: Tools, asker: Asker, said: c.Undo) -> Confirm:
         raise InputError(f"there is nothing to undo: it is {standing.status}", place=said.decision_id)
     return Confirm(
         title="Take it back?",
-        text=f"{verdict.action} of {verdict.agent}, decided {time_text(verdict.at_us)} and {standing.status}, "
+        text=f"{verdict.action} of {verdict.agent} ({standing.status}, decided {time_text(verdict.at_us)}) "
         "is taken back. It is refused, with the difference, if what it changed was changed again since.",
         yes="Undo",
     )

@@ -6,6 +6,7 @@ from typing import Final
 from engine.commands import catalogue as c
 from engine.commands.model import Asker, Button, Confirm, Reply, Table, Tone
 from engine.commands.tools import Tools, now_us
+from engine.core.vocabulary.facts import SnapshotRestored
 from engine.core.vocabulary.units import SECOND_US, duration_text, time_text
 from engine.errors import InputError
 from engine.ports import ReplayJob, ReplayWish, SnapshotSeen
@@ -113,7 +114,10 @@ async def before_restore(tools: Tools, asker: Asker, said: c.Restore) -> Confirm
 
 async def restore(tools: Tools, asker: Asker, said: c.Restore) -> Reply:
     """Bring the workspace back."""
-    done = await asyncio.to_thread(lambda: tools.shelf.restore(said.snapshot_id, by=asker.person))
+    found, done = await asyncio.to_thread(tools.shelf.restore, said.snapshot_id)
+    at_us = now_us()
+    fact = SnapshotRestored(at_us=at_us, snapshot_id=found.snapshot_id, by=asker.person, parts=("workspace",))
+    await tools.ask(wire.Tell(key=f"restored:{found.snapshot_id}:{at_us}", fact=fact), wire.Done)
     return Reply(
         title="Restored", tone="good", text="\n".join(done), fields=(("By", asker.person),), private=False
     )

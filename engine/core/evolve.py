@@ -15,6 +15,7 @@ from engine.core.vocabulary.facts import (
     CapabilityDemoted,
     CapabilityPromoted,
     CapabilityReplayed,
+    CommandGiven,
     EffectEnded,
     EffectStarted,
     EpisodeClosed,
@@ -136,6 +137,7 @@ FOLDS: dict[type[Fact], Callable[[State, Any], None]] = {
     TroubleGone: lambda state, fact: troubles.fold_gone(state.troubles, fact),
     SnapshotSaved: _noted,
     SnapshotRestored: _noted,
+    CommandGiven: _noted,
 }
 
 KEYED = (MessageObserved, EpisodeClosed, MetricObserved)

@@ -33,6 +33,8 @@ from engine.ports.programs import (
 from engine.ports.talking import (
     Linked,
     Links,
+    Messages,
+    Posted,
     ReplayJob,
     Replays,
     ReplayWish,
@@ -62,7 +64,9 @@ __all__ = [
     "Limits",
     "Linked",
     "Links",
+    "Messages",
     "Page",
+    "Posted",
     "Program",
     "ReplayJob",
     "ReplayWish",

@@ -1,5 +1,6 @@
 """What the front desk needs of others: who is linked to whom, and replays that run beside everything."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -116,7 +117,50 @@ class Shelf(Protocol):
         Raises `InputError` when there is no such snapshot.
         """
 
-    def restore(self, snapshot_id: str, *, by: str) -> tuple[str, ...]:
-        """Bring the workspace back, and return what was done, a line each. Raises `InputError`,
-        `EffectRefused` while effects are under way, and `StorageError`.
+    def restore(self, snapshot_id: str) -> tuple[SnapshotSeen, tuple[str, ...]]:
+        """Bring the workspace back, and return from what and what was done, a line each.
+
+        Raises `InputError`, `EffectRefused` while effects are under way, and `StorageError`.
         """
+
+
+class Posted(Struct, frozen=True, kw_only=True):
+    """One message that was posted."""
+
+    front: str
+    channel: str
+    about: str
+    """The decision it shows; for news the number of their record."""
+    ref: str
+    episode: str = ""
+    thread: str = ""
+    """The thread it opened, or stands in."""
+    shown: str = ""
+    """A digest of what it shows, so that nothing is sent that changes nothing."""
+    open: bool = True
+    """Whether it may still change."""
+
+
+class Messages(Protocol):
+    """What was posted where, and up to which record. Losing it costs a repeated message, nothing else."""
+
+    def find(self, front: str, channel: str, about: str) -> Posted | None:
+        """Return the message about something in a channel."""
+
+    def root(self, front: str, channel: str, episode: str) -> Posted | None:
+        """Return the first message of an episode in a channel."""
+
+    def by_ref(self, front: str, ref: str) -> Posted | None:
+        """Return a message by what the platform knows it by."""
+
+    def open(self) -> Sequence[Posted]:
+        """Return the messages that may still change."""
+
+    def keep(self, posted: Posted) -> None:
+        """Remember a message, in the place of the one about the same thing."""
+
+    def seen(self) -> int | None:
+        """Return the last record that was looked at; `None` at the very first start."""
+
+    def saw(self, seq: int) -> None:
+        """Remember how far the journal was looked at."""

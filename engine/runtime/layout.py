@@ -56,6 +56,21 @@ class Layout(Struct, frozen=True):
         return self.home / "token"
 
     @property
+    def links(self) -> Path:
+        """Which accounts of chat platforms belong to whom."""
+        return self.home / "links.json"
+
+    @property
+    def chat(self) -> Path:
+        """The tokens of chat platforms, a file each. Nothing an agent may name lies in it."""
+        return self.home / "chat"
+
+    @property
+    def messages(self) -> Path:
+        """What was posted where in chat; it can be thrown away."""
+        return self.home / "messages.db"
+
+    @property
     def announcements(self) -> Path:
         """What people were told, a line of JSON each."""
         return self.home / "announcements.jsonl"

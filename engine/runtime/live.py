@@ -386,5 +386,6 @@ _BY_CAPTAINS: Final = (wire.LiftStop, wire.Promote, wire.Abort, wire.TellReplay,
 """Only captains may ask for these, so whoever does is one, and is there."""
 
 _TOLD: Final = (
-    f.ProcessEnded, f.SnapshotSaved, f.SnapshotRestored, f.EpisodeClosed, f.MessageObserved, f.MetricObserved
+    f.ProcessEnded, f.SnapshotSaved, f.SnapshotRestored, f.EpisodeClosed, f.MessageObserved, f.MetricObserved,
+    f.CommandGiven,
 )  # fmt: skip

@@ -1,9 +1,9 @@
 """The service file, `watchkeeper.yaml`: where it listens, how many hands it has, what it keeps."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from engine.settings.base import Settings
 
@@ -68,6 +68,44 @@ class SnapshotsSection(Settings):
     most_mib: Annotated[int, Field(strict=True, ge=1, le=1 << 30)]
 
 
+_Id = Annotated[str, Field(strict=True, pattern=r"^[A-Z0-9]{1,32}$")]
+_Address = Annotated[str, Field(strict=True, pattern=r"^(https?|wss?)://[^\s/]+(/\S*)?$")]
+
+
+class DiscordSection(Settings):
+    """Discord."""
+
+    server: _Id | None
+    """`None` means that Discord is not used."""
+    channel: _Id | None
+    api: _Address
+    gateway: _Address
+
+    @model_validator(mode="after")
+    def _both(self) -> Self:
+        """Refuse half of it: messages need a channel."""
+        if (self.server is None) != (self.channel is None):
+            raise ValueError("server and channel belong together: give both ids, or null for both")
+        return self
+
+
+class SlackSection(Settings):
+    """Slack."""
+
+    channel: _Id | None
+    """`None` means that Slack is not used."""
+    mode: Literal["socket", "http"]
+    listen: Annotated[str, Field(strict=True, pattern=r"^\S+:\d{1,5}$")]
+    api: _Address
+
+
+class ChatSection(Settings):
+    """Where people talk to us."""
+
+    discord: DiscordSection
+    slack: SlackSection
+
+
 class ServiceFile(Settings):
     """`watchkeeper.yaml`."""
 
@@ -77,4 +115,5 @@ class ServiceFile(Settings):
     sandbox: SandboxSection
     undo: UndoSection
     snapshots: SnapshotsSection
+    chat: ChatSection
     clock_slack_s: _Wait

@@ -15,12 +15,12 @@ from typing import Any
 import httpx
 
 from bot.http_api.serving import read_address
-from engine.commands.standing import standing_of
 from engine.adapters.announcements import Announcements
 from engine.adapters.journal_reader import SqliteReader
 from engine.adapters.linux_processes import environment, look_at_all
 from engine.adapters.marks import EFFECT_VARIABLE, HOME_VARIABLE, home_id
 from engine.adapters.token_file import TokenFile
+from engine.commands.standing import standing_of
 from engine.core.vocabulary.facts import Fact, VerdictReached, decode
 from engine.runtime.layout import Layout
 from engine.runtime.processes import read_processes

@@ -1,0 +1,62 @@
+"""The desk over one state folder, as the front-ends of a process share it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from engine.adapters.decisions_view import Current, DecisionsView
+from engine.adapters.fence_files import FileFence
+from engine.adapters.link_file import LinkFile
+from engine.adapters.shelf import WorkspaceShelf
+from engine.adapters.sweep import end_all
+from engine.commands.desk import Desk
+from engine.commands.tools import Tools
+from engine.runtime.client import EngineClient
+from engine.wiring.service import Service
+from simulator.jobs import ReplayJobs
+
+BUNDLED: Final = {"demo": Path(__file__).resolve().parent.parent / "simulator" / "demo.wkr"}
+"""Recordings that ship, by name."""
+
+
+@asynccontextmanager
+async def open_desk(service: Service, *, version: str) -> AsyncIterator[Desk]:
+    """Open the desk. Everything but the engine's own answers works with the engine dead or spinning."""
+    layout = service.layout
+    fence = FileFence(layout.stops)
+    journal, looking = Current(layout.journal, DecisionsView), Current(layout.journal, DecisionsView)
+    engine = EngineClient(layout.socket)
+    replays = ReplayJobs(
+        layout.home / "replays" / "asked",
+        recordings=layout.home / "recordings",
+        bundled=BUNDLED,
+        policy=service.config / "policies",
+        policies=layout.home / "policies",
+    )
+    desk = Desk(
+        Tools(
+            engine=engine,
+            journal=journal,
+            looking=looking,
+            fence=fence,
+            sweep=lambda: end_all(layout.home, fence.stops()),
+            links=LinkFile(layout.links),
+            replays=replays,
+            shelf=WorkspaceShelf(
+                layout.snapshots,
+                workspace=service.workspace,
+                home=layout.home,
+                inflight=layout.inflight,
+            ),
+            version=version,
+        )
+    )
+    try:
+        yield desk
+    finally:
+        await desk.close()
+        replays.close()
+        await engine.close()
+        journal.close()
+        looking.close()

@@ -1,0 +1,1 @@
+"""Discord: the bot, on discord.py."""

@@ -1,0 +1,1 @@
+"""Slack: the bot, on slack-bolt."""

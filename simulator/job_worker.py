@@ -1,0 +1,81 @@
+"""The process of one replay asked for from afar: it says how far it is, a line of JSON at a time."""
+
+import os
+import signal
+import sys
+import threading
+import time
+from typing import Final
+
+import msgspec
+
+from engine.errors import WatchkeeperError
+from engine.wiring import read_policy
+from simulator.jobs import Asked, Told
+from simulator.recording import Recording
+from simulator.replay.driver import Progress, Replay
+from simulator.replay.results import Results, Run
+from simulator.report import write_report
+from simulator.summary import summarise
+from simulator.summary_text import text
+
+_EVERY_S: Final = 0.5
+
+
+def main(asked: Asked) -> None:
+    """Replay, and write the report."""
+    recording = Recording(asked.recording)
+    folders = [asked.policy, *([asked.against] if asked.against is not None else [])]
+    sources = [read_policy(folder).with_recorded(recording.header.actions) for folder in folders]
+    run = Run(
+        recording=asked.recording.name,
+        content_sha256=recording.footer.content_sha256,
+        source=recording.header.source,
+        policies=[source.place for source in sources],
+        policy_hashes=[source.policy_hash for source in sources],
+        from_us=None,
+        until_us=None,
+    )
+    results = Results(asked.folder / "results.sqlite", run, resume=False)
+    driver = Replay(recording, sources, results=results)
+    signal.signal(signal.SIGTERM, lambda *_: driver.stop())
+    said_s = 0.0
+
+    def say(progress: Progress) -> None:
+        nonlocal said_s
+        if time.monotonic() - said_s >= _EVERY_S:
+            said_s = time.monotonic()
+            tell(Told(share=progress.facts / max(1, progress.of), decisions=progress.decisions))
+
+    end = driver.run(say)
+    if end.finished:
+        results.finish()
+    summary = summarise(results.db, run, end, recording.footer.source_rows, notes=recording.header.notes)
+    write_report(asked.folder / "report.html", results.db, summary)
+    results.close()
+    tell(Told(share=1.0, decisions=summary.decisions, summary=text(summary)))
+
+
+def tell(told: Told) -> None:
+    """Say one line."""
+    sys.stdout.write(msgspec.json.encode(told).decode() + "\n")
+    sys.stdout.flush()
+
+
+def end_with_parent() -> None:
+    """End as soon as nobody holds the other end of our input any more."""
+
+    def wait() -> None:
+        sys.stdin.buffer.read()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+if __name__ == "__main__":
+    end_with_parent()
+    try:
+        main(msgspec.json.decode(sys.argv[1], type=Asked, dec_hook=lambda kind, value: kind(value)))
+    except WatchkeeperError as refused:
+        tell(Told(error=str(refused)))
+        raise SystemExit(2) from None

@@ -1,0 +1,260 @@
+"""Replays asked for from afar: each in a process of its own, a few at a time, with its report kept."""
+
+import contextlib
+import json
+import re
+import secrets
+import subprocess
+import sys
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from msgspec import Struct, structs
+
+from engine.adapters.files import atomic_write, private_folder, storage_errors
+from engine.errors import InputError, WatchkeeperError
+from engine.ports import ReplayJob, ReplayWish
+
+MOST_RUNNING: Final = 2
+MOST_WAITING: Final = 10
+MOST_KEPT: Final = 20
+MOST_BYTES: Final = 512 << 20
+"""The largest recording that may be replayed from afar: a replay of more belongs into a terminal."""
+_JOB: Final = "job.json"
+_REPORT: Final = "report.html"
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+_OPEN: Final = frozenset({"waiting", "running"})
+
+
+class Asked(Struct, frozen=True, kw_only=True):
+    """What the worker process is told to do."""
+
+    recording: Path
+    policy: Path
+    against: Path | None
+    folder: Path
+
+
+class Told(Struct, frozen=True, kw_only=True):
+    """One line the worker process says."""
+
+    share: float = 0.0
+    decisions: int = 0
+    summary: str = ""
+    """What came out; empty until the end."""
+    error: str = ""
+
+
+class ReplayJobs:
+    """The port `Replays`. Safe from many threads."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        recordings: Path,
+        bundled: dict[str, Path],
+        policy: Path,
+        policies: Path,
+        now_us: Callable[[], int] = lambda: time.time_ns() // 1000,
+    ) -> None:
+        """Keep jobs in `folder`; take recordings from `recordings` and from those that are `bundled`.
+
+        `policy` is the one in force; a folder in `policies` is another. Jobs that ran when a process before
+        this one ended are remembered as failed. Nothing is made until a job is.
+        """
+        self._folder, self._recordings, self._bundled = folder, recordings, bundled
+        self._policy, self._policies, self._now_us = policy, policies, now_us
+        self._lock = threading.Lock()
+        self._jobs: OrderedDict[str, ReplayJob] = OrderedDict()
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._remember()
+
+    def recordings(self) -> tuple[str, ...]:
+        """Return the names of the recordings at hand."""
+        found = {path.name.removesuffix(".wkr") for path in self._recordings.glob("*.wkr")}
+        return tuple(sorted(found | set(self._bundled)))
+
+    def policies(self) -> tuple[str, ...]:
+        """Return the names of the policy folders at hand, besides the one in force."""
+        if not self._policies.is_dir():
+            return ()
+        return tuple(sorted(path.name for path in self._policies.iterdir() if path.is_dir()))
+
+    def jobs(self) -> tuple[ReplayJob, ...]:
+        """Return those that are remembered, the newest first."""
+        with self._lock:
+            return tuple(reversed(self._jobs.values()))
+
+    def job(self, name: str) -> ReplayJob:
+        """Return one by its name. Raises `InputError` when there is none."""
+        with self._lock:
+            return self._job(name)
+
+    def start(self, wish: ReplayWish) -> ReplayJob:
+        """Begin one, or let it wait for its turn."""
+        self._recording(wish.recording)
+        for policy in (wish.policy, wish.against):
+            self._policy_folder(policy)
+        with self._lock:
+            waiting = sum(job.state == "waiting" for job in self._jobs.values())
+            if waiting >= MOST_WAITING:
+                raise InputError(
+                    f"{waiting} replays wait already", cure="wait, or cancel one: /replay status shows them"
+                )
+            name = f"r{secrets.token_hex(3)}"
+            job = ReplayJob(name=name, wish=wish, state="waiting", begun_us=self._now_us())
+            private_folder(self._folder / name)
+            self._jobs[name] = job
+            self._forget()
+            self._next()
+            return self._jobs[name]
+
+    def cancel(self, name: str) -> ReplayJob:
+        """End one before its time. Raises `InputError` when there is none, or it is over."""
+        with self._lock:
+            job = self._job(name)
+            if job.state not in _OPEN:
+                raise InputError(f"it is {job.state} already", place=name)
+            if (process := self._processes.get(name)) is not None:
+                process.terminate()
+            self._jobs[name] = job = structs.replace(job, state="cancelled", ended_us=self._now_us())
+            self._write(job)
+            return job
+
+    def close(self) -> None:
+        """End all that run."""
+        with self._lock:
+            running = list(self._processes.values())
+            for name, job in self._jobs.items():
+                if job.state in _OPEN:
+                    self._jobs[name] = structs.replace(job, state="cancelled", ended_us=self._now_us())
+        for process in running:
+            process.terminate()
+            process.wait()
+
+    # ------------------------------------------------------------ within the lock
+
+    def _job(self, name: str) -> ReplayJob:
+        job = self._jobs.get(name)
+        if job is None:
+            known = ", ".join(reversed(self._jobs)) or "none"
+            raise InputError(f"there is no replay {name}", cure=f"those there are: {known}")
+        return job
+
+    def _next(self) -> None:
+        """Begin those whose turn it is."""
+        for name, job in self._jobs.items():
+            if len(self._processes) >= MOST_RUNNING:
+                return
+            if job.state == "waiting":
+                self._begin(name, job)
+
+    def _begin(self, name: str, job: ReplayJob) -> None:
+        asked = Asked(
+            recording=self._recording(job.wish.recording),
+            policy=self._policy_folder(job.wish.policy),
+            against=self._policy_folder(job.wish.against) if job.wish.against else None,
+            folder=self._folder / name,
+        )
+        told = msgspec.json.encode(asked, enc_hook=str).decode()
+        process = subprocess.Popen(  # noqa: S603 - our own program, with a recording and policies of this machine
+            [sys.executable, "-m", "simulator.job_worker", told],
+            # The worker ends when this pipe does: with us, however we end.
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        self._processes[name] = process
+        self._jobs[name] = structs.replace(job, state="running")
+        hear = threading.Thread(target=self._listen, args=(name, process), name=f"replay-{name}", daemon=True)
+        hear.start()
+
+    def _listen(self, name: str, process: "subprocess.Popen[bytes]") -> None:
+        """Hear what a worker says until it ends."""
+        told = Told()
+        if process.stdout is None:
+            return
+        with process.stdout, process.stdin or contextlib.nullcontext():
+            for line in process.stdout:
+                with contextlib.suppress(msgspec.DecodeError):
+                    told = msgspec.json.decode(line, type=Told)
+                    with self._lock:
+                        job = self._jobs[name]
+                        self._jobs[name] = structs.replace(job, share=told.share, decisions=told.decisions)
+        status = process.wait()
+        with self._lock:
+            del self._processes[name]
+            job = self._jobs[name]
+            if job.state == "running":
+                report = self._folder / name / _REPORT
+                well = status == 0 and bool(told.summary)
+                self._jobs[name] = job = structs.replace(
+                    job,
+                    state="done" if well else "failed",
+                    ended_us=self._now_us(),
+                    share=1.0 if well else job.share,
+                    summary=told.summary,
+                    report=report if well and report.exists() else None,
+                    error="" if well else told.error or f"its process ended with status {status}",
+                )
+                with contextlib.suppress(WatchkeeperError):
+                    self._write(job)
+            self._next()
+
+    # ------------------------------------------------------------ names and files
+
+    def _recording(self, name: str) -> Path:
+        path = self._bundled.get(name)
+        if path is None and _NAME.fullmatch(name) and name in self.recordings():
+            path = self._recordings / f"{name}.wkr"
+        if path is None:
+            known = ", ".join(self.recordings()) or f"none; put one into {self._recordings}"
+            raise InputError(f"there is no recording {name!r}", cure=f"those there are: {known}")
+        with storage_errors(path):
+            size = path.stat().st_size
+        if size > MOST_BYTES:
+            raise InputError(
+                f"it holds {size >> 20:,} MiB, and {MOST_BYTES >> 20} may be replayed from here",
+                place=name,
+                cure=f"watchkeeper replay {path}",
+            )
+        return path
+
+    def _policy_folder(self, name: str) -> Path:
+        if not name:
+            return self._policy
+        if name not in self.policies():
+            known = ", ".join(self.policies()) or f"none; put a folder into {self._policies}"
+            raise InputError(f"there is no policy {name!r}", cure=f"those there are: {known}")
+        return self._policies / name
+
+    def _remember(self) -> None:
+        for path in sorted(self._folder.glob(f"*/{_JOB}"), key=lambda each: each.stat().st_mtime):
+            with contextlib.suppress(OSError, msgspec.DecodeError):
+                job = msgspec.json.decode(path.read_bytes(), type=ReplayJob, dec_hook=_path)
+                self._jobs[job.name] = job
+        self._forget()
+
+    def _forget(self) -> None:
+        """Let the oldest go that are over."""
+        over = [name for name, job in self._jobs.items() if job.state not in _OPEN]
+        for name in over[: max(0, len(self._jobs) - MOST_KEPT)]:
+            del self._jobs[name]
+            for path in (self._folder / name).glob("*"):
+                path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                (self._folder / name).rmdir()
+
+    def _write(self, job: ReplayJob) -> None:
+        with atomic_write(self._folder / job.name / _JOB) as file:
+            file.write(json.dumps(msgspec.to_builtins(job, enc_hook=str)).encode() + b"\n")
+
+
+def _path(kind: type[Path], value: str) -> Path:
+    return kind(value)
