@@ -33,7 +33,8 @@ async def _bots(service: Service, version: str) -> None:
             for front in fronts:
                 front.attach(board)
             with told_to_end(end):
-                work = [asyncio.create_task(each.run()) for each in (hearing, board, *fronts)]
+                runs = [hearing.run(), board.run(), *(front.run() for front in fronts)]
+                work = [asyncio.create_task(run) for run in runs]
                 ending = asyncio.create_task(end.wait())
                 done, _ = await asyncio.wait([*work, ending], return_when=asyncio.FIRST_COMPLETED)
                 hearing.close()
