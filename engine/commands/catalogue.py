@@ -332,6 +332,10 @@ class Link(Command):
     changes = True
     code: str = argument("The code you were given; leave it out to get one", "")
 
+    def line(self) -> str:
+        """Write it without the code: many read the journal, and a code makes whoever says it somebody."""
+        return self.words
+
 
 class Unlink(Command):
     """Take the link of this account away."""

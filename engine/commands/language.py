@@ -195,8 +195,6 @@ def _values(kind: type[Command], text: str) -> dict[str, str]:
                 raise InputError(f"{left!r} is more than it takes", cure=f"say {kind.usage()}")
             each = free[0]
             value, left = (left, "") if each.rest and left[0] not in _QUOTES else _token(left)
-        if each.name in values:
-            raise InputError(f"{each.name} is given twice", cure=f"say {kind.usage()}")
         values[each.name] = value
     return values
 
