@@ -186,7 +186,7 @@ def _values(kind: type[Command], text: str) -> dict[str, str]:
     left = text.strip()
     while left:
         named = _NAMED.match(left)
-        if named is not None and named[1] in names:
+        if named is not None and named[1] in names and named[1] not in values:
             each, left = names[named[1]], left[named.end() :]
             value, left = _token(left)
         else:
