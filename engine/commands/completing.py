@@ -1,0 +1,136 @@
+"""Completion: what could be meant by what somebody has typed so far. Fast, and it changes nothing."""
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from engine.commands.catalogue import LANGUAGE
+from engine.commands.tools import Tools
+from engine.core.work.rollout.showing import RolloutShown
+from engine.errors import WatchkeeperError
+from engine.ports import DecisionFilter
+from engine.runtime import wire
+
+MOST: Final = 25
+"""The most any platform shows."""
+_FRESH_S: Final = 1.0
+"""Somebody types several letters a second, and each asks."""
+_ENGINE_S: Final = 0.5
+_KEPT: Final = 64
+
+
+class Completions:
+    """Offers candidates for the arguments of commands."""
+
+    def __init__(self, tools: Tools) -> None:
+        """Take where to look."""
+        self._tools = tools
+        self._seen: dict[str, tuple[float, list[str]]] = {}
+        self._by_kind: dict[str, Callable[[], Awaitable[list[str]]]] = {
+            "agent": self._agents,
+            "capability": self._capabilities,
+            "command": self._commands,
+            "decision": self._decisions,
+            "held": self._held,
+            "job": self._jobs,
+            "person": self._people,
+            "policy": self._policies,
+            "recording": self._recordings,
+            "scope": self._scopes,
+            "snapshot": self._snapshots,
+            "stop": self._stops,
+            "version": self._versions,
+        }
+
+    async def complete(self, kind: str, typed: str, *, most: int = MOST) -> list[str]:
+        """Return candidates of a kind that fit what was typed, the best first; none where nothing is known.
+
+        Never raises: whoever types without an engine gets no help, and types on.
+        """
+        find = self._by_kind.get(kind)
+        if find is None:
+            return []
+        known = self._seen.get(kind)
+        if known is None or time.monotonic() - known[0] > _FRESH_S:
+            try:
+                found = await find()
+            except WatchkeeperError:
+                found = []
+            if len(self._seen) >= _KEPT:
+                self._seen.clear()
+            known = self._seen[kind] = (time.monotonic(), found)
+        wanted = typed.casefold()
+        fits = [each for each in known[1] if wanted in each.casefold()]
+        # What begins so is meant sooner than what merely holds it; otherwise the order stays.
+        return sorted(fits, key=lambda each: not each.casefold().startswith(wanted))[:most]
+
+    async def line(self, typed: str) -> list[str]:
+        """Return what could stand for the last word of a line."""
+        kind, argument, left = LANGUAGE.pending(typed)
+        if kind is None:
+            wanted = left.casefold()
+            return [f"/{each.words}" for each in LANGUAGE.listed() if each.words.startswith(wanted)]
+        if argument is None:
+            return []
+        if argument.choices:
+            return [choice for choice in argument.choices if choice.startswith(left)]
+        return await self.complete(argument.complete, left)
+
+    # ------------------------------------------------------------ where candidates come from
+
+    async def _engine(self) -> wire.EngineStatus:
+        return await self._tools.ask(wire.GetStatus(), wire.EngineStatus, timeout_s=_ENGINE_S)
+
+    async def _agents(self) -> list[str]:
+        agents = (await self._engine()).agents
+        return [each.agent for each in sorted(agents, key=lambda each: -each.last_us)]
+
+    async def _rollouts(self) -> tuple[RolloutShown, ...]:
+        found = await self._tools.ask(wire.GetRollouts(), wire.RolloutList, timeout_s=_ENGINE_S)
+        return found.rollouts
+
+    async def _capabilities(self) -> list[str]:
+        return [each.name for each in await self._rollouts()]
+
+    async def _versions(self) -> list[str]:
+        rollouts = await self._rollouts()
+        return [each.candidate for each in rollouts if each.candidate is not None and each.stage != "live"]
+
+    async def _commands(self) -> list[str]:
+        return [each.words for each in LANGUAGE.listed()]
+
+    async def _decisions(self) -> list[str]:
+        page = await self._tools.look(lambda journal: journal.decisions(DecisionFilter(), most=MOST))
+        return [record.key.removeprefix("verdict:") for record in page.records]
+
+    async def _held(self) -> list[str]:
+        found = await self._tools.ask(wire.GetHolds(most=MOST), wire.HoldList, timeout_s=_ENGINE_S)
+        return [hold.decision_id for hold in found.holds]
+
+    async def _jobs(self) -> list[str]:
+        return [job.name for job in self._tools.replays.jobs()]
+
+    async def _people(self) -> list[str]:
+        return list(dict.fromkeys(each.person for each in self._tools.links.all()))
+
+    async def _policies(self) -> list[str]:
+        return list(self._tools.replays.policies())
+
+    async def _recordings(self) -> list[str]:
+        return list(self._tools.replays.recordings())
+
+    async def _scopes(self) -> list[str]:
+        engine = await self._engine()
+        agents = [each.agent for each in engine.agents]
+        return [
+            "all",
+            *(f"agent:{name}" for name in agents),
+            *(f"capability:{name}" for name in engine.live),
+            *(f"action:{name}" for name in engine.actions),
+        ]
+
+    async def _snapshots(self) -> list[str]:
+        return ["latest", *(each.snapshot_id for each in self._tools.shelf.list())]
+
+    async def _stops(self) -> list[str]:
+        return [str(stop.scope) for stop in self._tools.fence.stops()]
