@@ -16,8 +16,8 @@ from simulator.recording import Recording
 from simulator.replay.driver import Progress, Replay
 from simulator.replay.results import Results, Run
 from simulator.report import write_report
-from simulator.summary import summarise
-from simulator.summary_text import text
+from simulator.report.report import headline
+from simulator.summary import Summary, summarise
 
 _EVERY_S: Final = 0.5
 
@@ -53,7 +53,21 @@ def main(asked: Asked) -> None:
     summary = summarise(results.db, run, end, recording.footer.source_rows, notes=recording.header.notes)
     write_report(asked.folder / "report.html", results.db, summary)
     results.close()
-    tell(Told(share=1.0, decisions=summary.decisions, summary=text(summary)))
+    tell(Told(share=1.0, decisions=summary.decisions, summary=short(summary)))
+
+
+def short(summary: Summary) -> str:
+    """Sum up in a few lines: the rest is in the report."""
+    lines = [headline(summary)]
+    if not summary.finished:
+        lines.append("It was stopped before the end.")
+    if (found := summary.differences) is not None:
+        lines.append(
+            f"{found.different:,} of {found.compared:,} decisions differ: {found.newly_allowed:,} newly allowed, "
+            f"{found.newly_stopped:,} newly stopped."
+        )
+    lines += [f"Journal {track.journal_hash[:12]}, state {track.state_hash[:12]}" for track in summary.tracks]
+    return "\n".join(lines)
 
 
 def tell(told: Told) -> None:
@@ -66,7 +80,9 @@ def end_with_parent() -> None:
     """End as soon as nobody holds the other end of our input any more."""
 
     def wait() -> None:
-        sys.stdin.buffer.read()
+        # Not through `sys.stdin`, whose lock would keep the interpreter from ending.
+        while os.read(0, 1):
+            pass
         os._exit(1)
 
     threading.Thread(target=wait, daemon=True).start()

@@ -23,6 +23,7 @@ _COMMANDS: Final = {
     "kill": "watchkeeper.commands_override:kill",
     "resume": "watchkeeper.commands_override:resume",
     "undo": "watchkeeper.commands_override:undo",
+    "chat": "watchkeeper.commands_chat:chat",
     "do": "watchkeeper.commands_do:do",
     "link": "watchkeeper.commands_link:link",
     "preview": "watchkeeper.commands_override:preview",

@@ -47,6 +47,7 @@ def do(line: str, yes: bool, as_json: bool, config: Path | None) -> None:
 async def _give(line: str, config: Path | None, *, yes: bool):  # type: ignore[no-untyped-def]  # imported late
     from bot.desk import open_desk
     from engine.commands.catalogue import LANGUAGE
+    from engine.commands.following import follow
     from engine.wiring.service import open_service
     from watchkeeper.people import account
 
@@ -58,4 +59,9 @@ async def _give(line: str, config: Path | None, *, yes: bool):  # type: ignore[n
         reply = await desk.give(line, me, secrets.token_hex(8))
         if reply.outcome == "asks" and yes:
             reply = await desk.give(reply.buttons[0].line, me, secrets.token_hex(8))
+        if reply.job:
+            # It ends with this process, so it is waited for.
+            async for card in follow(desk.tools, reply.job):
+                click.echo(card.text.splitlines()[1], err=True)
+                reply = card
     return reply

@@ -20,15 +20,23 @@ _KEY = ("front", "channel", "about")
 class MessageFile:
     """The port `Messages`, in `messages.db`. One process writes it, from any of its threads."""
 
-    def __init__(self, path: Path) -> None:
-        """Open the file, made if missing; one that cannot be read is put aside and begun anew."""
+    def __init__(self, path: Path | None) -> None:
+        """Open the file, made if missing; one that cannot be read is put aside and begun anew.
+
+        Without a path all of it is forgotten with its process.
+        """
         self._lock = threading.Lock()
+        if path is None:
+            self._db = _opened(":memory:")
+            return
+        with storage_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            self._db = self._opened(path)
+            self._db = _opened(str(path))
         except sqlite3.DatabaseError:
             with storage_errors(path):
                 path.replace(path.with_suffix(".broken"))
-            self._db = self._opened(path)
+            self._db = _opened(str(path))
 
     def find(self, front: str, channel: str, about: str) -> Posted | None:
         """Return the message about something in a channel."""
@@ -79,19 +87,6 @@ class MessageFile:
         with self._lock:
             self._db.close()
 
-    @staticmethod
-    def _opened(path: Path) -> Database:
-        with storage_errors(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-        db = Database(sqlite3.connect(path, check_same_thread=False))
-        db.enable_wal()
-        columns = dict.fromkeys(Posted.__struct_fields__, str) | {"open": int}
-        db.table("messages").create(columns, pk=_KEY, if_not_exists=True)
-        db.table("messages").create_index(["front", "ref"], if_not_exists=True)
-        db.table("messages").create_index(["open"], if_not_exists=True)
-        db.table("seen").create({"id": int, "seq": int}, pk="id", if_not_exists=True)
-        return db
-
     def _one(self, where: str, values: tuple[Any, ...]) -> Posted | None:
         with self._asking():
             rows = list(self._db["messages"].rows_where(where, values, limit=1))
@@ -111,3 +106,14 @@ class MessageFile:
 
 def _posted(row: dict[str, Any]) -> Posted:
     return Posted(**{**row, "open": bool(row["open"])})
+
+
+def _opened(place: str) -> Database:
+    db = Database(sqlite3.connect(place, check_same_thread=False))
+    db.enable_wal()
+    columns: dict[str, type] = dict.fromkeys(Posted.__struct_fields__, str) | {"open": int}
+    db.table("messages").create(columns, pk=_KEY, if_not_exists=True)
+    db.table("messages").create_index(["front", "ref"], if_not_exists=True)
+    db.table("messages").create_index(["open"], if_not_exists=True)
+    db.table("seen").create({"id": int, "seq": int}, pk="id", if_not_exists=True)
+    return db
