@@ -24,14 +24,17 @@ MANIFEST = {
         "scopes": {
             "bot": [
                 "commands", "chat:write", "app_mentions:read", "channels:history", "channels:read",
-                "im:history", "im:read", "im:write", "files:write", "reactions:write", "users:read", "team:read",
+                "im:history", "im:read", "im:write", "files:write", "reactions:read", "reactions:write",
+                "users:read", "team:read",
             ]
         }
     },
     "settings": {
         "socket_mode_enabled": True,
         "interactivity": {"is_enabled": True},
-        "event_subscriptions": {"bot_events": ["app_mention", "message.channels", "message.im"]},
+        "event_subscriptions": {"bot_events": [
+                "app_mention", "member_joined_channel", "message.channels", "message.im", "reaction_added",
+            ]},
     },
 }  # fmt: skip
 
@@ -228,6 +231,11 @@ def _events(app, heard):
         (why,) = request.headers.get("x-slack-retry-reason", [""])
         heard.append(("mention", body["event_id"], num, why))
         await say(text=f"you said {event['text'].split('> ', 1)[1]}", thread_ts=event["ts"])
+
+    @app.event("member_joined_channel")
+    @app.event("reaction_added")
+    async def other(event):
+        heard.append((event["type"], event["user"], event.get("reaction")))
 
     @app.event("message")
     async def message(event, say):

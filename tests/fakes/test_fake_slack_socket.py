@@ -1,9 +1,13 @@
 """The real slack-bolt in Socket Mode cannot tell the fake Slack from the real one."""
 
+import copy
+
 import pytest
 import pytest_asyncio
+from slack_sdk.errors import SlackApiError
 
-from tests.fakes.slack_bot import on_socket
+from simulator.fakes.fake_slack import FakeSlack
+from tests.fakes.slack_bot import MANIFEST, on_socket
 
 pytestmark = pytest.mark.asyncio
 
@@ -34,10 +38,16 @@ async def test_a_command_is_answered_by_a_message_in_its_channel(joined):
 
 async def test_an_acknowledgement_with_words_is_private(joined):
     fake, _, _, ada, ops = joined
-    answer = await fake.type(ada, "/slow", channel=ops)
-    assert [(s.text, s.private, s.edits) for s in answer.screens] == [("done", True, 1)]
+    answer = await fake.type(ada, "/twice x", channel=ops)
+    assert [(s.text, s.private) for s in answer.screens] == [("heard 1 times", True)]
     assert fake.messages(ops) == ()
     assert fake.private(ada) == answer.screens
+
+
+async def test_a_late_answer_takes_the_place_of_the_one_before(joined):
+    fake, _, _, ada, ops = joined
+    await fake.type(ada, "/slow", channel=ops)
+    await fake.until(lambda: [(s.text, s.edits) for s in fake.private(ada)] == [("done", 1)])
 
 
 async def test_in_channel_is_for_everybody(joined):
@@ -166,6 +176,38 @@ async def test_the_bot_hears_its_own_posts_edits_and_deletions(joined):
     assert fake.messages(ops) == ()
 
 
+async def test_the_bot_hears_that_it_was_invited_and_of_reactions(joined):
+    fake, app, heard, ada, ops = joined
+    fake.remove_bot(ops)
+    with pytest.raises(SlackApiError, match="not_in_channel"):
+        await app.client.chat_postMessage(channel=ops, text="x")
+    fake.invite_bot(ops)
+    await heard.wait(lambda note: note[0] == "member_joined_channel")
+    posted = await app.client.chat_postMessage(channel=ops, text="x")
+    fake.react(ada, posted["ts"], "eyes")
+    assert await heard.wait(lambda note: note[0] == "reaction_added") == ("reaction_added", ada, "eyes")
+
+
+async def test_a_command_that_asks_for_it_gets_mentions_as_ids():
+    manifest = copy.deepcopy(MANIFEST)
+    for command in manifest["features"]["slash_commands"]:
+        command["should_escape"] = True
+    async with on_socket(manifest=manifest) as (fake, _, heard, _):
+        ada, ops = fake.add_person("ada"), fake.add_channel("ops")
+        await fake.type(ada, "/twice @ada", channel=ops)
+        assert heard == [f"<@{ada}>"]
+
+
+async def test_buttons_of_an_app_that_is_not_interactive_lead_nowhere():
+    manifest = copy.deepcopy(MANIFEST)
+    manifest["settings"]["interactivity"] = {"is_enabled": False}
+    async with on_socket(manifest=manifest) as (fake, _, _, _):
+        ada, ops = fake.add_person("ada"), fake.add_channel("ops")
+        asked = (await fake.type(ada, "/ask", channel=ops)).screens[0]
+        answer = await fake.press(ada, asked.message_id, "Deny")
+        assert answer.failed == "This app is not configured to handle interactive responses."
+
+
 async def test_a_bot_that_says_nothing_in_time_has_failed():
     async with on_socket(ack_within_s=0.2) as (fake, _, heard, _):
         ada, ops = fake.add_person("ada"), fake.add_channel("ops")
@@ -176,9 +218,6 @@ async def test_a_bot_that_says_nothing_in_time_has_failed():
 
 
 async def test_without_a_bot_a_command_cannot_be_told():
-    from simulator.fakes.fake_slack import FakeSlack
-    from tests.fakes.slack_bot import MANIFEST
-
     fake = FakeSlack(manifest=MANIFEST)
     await fake.start()
     try:

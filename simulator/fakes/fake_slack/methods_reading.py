@@ -157,8 +157,8 @@ def conversations_join(call: Call) -> Json:
     if channel.direct_to is not None:
         raise Refused("method_not_supported_for_channel_type")
     was_in = BOT_USER_ID in channel.members
-    channel.members.add(BOT_USER_ID)
-    call.desk.activity.happened()
+    if not was_in:
+        call.desk.news.of_joining(channel)
     return {"channel": channel.json(), **({"warning": "already_in_channel"} if was_in else {})}
 
 

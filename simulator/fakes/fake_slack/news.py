@@ -7,7 +7,7 @@ from typing import Final
 from simulator.fakes.fake_slack.activity import Activity
 from simulator.fakes.fake_slack.deliveries import REASONS, Delivered, Line, Retry
 from simulator.fakes.fake_slack.payloads import event_callback
-from simulator.fakes.fake_slack.workspace import BOT_USER_ID, Channel, Json, Workspace
+from simulator.fakes.fake_slack.workspace import BOT_USER_ID, TEAM_ID, Channel, Json, Workspace
 
 RETRY_DELAYS_S: Final = (0.0, 60.0, 300.0)
 """Slack tries an event again nearly at once, after a minute and after five, and then gives up."""
@@ -57,6 +57,32 @@ class News:
         self._telling.add(task)
         task.add_done_callback(self._telling.discard)
         return task
+
+    def of_joining(self, channel: Channel) -> None:
+        """Take the bot into a channel, and tell it so."""
+        channel.members.add(BOT_USER_ID)
+        event = {
+            "type": "member_joined_channel",
+            "user": BOT_USER_ID,
+            "channel": channel.id,
+            "channel_type": "C",
+            "team": TEAM_ID,
+            "event_ts": self._workspace.new_ts(),
+        }
+        self.tell("member_joined_channel", channel, event)
+        self._activity.happened()
+
+    def of_reaction(self, channel: Channel, *, account: str, ts: str, author: str, name: str) -> None:
+        """Tell that somebody reacted to a message."""
+        event = {
+            "type": "reaction_added",
+            "user": account,
+            "reaction": name,
+            "item": {"type": "message", "channel": channel.id, "ts": ts},
+            "item_user": author,
+            "event_ts": self._workspace.new_ts(),
+        }
+        self.tell("reaction_added", channel, event)
 
     async def again(self, payload: Json, *, attempt: int, reason: str = "timeout") -> Delivered:
         """Tell of an event once more in a new envelope, as after an acknowledgement that got lost."""

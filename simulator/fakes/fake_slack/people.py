@@ -58,13 +58,16 @@ class People:
         if command not in self._desk.commands:
             known = ", ".join(sorted(self._desk.commands)) or "none"
             raise LookupError(f"{command} is not a valid command; registered are: {known}")
+        text = text.strip()
+        if self._desk.commands[command].get("should_escape"):
+            text = self._with_mentions(text)
         hook = self._desk.hooks.new(kind="commands", channel=channel, account=account)
         payload = payloads.slash_command(
             self._desk.workspace,
             account=account,
             channel=channel,
             command=command,
-            text=text.strip(),
+            text=text,
             response_url=self._desk.hooks.url(hook),
             trigger_id=self._desk.modals.new_trigger(account),
         )

@@ -41,7 +41,7 @@ class Posting:
             attachments=body.get("attachments") or [],
             metadata=body.get("metadata"),
             thread_ts=body.get("thread_ts") or None,
-            broadcast=bool(body.get("reply_broadcast")),
+            broadcast=body.get("reply_broadcast") in {True, "true", "1"},
             username=str(body.get("username") or ""),
             files=list(files),
             to=to,

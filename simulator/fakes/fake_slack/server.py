@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from aiohttp import web
 
-from simulator.fakes.chat import Answer, Modal, Screen
+from simulator.fakes.chat import Answer, FakeChat, Modal, Screen
 from simulator.fakes.fake_slack import manifest as manifests
 from simulator.fakes.fake_slack.activity import Activity
 from simulator.fakes.fake_slack.deliveries import Line
@@ -21,7 +21,7 @@ from simulator.fakes.fake_slack.posting import Posting
 from simulator.fakes.fake_slack.screens import block_lines, screen
 from simulator.fakes.fake_slack.socket_mode import SocketMode
 from simulator.fakes.fake_slack.web_api import WebApi
-from simulator.fakes.fake_slack.workspace import Json, Message, Workspace
+from simulator.fakes.fake_slack.workspace import BOT_USER_ID, Json, Message, Workspace
 
 _ALL_EVENTS: Final = ("app_mention", "message.channels", "message.im")
 _LARGEST_CALL_BYTES: Final = 64 * 1024 * 1024
@@ -219,6 +219,23 @@ class FakeSlack:
             raise LookupError(f"no message {message_id!r}")
         self._desk.posting.delete(message, copies=self.people.copies)
 
+    def react(self, account: str, message_id: str, name: str) -> None:
+        """Have somebody react to a message with an emoji, such as `eyes`."""
+        message = self.workspace.posts.get(message_id)
+        if message is None:
+            raise LookupError(f"no message {message_id!r}")
+        self._desk.reactions.setdefault((message_id, name), set()).add(account)
+        channel = self.workspace.channels[message.channel]
+        self.news.of_reaction(channel, account=account, ts=message_id, author=message.author, name=name)
+
+    def invite_bot(self, channel: str) -> None:
+        """Take the bot into a channel; it hears `member_joined_channel`."""
+        self.news.of_joining(self.workspace.channels[channel])
+
+    def remove_bot(self, channel: str) -> None:
+        """Take the bot out of a channel: it hears nothing from there, and may not post."""
+        self.workspace.channels[channel].members.discard(BOT_USER_ID)
+
     # ------------------------------------------------------------ screens
 
     def _screens(self, messages: Sequence[Message]) -> tuple[Screen, ...]:
@@ -294,3 +311,7 @@ class FakeSlack:
     def problems(self) -> tuple[str, ...]:
         """Return every request and answer of the bot that breaks a rule."""
         return tuple(self._problems)
+
+
+if TYPE_CHECKING:
+    _a_script_for_any_platform_runs_here: type[FakeChat] = FakeSlack
