@@ -50,9 +50,12 @@ class Ears:
                 self._hears()
                 continue
             # What cannot even be asked is deaf as well: the sign will not come.
+            loop = asyncio.get_running_loop()
+            until_s = loop.time() + self._deaf_s
             with suppress(Exception):
                 await asyncio.wait_for(self._ask(), self._deaf_s)
-            if await self._sign_within(self._deaf_s):
+            # One that came while it was being asked for is one as well.
+            if await self._sign_within(until_s - loop.time()):
                 self._hears()
                 continue
             self._is_deaf()
@@ -62,11 +65,12 @@ class Ears:
                 _log.warning("%s did not connect anew: %s", self._front, failed)
 
     async def _sign_within(self, seconds: float) -> bool:
-        self._sign.clear()
+        """Wait for a sign, and take it. Says whether one came, or was there already."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._sign.wait(), seconds)
-            return True
-        return False
+            await asyncio.wait_for(self._sign.wait(), max(seconds, 0.0))
+        heard = self._sign.is_set()
+        self._sign.clear()
+        return heard
 
     def _is_deaf(self) -> None:
         if not self.deaf:
