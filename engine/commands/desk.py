@@ -130,9 +130,10 @@ class Desk:
 
     async def _give(self, said: str | Command | Given, account: Account, name: str) -> Reply:
         # Until it can be read, nobody knows where in it a code stands.
-        line = "link" if isinstance(said, str) and "link" in said.casefold() else str(said)
+        text = said if isinstance(said, str) else said.line()
+        line = "link" if "link" in text.casefold() else text
         try:
-            command = c.LANGUAGE.parse(said) if isinstance(said, str) else said
+            command = _read(said)
             line = command.line()
             reply = await self._do(command, account, name)
         except Forbidden as refused:

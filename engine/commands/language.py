@@ -182,6 +182,19 @@ class Language:
         last = kind.arguments()[-1].name
         return Given(kind=kind, values={**_values(kind, rest), last: reason})
 
+    def missing(self, line: str) -> Given | None:
+        """Return what was given of a command that lacks something it needs.
+
+        `None` when nothing is missing, or the line is wrong in some other way.
+        """
+        try:
+            kind, rest = self.find(line.strip().removeprefix("/"))
+            values = _values(kind, rest)
+        except InputError:
+            return None
+        lacks = any(each.required and each.name not in values for each in kind.arguments())
+        return Given(kind=kind, values=values) if lacks else None
+
     def listed(self) -> list[type[Command]]:
         """Return the commands that help and menus show."""
         return [each for each in self.commands if each.listed]
