@@ -62,10 +62,8 @@ def short(summary: Summary) -> str:
     if not summary.finished:
         lines.append("It was stopped before the end.")
     if (found := summary.differences) is not None:
-        lines.append(
-            f"{found.different:,} of {found.compared:,} decisions differ: {found.newly_allowed:,} newly allowed, "
-            f"{found.newly_stopped:,} newly stopped."
-        )
+        lines.append(f"{found.different:,} of {found.compared:,} decisions differ between the two policies:")
+        lines.append(f"{found.newly_allowed:,} newly allowed, {found.newly_stopped:,} newly stopped.")
     lines += [f"Journal {track.journal_hash[:12]}, state {track.state_hash[:12]}" for track in summary.tracks]
     return "\n".join(lines)
 

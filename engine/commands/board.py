@@ -69,6 +69,14 @@ class Board:
                 group.create_task(lane.run())
             group.create_task(self._follow())
 
+    def is_quiet(self) -> bool:
+        """Whether everything the journal holds is shown."""
+        try:
+            head = self._tools.journal().head().seq
+        except WatchkeeperError:
+            return False
+        return self._messages.seen() == head and all(lane.is_idle() for lane in self._lanes)
+
     def say(self, reply: Reply, *, besides: str = "") -> None:
         """Have every channel told something at once, but for those of one front-end."""
         for lane in self._lanes:
@@ -144,6 +152,10 @@ class _Lane:
         self._marked: dict[DecisionId, None] = {}
         self._news: list[tuple[str, Reply]] = []
         self._wake = asyncio.Event()
+
+    def is_idle(self) -> bool:
+        """Whether nothing is still to be shown."""
+        return not self._wake.is_set()
 
     def mark(self, decision: DecisionId) -> None:
         self._marked[decision] = None

@@ -1,0 +1,170 @@
+"""A script: what people, agents, workers and the world do, one thing a line.
+
+    people ada captain, bob responder
+    coder-1 wants cache.clear service=web confidence=0.5 as D1
+    bob: /approve D1
+    bob presses Deny on D1 and writes not tonight
+    ada presses Resume
+    ada twice: /snapshot
+    worker does D1
+    engine leaves
+    engine comes back
+    front restarts
+    25h pass
+    board
+
+A name in capitals stands for the decision it was given to. What is done `twice` is delivered twice by the
+platform. What begins with `#` is for readers.
+"""
+
+import re
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from msgspec import Struct
+
+from engine.core.vocabulary.people_facts import RANKS, Role
+from engine.core.vocabulary.units import HOUR_US, MINUTE_US
+from engine.errors import InputError
+
+
+class Step(Struct, frozen=True, kw_only=True, tag=True):
+    """One line of a script."""
+
+    line: str
+
+
+class People(Step, frozen=True, kw_only=True):
+    """Who takes part, each linked on the platform the script is played on."""
+
+    roles: dict[str, Role]
+
+
+class Wants(Step, frozen=True, kw_only=True):
+    """An agent proposes."""
+
+    agent: str
+    action: str
+    args: dict[str, Any]
+    given: dict[str, Any]
+    """What else the proposal says: confidence, episode, capability, rationale, cost_usd, files."""
+    name: str
+
+
+class Says(Step, frozen=True, kw_only=True):
+    """Somebody types."""
+
+    who: str
+    text: str
+    copies: int = 1
+
+
+class Presses(Step, frozen=True, kw_only=True):
+    """Somebody presses a button: of a decision's message, or else of the last answer they got."""
+
+    who: str
+    label: str
+    on: str
+    writes: str
+    copies: int = 1
+
+
+class Works(Step, frozen=True, kw_only=True):
+    """A worker does what is allowed."""
+
+    how: Literal["does", "fails", "begins"]
+    name: str
+
+
+class Happens(Step, frozen=True, kw_only=True):
+    """Something happens to the machine."""
+
+    what: Literal["engine leaves", "engine comes back", "front restarts", "board"]
+
+
+class Passes(Step, frozen=True, kw_only=True):
+    """Time passes."""
+
+    us: int
+
+
+_WANTS: Final = re.compile(
+    r"(?P<agent>[a-z][\w.-]*) wants (?P<action>[\w.]+)(?P<rest>.*?) as (?P<name>[A-Z]\w*)"
+)
+_PRESSES: Final = re.compile(
+    r"(?P<who>[a-z]+) presses(?P<twice> twice)? (?P<label>.+?)(?: on (?P<on>[A-Z]\w*))?"
+    r"(?: and writes (?P<writes>.+))?"
+)
+_SAYS: Final = re.compile(r"(?P<who>[a-z]+)(?P<twice> twice)?: (?P<text>.+)")
+_WORKS: Final = re.compile(r"worker (?P<how>does|fails|begins) (?P<name>[A-Z]\w*)")
+_PASSES: Final = re.compile(r"(?P<many>\d+)(?P<unit>h|min) pass")
+_VALUE: Final = re.compile(r'(?P<key>[a-z_]+)=(?P<value>"[^"]*"|\S+)')
+_ABOUT: Final = frozenset(
+    {"confidence", "episode", "capability", "rationale", "cost_usd", "files", "api_calls"}
+)
+_HAPPENS: Final = {"engine leaves", "engine comes back", "front restarts", "board"}
+_UNITS: Final = {"h": HOUR_US, "min": MINUTE_US}
+
+
+def read_script(path: Path) -> list[Step]:
+    """Read a script. Raises `InputError` naming the line that is none."""
+    steps = []
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        text = line.strip()
+        if text and not text.startswith("#"):
+            try:
+                steps.append(read_step(text))
+            except ValueError as wrong:
+                raise InputError(
+                    f"line {number} is no step: {wrong}",
+                    place=str(path),
+                    cure="simulator/scenario/script.py shows all",
+                ) from None
+    return steps
+
+
+def read_step(text: str) -> Step:  # noqa: PLR0911 - one answer for each kind of line
+    """Read one line. Raises `ValueError`."""
+    if text in _HAPPENS:
+        return Happens(line=text, what=text)  # type: ignore[arg-type]  # one of them
+    if text.startswith("people "):
+        return _people(text)
+    if (found := _WANTS.fullmatch(text)) is not None:
+        return _wants(text, found)
+    if (found := _WORKS.fullmatch(text)) is not None:
+        return Works(line=text, how=found["how"], name=found["name"])  # type: ignore[arg-type]  # one of them
+    if (found := _PASSES.fullmatch(text)) is not None:
+        return Passes(line=text, us=int(found["many"]) * _UNITS[found["unit"]])
+    if (found := _PRESSES.fullmatch(text)) is not None:
+        return Presses(
+            line=text,
+            who=found["who"],
+            label=found["label"],
+            on=found["on"] or "",
+            writes=found["writes"] or "",
+            copies=2 if found["twice"] else 1,
+        )
+    if (found := _SAYS.fullmatch(text)) is not None:
+        return Says(line=text, who=found["who"], text=found["text"], copies=2 if found["twice"] else 1)
+    raise ValueError(text)
+
+
+def _people(text: str) -> People:
+    roles: dict[str, Role] = {}
+    for each in text.removeprefix("people ").split(", "):
+        name, _, role = each.partition(" ")
+        if role not in RANKS:
+            raise ValueError(f"{role!r} is no role")
+        roles[name] = role
+    return People(line=text, roles=roles)
+
+
+def _wants(text: str, found: "re.Match[str]") -> Wants:
+    args: dict[str, Any] = {}
+    given: dict[str, Any] = {}
+    for one in _VALUE.finditer(found["rest"]):
+        value = one["value"].strip('"')
+        (given if one["key"] in _ABOUT else args)[one["key"]] = value
+    return Wants(
+        line=text, agent=found["agent"], action=found["action"], args=args, given=given, name=found["name"]
+    )

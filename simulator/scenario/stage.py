@@ -1,0 +1,362 @@
+"""The stage: a real engine, desk and board in one process, and a worker that does as the script says.
+
+Only time and the work itself are played: everything that is decided, journaled and answered is the product's.
+"""
+
+import asyncio
+import contextlib
+import re
+import time
+from collections.abc import AsyncIterator, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from engine.adapters.decisions_view import Current, DecisionsView
+from engine.adapters.fence_files import FileFence
+from engine.adapters.journal_sqlite import SqliteJournal
+from engine.adapters.link_file import LinkFile
+from engine.adapters.message_file import MessageFile
+from engine.adapters.shelf import WorkspaceShelf
+from engine.commands.board import Board
+from engine.commands.desk import Desk
+from engine.commands.hearing import Hearing
+from engine.commands.tools import Tools
+from engine.core.policy import Policy
+from engine.core.vocabulary.actions import Running
+from engine.core.vocabulary.effects import EffectStatus, Result
+from engine.core.vocabulary.facts import TimePassed
+from engine.core.vocabulary.ids import (
+    ActionName,
+    AgentId,
+    CapabilityId,
+    DecisionId,
+    EffectId,
+    EpisodeId,
+    ProposalId,
+    decision_id,
+)
+from engine.core.vocabulary.proposals import Impact, Proposal
+from engine.core.vocabulary.rollouts import RolloutSettings
+from engine.core.vocabulary.units import MINUTE_US, SECOND_US
+from engine.errors import InputError
+from engine.runtime import wire
+from engine.runtime.client import EngineClient
+from engine.runtime.clock import SteadyClock
+from engine.runtime.live import Live, Parts, SavedSnapshot
+from engine.runtime.server import EngineServer
+from engine.wiring import SHIPPED_POLICY, build_policy, read_policy
+from simulator.jobs import ReplayJobs
+from simulator.scenario import script as s
+from simulator.scenario.players import Player, Seen
+
+CAPABILITY: Final = "heal@1"
+PERFORMED: Final = ("cache.clear", "service.restart", "file.write")
+"""The actions this engine performs itself, at the hands of the script."""
+_SETTLE_S: Final = 10.0
+_DEMO: Final = Path(__file__).resolve().parent.parent / "demo.wkr"
+
+
+class Bot(Protocol):
+    """A chat front-end that a stage runs beside its desk."""
+
+    async def start(self, desk: Desk, hearing: Hearing, home: Path) -> None:
+        """Connect it, with a board of its own."""
+
+    async def stop(self) -> None:
+        """Disconnect it."""
+
+    async def quiet(self) -> None:
+        """Wait until everything the board has to say is said."""
+
+
+class Stage:
+    """One run of one script."""
+
+    def __init__(self, home: Path, player: Player, *, bot: Bot | None = None) -> None:
+        """Play in this folder, with these people; `bot` is what they talk to, if not the desk itself."""
+        self._home, self._player, self._bot = home, player, bot
+        self.policy = _policy()
+        self._moved_us = 0
+        self._clock = SteadyClock(
+            lambda: time.time_ns() // 1000 + self._moved_us,
+            lambda: time.monotonic_ns() // 1000 + self._moved_us,
+        )
+        self._live: Live | None = None
+        self._server: EngineServer | None = None
+        self._client = EngineClient(home / "engine.sock", timeout_s=2.0)
+        self._fence = FileFence(home / "stops")
+        self._links = LinkFile(home / "links.json")
+        self.names: dict[str, DecisionId] = {}
+        self.transcript: list[str] = []
+        self._front: contextlib.AsyncExitStack | None = None
+        self._board: Board | None = None
+        self._board_was: list[Seen] = []
+
+    # ------------------------------------------------------------ the whole
+
+    @contextlib.asynccontextmanager
+    async def open(self) -> AsyncIterator["Stage"]:
+        """Open engine, desk and board, and close them in the end."""
+        (self._home / "stops").mkdir(parents=True, exist_ok=True)
+        (self._home / "workspace").mkdir(exist_ok=True)
+        await self._engine_comes()
+        await self._front_comes()
+        try:
+            yield self
+        finally:
+            await self._front_goes()
+            await self._client.close()
+            await self._engine_leaves()
+
+    async def play(self, steps: Sequence[s.Step]) -> str:
+        """Play all steps; return what everybody said and read."""
+        for step in steps:
+            await self._step(step)
+        return "\n".join(self.transcript) + "\n"
+
+    async def _step(self, step: s.Step) -> None:
+        self._write(f"» {step.line}")
+        match step:
+            case s.People():
+                for person, role in step.roles.items():
+                    account = self._player.join(person)
+                    code = self._links.code(person, role)  # type: ignore[arg-type]  # a name is a PersonId
+                    self._links.redeem(code, front=self._player.front, account_id=account, name=person)
+            case s.Wants():
+                await self._wants(step)
+            case s.Says():
+                self._read(await self._player.say(step.who, self._ids(step.text), copies=step.copies))
+            case s.Presses():
+                on = str(self.names[step.on]) if step.on else ""
+                await self._quiet()
+                self._read(
+                    await self._player.press(
+                        step.who, step.label, on=on, writes=step.writes, copies=step.copies
+                    )
+                )
+            case s.Works():
+                await self._works(step)
+            case s.Passes():
+                await self._passes(step.us)
+            case s.Happens():
+                await self._happens(step.what)
+
+    async def _happens(self, what: str) -> None:
+        match what:
+            case "engine leaves":
+                await self._engine_leaves()
+            case "engine comes back":
+                await self._engine_comes()
+            case "front restarts":
+                await self._front_goes()
+                await self._front_comes()
+            case _:
+                await self._quiet()
+                for seen in self._player.board():
+                    self._read(seen)
+
+    # ------------------------------------------------------------ agents, workers, time
+
+    async def _wants(self, step: s.Wants) -> None:
+        given = step.given
+        proposal = Proposal(
+            proposal_id=ProposalId(f"{step.agent}:{step.name}"),
+            agent=AgentId(step.agent),
+            capability=CapabilityId(given.get("capability", CAPABILITY)),
+            action=ActionName(step.action),
+            args=step.args,
+            episode=EpisodeId(given.get("episode", "")),
+            confidence=float(given.get("confidence", 0.9)),
+            rationale=given.get("rationale", ""),
+            impact=Impact(
+                cost_usd=Decimal(given.get("cost_usd", "0")),
+                files=int(given.get("files", 0)),
+                api_calls=int(given.get("api_calls", 0)),
+            ),
+        )
+        self.names[step.name] = decision_id(proposal.proposal_id)
+        decided = await self._client.ask(wire.Propose(proposal=proposal))
+        self._write(f"  {decided.status if isinstance(decided, wire.Decided) else decided}")
+
+    async def _works(self, step: s.Works) -> None:
+        live, decision = self._live, self.names[step.name]
+        if live is None:
+            raise InputError("the engine is away, so nothing can be done", place=step.line)
+        leased = await live.leases.lease(wire.Lease(worker="w-1:1", most=20, wait_s=0.2))
+        mine = [each for each in leased.effects if each.task.decision_id == decision]
+        for other in leased.effects:
+            if other not in mine:
+                await live.leases.give_back(
+                    wire.GiveBack(effect_id=other.task.effect_id, token=other.task.token)
+                )
+        if not mine:
+            self._write("  there is nothing to do")
+            return
+        task = mine[0].task
+        await live.leases.start(wire.Start(effect_id=task.effect_id, token=task.token))
+        if step.how == "begins":
+            return
+        status: EffectStatus = "done" if step.how == "does" else "failed"
+        result = Result(
+            success=status == "done",
+            output="it worked" if status == "done" else "",
+            error="" if status == "done" else "it did not work",
+            execution_time_s=0.1,
+        )
+        await live.leases.end(
+            wire.End(effect_id=task.effect_id, token=task.token, status=status, result=result)
+        )
+
+    async def _passes(self, us: int) -> None:
+        self._moved_us += us
+        if self._live is not None:
+            due_us = self._live.clock.now_us() // MINUTE_US * MINUTE_US
+            await self._live.intake.take(f"time:minute:{due_us}", TimePassed(at_us=due_us, schedule="minute"))
+
+    # ------------------------------------------------------------ engine and front
+
+    async def _engine_comes(self) -> None:
+        async def ended(effect_id: EffectId) -> None:
+            """Nothing real works for an effect here."""
+
+        home = self._home
+        self._live = Live(
+            Parts(
+                policy=self.policy,
+                open_journal=lambda: SqliteJournal(home / "journal.db"),
+                fence=self._fence,
+                clock=self._clock,
+                announcer=_Nobody(),
+                home=home,
+                version="0",
+                lease_s=60.0,
+                start_within_s=1e6,
+                end_leftovers=ended,
+                save_snapshot=lambda: SavedSnapshot(
+                    snapshot_id="s-1", journal_seq=1, files=2, size_bytes=2048
+                ),
+            )
+        )
+        self._server = EngineServer(self._live, home / "engine.sock")
+        await self._server.open()
+        await self._live.stops.mirror()
+
+    async def _engine_leaves(self) -> None:
+        if self._server is not None and self._live is not None:
+            await self._server.close()
+            self._live.intake.close()
+        self._server = self._live = None
+
+    async def _front_comes(self) -> None:
+        home = self._home
+        journal, looking = (Current(home / "journal.db", DecisionsView) for _ in range(2))
+        replays = ReplayJobs(
+            home / "asked",
+            recordings=home / "recordings",
+            bundled={"demo": _DEMO},
+            policy=SHIPPED_POLICY,
+            policies=home / "policies",
+        )
+        client = EngineClient(home / "engine.sock", timeout_s=2.0)
+        tools = Tools(
+            engine=client,
+            journal=journal,
+            looking=looking,
+            fence=self._fence,
+            sweep=lambda: None,
+            links=self._links,
+            replays=replays,
+            shelf=WorkspaceShelf(
+                home / "snapshots", workspace=home / "workspace", home=home, inflight=home / "inflight"
+            ),
+            version="0",
+        )
+        desk, hearing = Desk(tools), Hearing(client)
+        self._player.attach(desk)
+        front = self._front = contextlib.AsyncExitStack()
+        for close in (journal.close, looking.close, replays.close):
+            front.callback(close)
+        front.push_async_callback(client.close)
+        front.push_async_callback(desk.close)
+        if self._bot is not None:
+            await self._bot.start(desk, hearing, home)
+            front.push_async_callback(self._bot.stop)
+        else:
+            messages = MessageFile(home / "messages.db")
+            front.callback(messages.close)
+            self._board = Board(tools, hearing, self._player.posters(), messages)
+            work = [asyncio.create_task(self._board.run()), asyncio.create_task(hearing.run())]
+            front.push_async_callback(_end, work)
+
+    async def _front_goes(self) -> None:
+        if self._front is not None:
+            await self._front.aclose()
+        self._front = None
+
+    async def _quiet(self) -> None:
+        """Wait until the board shows what the journal holds."""
+        if self._bot is not None:
+            await self._bot.quiet()
+            return
+        async with asyncio.timeout(_SETTLE_S):
+            while self._board is not None and not self._board.is_quiet():
+                await asyncio.sleep(0.01)
+
+    # ------------------------------------------------------------ the transcript
+
+    def _ids(self, text: str) -> str:
+        for name, decision in self.names.items():
+            text = re.sub(rf"\b{name}\b", decision, text)
+        return text
+
+    def _read(self, seen: Seen) -> None:
+        for line in seen.text.splitlines():
+            self._write(f"  {line}".rstrip())
+        if seen.buttons:
+            self._write("  " + " ".join(f"[{label}]" for label in seen.buttons))
+
+    def _write(self, line: str) -> None:
+        self.transcript.append(self.normal(line))
+
+    def normal(self, line: str) -> str:
+        """Write what differs from run to run as what it is."""
+        for name, decision in self.names.items():
+            line = line.replace(decision, name).replace(f"Explain {decision[2:8]}", f"Explain {name}")
+            line = line.replace(decision[2:8], name)
+        line = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "TIME", line)
+        line = re.sub(r"\bu_[0-9a-f]{15}\b", "UNDO", line)
+        line = re.sub(r"\b\d+ ms\b", "N ms", line)
+        line = re.sub(r"\b[0-9a-f]{12,64}\b", "HASH", line)
+        line = re.sub(r"\br[0-9a-f]{6}\b", "JOB", line)
+        line = re.sub(r"\b[a-z2-7]{4}-[a-z2-7]{4}\b", "CODE", line)
+        line = re.sub(r"stranger:HASH", "stranger", line)
+        line = re.sub(r"\brecord [\d,]+", "record N", line)
+        return re.sub(r"^(\s+)[\d,]+(\s+TIME)", r"\1N\2", line)
+
+
+class _Nobody:
+    """Tells nobody: the board does."""
+
+    def announce(self, kind: str, text: str, *, urgent: bool = False) -> None:
+        """Say nothing."""
+
+
+async def _end(tasks: list["asyncio.Task[Any]"]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _policy() -> Policy:
+    """Return the shipped policy, under which the script's worker performs a few actions."""
+    policy = build_policy(read_policy(SHIPPED_POLICY))
+    actions = dict(policy.actions)
+    run = Running(runner="shell", timeout_us=60 * SECOND_US, idempotent=True)
+    for name in PERFORMED:
+        if name in actions:
+            actions[ActionName(name)] = msgspec.structs.replace(actions[ActionName(name)], run=run)
+    rollouts = RolloutSettings(established=(CapabilityId(CAPABILITY),))
+    return msgspec.structs.replace(policy, actions=actions, rollouts=rollouts)
