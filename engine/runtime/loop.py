@@ -18,6 +18,7 @@ from engine.core.vocabulary.facts import (
     AnyFact,
     EffectEnded,
     Fact,
+    HoldEnded,
     ProposalReceived,
     SnapshotTaken,
     UndoRequested,
@@ -25,7 +26,8 @@ from engine.core.vocabulary.facts import (
     decode,
     encode,
 )
-from engine.core.vocabulary.ids import Digest
+from engine.core.vocabulary.ids import Digest, ProposalId
+from engine.core.vocabulary.proposals import Proposal
 from engine.core.work.endings import ENGINE
 from engine.errors import ChainBroken, InputError, JournalError, WatchkeeperError
 from engine.ports import Durability, Entry, Finished, Journal, JournalReader, Snapshot, Task
@@ -35,7 +37,8 @@ from engine.runtime.outbox import tasks_of
 def key_of(fact: Fact, otherwise: str) -> str:
     """Return a fact's idempotency key: its own where it has one, else the one given.
 
-    A proposal is received once and decided once, an effect ends once; everything else may happen again.
+    A proposal is received once and decided once, a hold and an effect end once; everything else may happen
+    again.
     """
     if isinstance(fact, ProposalReceived):
         return f"proposal:{fact.proposal.proposal_id}"
@@ -45,6 +48,9 @@ def key_of(fact: Fact, otherwise: str) -> str:
         return f"ended:{fact.effect_id}"
     if isinstance(fact, UndoRequested):
         return f"undo:{fact.effect_id}"
+    if isinstance(fact, HoldEnded):
+        # A decision may be held before anything runs, and each of its effects when nobody knows its end.
+        return f"held:{fact.decision_id}" if fact.effect_id is None else f"looked:{fact.effect_id}"
     return otherwise
 
 
@@ -59,7 +65,7 @@ def follows(record: Record, fact: Fact) -> bool:
     """
     if isinstance(fact, UndoRequested):
         return fact.by == ENGINE
-    return isinstance(fact, VerdictReached) or _THEN in record.key
+    return isinstance(fact, VerdictReached | HoldEnded) or _THEN in record.key
 
 
 class Loop:
@@ -140,7 +146,7 @@ class Loop:
 
         decisions = follow(self._policy, self.state, fact, take, self._remembered)
         if self._performing:
-            self._tasks += tasks_of(decisions.effects, fact.at_us)
+            self._tasks += tasks_of(decisions.effects, fact.at_us, self._asked)
         return decisions
 
     def commit(self, durability: Durability = Durability.SYNCED) -> list[Record]:
@@ -176,6 +182,14 @@ class Loop:
                 f"the key {key!r} belongs to another fact", cure="give every fact a key of its own"
             )
         return before is not None
+
+    def _asked(self, proposal_id: ProposalId) -> Proposal | None:
+        """Return a proposal that was taken before; `None` when the journal lacks it."""
+        key = f"proposal:{proposal_id}"
+        record = self._journal.find(key) if key not in self._taken else None
+        body = self._taken.get(key) if record is None else record.body
+        fact = decode(body) if body is not None else None
+        return fact.proposal if isinstance(fact, ProposalReceived) else None
 
     def snapshot(self) -> Snapshot:
         """Keep state as it is now, so that the next start need not fold what came before.

@@ -20,6 +20,13 @@ from engine.core.vocabulary.ids import (
     ProposalId,
     capability_name,
 )
+from engine.core.vocabulary.people_facts import (
+    AnswerRefused,
+    CommandGiven,
+    DecisionOverridden,
+    HoldAnswered,
+    HoldEnded,
+)
 from engine.core.vocabulary.proposals import Proposal
 from engine.core.vocabulary.rollout_facts import (
     CapabilityDemoted,
@@ -326,10 +333,16 @@ AnyFact = (
     | TroubleGone
     | SnapshotSaved
     | SnapshotRestored
+    | HoldAnswered
+    | DecisionOverridden
+    | HoldEnded
+    | AnswerRefused
+    | CommandGiven
 )
 
 OWN_FACTS: Final = (
-    PolicyAdopted, VerdictReached, SnapshotTaken, StageChanged, PromotionRefused, PromotionReady
+    PolicyAdopted, VerdictReached, SnapshotTaken, StageChanged, PromotionRefused, PromotionReady,
+    HoldEnded, AnswerRefused,
 )  # fmt: skip
 """Facts that only the engine may state: told by others, they would say what counts and what was decided."""
 
