@@ -240,10 +240,8 @@ class AnswerKeeper:
             queued = await self._undo(request)
         except InputError as nothing:
             return None, f"nothing more of it runs; {nothing.message}"
-        return (
-            queued.effect_id,
-            f"nothing more of it runs, and what it did is being taken back: {queued.effect_id}",
-        )
+        undo = queued.effect_id
+        return undo, f"nothing more of it runs, and what it did is being taken back: {undo}"
 
     # ------------------------------------------------------------ in the words of the wire
 

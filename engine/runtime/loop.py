@@ -3,7 +3,6 @@
 import hashlib
 from contextlib import suppress
 from itertools import count
-from typing import Final
 
 from msgspec import ValidationError, structs
 
@@ -31,7 +30,7 @@ from engine.core.vocabulary.proposals import Proposal
 from engine.core.work.endings import ENGINE
 from engine.errors import ChainBroken, InputError, JournalError, WatchkeeperError
 from engine.ports import Durability, Entry, Finished, Journal, JournalReader, Snapshot, Task
-from engine.runtime.outbox import tasks_of
+from engine.runtime.outbox import THEN, tasks_of
 
 
 def key_of(fact: Fact, otherwise: str) -> str:
@@ -54,10 +53,6 @@ def key_of(fact: Fact, otherwise: str) -> str:
     return otherwise
 
 
-# Between the key of a fact and the number of what followed from it.
-_THEN: Final = ":then:"
-
-
 def follows(record: Record, fact: Fact) -> bool:
     """Whether a record holds what followed from the one before it, rather than something told.
 
@@ -65,7 +60,7 @@ def follows(record: Record, fact: Fact) -> bool:
     """
     if isinstance(fact, UndoRequested):
         return fact.by == ENGINE
-    return isinstance(fact, VerdictReached | HoldEnded) or _THEN in record.key
+    return isinstance(fact, VerdictReached | HoldEnded) or THEN in record.key
 
 
 class Loop:
@@ -142,7 +137,7 @@ class Loop:
         nth = count()
 
         def take(consequence: Fact) -> None:
-            self._take(key_of(consequence, f"{key}{_THEN}{next(nth)}"), encode(consequence), consequence)
+            self._take(key_of(consequence, f"{key}{THEN}{next(nth)}"), encode(consequence), consequence)
 
         decisions = follow(self._policy, self.state, fact, take, self._remembered)
         if self._performing:

@@ -11,9 +11,11 @@ from msgspec import UNSET
 
 from engine.core.vocabulary.effects import AskPeople, Effect, PerformAction, PerformHeld, TakeBack
 from engine.core.vocabulary.facts import (
+    AnswerRefused,
     DecisionOverridden,
     EffectEnded,
     Fact,
+    HoldAnswered,
     HoldEnded,
     ProposalReceived,
     UndoRequested,
@@ -198,6 +200,40 @@ def veto_key(decision_id: DecisionId) -> str:
 def answer_key(decision_id: DecisionId, nth: int) -> str:
     """Return the key of the `nth` other word people gave on a decision, counting from 1."""
     return f"answer:{decision_id}:{nth}"
+
+
+def said_of(journal: JournalReader, decision_id: DecisionId) -> list[Fact]:
+    """Return everything people said of a decision and what became of it, in the order of the journal."""
+    keys = []
+    nth = 1
+    while journal.find(answer_key(decision_id, nth)) is not None:
+        keys.append(answer_key(decision_id, nth))
+        nth += 1
+    keys.append(veto_key(decision_id))
+    keys += [first_of(key) for key in keys]
+    effects = [EffectId(decision_id)]
+    for effect in effects:
+        nth = 1
+        while journal.find(f"undo:{undo_id(effect, nth)}") is not None:
+            effects.append(undo_id(effect, nth))
+            nth += 1
+    keys += [f"held:{decision_id}", *(f"looked:{effect}" for effect in effects)]
+    found = [record for key in keys if (record := journal.find(key)) is not None]
+    # What is refused, and what ends a hold, may follow from the same word: that has a key of its own.
+    facts = [(record.seq, decode(record.body)) for record in found]
+    return [fact for _, fact in sorted(facts, key=lambda item: item[0]) if isinstance(fact, _SAID)]
+
+
+_SAID: Final = (HoldAnswered, DecisionOverridden, AnswerRefused, HoldEnded)
+
+
+def first_of(key: str) -> str:
+    """Return the key of the first fact that followed from another, unless it has one of its own."""
+    return f"{key}{THEN}0"
+
+
+THEN: Final = ":then:"
+"""Stands between the key of a fact and the number of what followed from it."""
 
 
 def was_granted(journal: JournalReader, verdict: Verdict) -> bool:

@@ -34,6 +34,7 @@ from engine.runtime.wire_people import (
     GetHolds,
     HoldAnswer,
     HoldList,
+    HoldShown,  # noqa: F401 - part of `HoldList`, and known from here like every message
     Override,
     SeePerson,
 )
@@ -124,7 +125,7 @@ class ActIncumbent(Request, frozen=True, kw_only=True):
     episode: EpisodeId
     capability: CapabilityName
     action: ActionName
-    args: dict[str, Any] = {}
+    args: dict[str, Any] = msgspec.field(default_factory=dict)
     ok: bool
     by: str
 

@@ -34,6 +34,7 @@ Follows = tuple[tuple[Fact, ...], tuple[Effect, ...]]
 
 GONE: Final = "it does not wait for people: it was answered, its time was over, or it never was held"
 
+_IN_VAIN: Final = "nobody answered in time"
 _MOST_USD: Final = Decimal(10**12)
 """No impact may be larger, and no window holds as much."""
 
@@ -117,11 +118,10 @@ def resumed(holds: Holds, fact: RolloutResumed, grounds: Grounds) -> Follows:
 def timed_out(holds: Holds, at_us: int) -> tuple[Fact, ...]:
     """End what nobody answered in time, the longest overdue first. That is not a denial by anybody."""
     found = sorted(overdue(holds, at_us), key=lambda item: (item[1].until_us, item[0]))
-    words = [
-        (_Word(decision_id=decision, at_us=at_us), hold) for decision, hold in found if not hold.shadowed
-    ]
     return tuple(
-        _ended(hold, word, "timeout", by=(), reason="nobody answered in time") for word, hold in words
+        _ended(hold, _Word(decision_id=decision, at_us=at_us), "timeout", by=(), reason=_IN_VAIN)
+        for decision, hold in found
+        if not hold.shadowed
     )
 
 

@@ -112,7 +112,7 @@ def fold_verdict(holds: Holds, verdict: Verdict) -> None:
             break
         del by_id[first]
     if verdict.word == "hold":
-        by_id[verdict.decision_id] = Hold(
+        hold = Hold(
             since_us=verdict.at_us,
             until_us=verdict.at_us + holds.hold_us,
             agent=verdict.agent,
@@ -126,6 +126,7 @@ def fold_verdict(holds: Holds, verdict: Verdict) -> None:
             policy_hash=verdict.policy_hash,
             impact=verdict.impact,
         )
+        _begin(holds, verdict.decision_id, hold)
 
 
 def fold_effect(holds: Holds, fact: EffectEnded) -> None:
@@ -133,9 +134,7 @@ def fold_effect(holds: Holds, fact: EffectEnded) -> None:
     if fact.kind == "perform" and fact.status == "refused":
         holds.vetoed.pop(fact.decision_id, None)
     if fact.status == "unknown" and fact.kind != "preview":
-        # Anew at the end, for the longest waiting stand first.
-        holds.by_id.pop(fact.decision_id, None)
-        holds.by_id[fact.decision_id] = Hold(
+        hold = Hold(
             since_us=fact.at_us,
             until_us=fact.at_us + holds.hold_us,
             agent=fact.agent,
@@ -146,6 +145,27 @@ def fold_effect(holds: Holds, fact: EffectEnded) -> None:
             capability=fact.capability,
             effect_id=fact.effect_id,
         )
+        _begin(holds, fact.decision_id, hold)
+
+
+def _begin(holds: Holds, decision: DecisionId, hold: Hold) -> None:
+    by_id = holds.by_id
+    # Anew at the end, for the longest waiting stand first.
+    by_id.pop(decision, None)
+    last = next(reversed(by_id.values()), None)
+    by_id[decision] = hold
+    if last is not None and (last.since_us, last.until_us) > (hold.since_us, hold.until_us):
+        # A policy that holds for less was adopted in the same moment.
+        put_in_order(holds)
+
+
+def put_in_order(holds: Holds) -> None:
+    """Put holds into the order in which they began, as folding has them: canonical bytes are sorted by name.
+
+    Of those that began and end together it makes no difference which stands first.
+    """
+    ordered = sorted(holds.by_id.items(), key=lambda item: (item[1].since_us, item[1].until_us))
+    holds.by_id = OrderedDict(ordered)
 
 
 def fold_answer(holds: Holds, fact: HoldAnswered) -> None:
@@ -194,7 +214,12 @@ def fold_undo(holds: Holds, fact: UndoRequested) -> None:
 
 
 def fold_time(holds: Holds, now_us: int) -> None:
-    """Let go of what only would have waited: nobody was asked, so nobody failed to answer."""
+    """Let go of what only would have waited, and of vetoes that left nothing to do.
+
+    In shadow nobody was asked, so nobody failed to answer.
+    """
+    for name in [name for name, at_us in holds.vetoed.items() if at_us + _VETO_KEPT_US <= now_us]:
+        del holds.vetoed[name]
     for decision, hold in list(overdue(holds, now_us)):
         if hold.shadowed:
             del holds.by_id[decision]
@@ -209,14 +234,6 @@ def overdue(holds: Holds, now_us: int) -> Iterator[tuple[DecisionId, Hold]]:
             return
         if hold.is_overdue(now_us):
             yield decision, hold
-
-
-def trim(holds: Holds, now_us: int) -> None:
-    """Let go of everything that no tick has ended for long, and of vetoes that left nothing to do."""
-    for name in [name for name, hold in holds.by_id.items() if _is_let_go(hold, now_us)]:
-        del holds.by_id[name]
-    for name in [name for name, at_us in holds.vetoed.items() if at_us + _VETO_KEPT_US <= now_us]:
-        del holds.vetoed[name]
 
 
 def _is_let_go(hold: Hold, now_us: int) -> bool:
