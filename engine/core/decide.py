@@ -172,16 +172,14 @@ def _grounds(policy: Policy, state: State, at_us: int) -> answers.Grounds:
     def stopped(agent: AgentId, capability: CapabilityId, action: ActionName) -> str:
         return kill_switch.judge(state.stops, agent, capability, action).reason
 
-    def no_room(agent: AgentId, impact: Impact) -> str:
-        said = limits.judge(state.usage, agent, impact, at_us, shadowed=False)
-        # What is larger than a whole window escalates (ADR 7): its owner was asked for just that.
-        return said.reason if said.ruling == "deny" else ""
+    def limited(agent: AgentId, impact: Impact) -> Answer:
+        return limits.judge(state.usage, agent, impact, at_us, shadowed=False)
 
     return answers.Grounds(
         policy_hash=policy.policy_hash,
         actions=policy.actions,
         stopped=stopped,
-        no_room=no_room,
+        limited=limited,
         may_act=state.rollouts.may_act,
         paused=lambda name: bool(state.rollouts.paused.get(name)),
     )

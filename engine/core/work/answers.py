@@ -28,6 +28,7 @@ from engine.core.vocabulary.ids import (
 )
 from engine.core.vocabulary.people_facts import HoldEnding
 from engine.core.vocabulary.proposals import Impact
+from engine.core.vocabulary.verdicts import Answer
 from engine.core.work.holds import Hold, Holds, missing, objection, overdue
 
 Follows = tuple[tuple[Fact, ...], tuple[Effect, ...]]
@@ -46,9 +47,8 @@ class Grounds(Struct, frozen=True, kw_only=True):
     actions: Mapping[ActionName, Action]
     stopped: Callable[[AgentId, CapabilityId, ActionName], str]
     """Says which stop covers it, in a sentence; empty when none does."""
-    no_room: Callable[[AgentId, Impact], str]
-    """Says which limit has no room for it, in a sentence; empty when there is, or when the limit's owner was
-    asked for exactly that."""
+    limited: Callable[[AgentId, Impact], Answer]
+    """Says whether there is room for it under every limit."""
     may_act: Callable[[CapabilityId], bool]
     paused: Callable[[CapabilityName], bool]
 
@@ -66,7 +66,7 @@ def after(holds: Holds, fact: HoldAnswered | DecisionOverridden, grounds: Ground
         against = against or _standing_against(hold, grounds)
         if not against and missing(hold, paused=grounds.paused(capability_name(hold.capability))):
             return (), ()
-        against = against or grounds.no_room(hold.agent, hold.impact)
+        against = against or _no_room(hold, grounds)
     if against:
         return _refused(fact, against)
     if approves:
@@ -106,7 +106,7 @@ def resumed(holds: Holds, fact: RolloutResumed, grounds: Grounds) -> Follows:
             continue
         # None of these is charged yet. Taken together, whoever asked for them, they must fit as well.
         together = _sum(used, hold.impact)
-        if grounds.no_room(hold.agent, hold.impact) or (facts and grounds.no_room(hold.agent, together)):
+        if _no_room(hold, grounds) or (facts and grounds.limited(hold.agent, together).ruling != "allow"):
             continue
         used = together
         word = _Word(decision_id=decision, at_us=fact.at_us, reason=f"resumed: {fact.reason}")
@@ -123,6 +123,15 @@ def timed_out(holds: Holds, at_us: int) -> tuple[Fact, ...]:
         for decision, hold in found
         if not hold.shadowed
     )
+
+
+def _no_room(hold: Hold, grounds: Grounds) -> str:
+    """Say which limit has no room for it; empty when there is.
+
+    What is larger than a whole window escalates (ADR 7): its owner was asked for just that.
+    """
+    said = grounds.limited(hold.agent, hold.impact)
+    return said.reason if said.ruling == "deny" else ""
 
 
 def _standing_against(hold: Hold, grounds: Grounds) -> str:
