@@ -17,7 +17,9 @@ MANIFEST = {
         "bot_user": {"display_name": "watchkeeper"},
         "slash_commands": [
             {"command": command, "description": "Tries the bot."}
-            for command in ("/ask", "/silent", "/slow", "/twice", "/public", "/hook", "/form", "/wrong")
+            for command in (
+                "/ask", "/silent", "/slow", "/twice", "/public", "/hook", "/form", "/wrong", "/patience",
+            )
         ],
     },
     "oauth_config": {
@@ -170,6 +172,13 @@ def _commands(app, heard):
         heard.append(command["trigger_id"])
         await client.views_open(trigger_id=command["trigger_id"], view=FORM)
 
+    @app.command("/patience")
+    async def patience(ack, client, command):
+        await ack()
+        posted = await client.chat_postMessage(channel=command["channel_id"], text="working…")
+        await asyncio.sleep(0.1)  # longer than the fake takes for quiet
+        await client.chat_update(channel=posted["channel"], ts=posted["ts"], text="here it is")
+
     @app.command("/wrong")
     async def wrong(ack):
         await ack(text="x", blocks=[{"type": "nonsense"}])
@@ -232,10 +241,11 @@ def _events(app, heard):
         heard.append(("mention", body["event_id"], num, why))
         await say(text=f"you said {event['text'].split('> ', 1)[1]}", thread_ts=event["ts"])
 
-    @app.event("member_joined_channel")
-    @app.event("reaction_added")
     async def other(event):
         heard.append((event["type"], event["user"], event.get("reaction")))
+
+    app.event("member_joined_channel")(other)
+    app.event("reaction_added")(other)
 
     @app.event("message")
     async def message(event, say):

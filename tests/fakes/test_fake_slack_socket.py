@@ -50,6 +50,13 @@ async def test_a_late_answer_takes_the_place_of_the_one_before(joined):
     await fake.until(lambda: [(s.text, s.edits) for s in fake.private(ada)] == [("done", 1)])
 
 
+async def test_an_answer_that_says_more_will_come_is_waited_on():
+    async with on_socket(quiet_s=0.01, is_unfinished=lambda s: s.text.endswith("…")) as (fake, _, _, _):
+        ada, ops = fake.add_person("ada"), fake.add_channel("ops")
+        answer = await fake.type(ada, "/patience", channel=ops)
+        assert answer.text == "here it is"
+
+
 async def test_in_channel_is_for_everybody(joined):
     fake, _, _, ada, ops = joined
     await fake.type(ada, "/public", channel=ops)

@@ -76,16 +76,14 @@ class Activity:
             if left <= 0 or (not await self.next(within_s=left) and not holds()):
                 raise TimeoutError(f"{what} within {within_s:g} s")
 
-    async def settle(self, *, since: int, wants_answer: bool, quiet_s: float, settle_s: float) -> None:
-        """Wait until the bot has finished: no call under way, something to see, and then quiet.
+    async def settle(self, *, is_answered: Callable[[], bool], quiet_s: float, settle_s: float) -> None:
+        """Wait until the bot has finished: answered, no call under way, and then quiet for `quiet_s`.
 
-        `since` is what `steps` was before. Without `wants_answer` seeing nothing is an answer too. Gives
-        up after `settle_s`, which is no error: a bot may have nothing to say.
+        Gives up after `settle_s`, which is no error: a bot may have nothing to say.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + settle_s
         while (left := deadline - loop.time()) > 0:
-            unanswered = wants_answer and self.steps == since
-            patience = left if self._under_way or unanswered else min(quiet_s, left)
+            patience = left if self._under_way or not is_answered() else min(quiet_s, left)
             if not await self.next(within_s=patience):
                 return

@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
 
-from simulator.fakes.chat import Answer, Modal
+from simulator.fakes.chat import Answer, Modal, Screen
 from simulator.fakes.fake_slack import payloads
 from simulator.fakes.fake_slack.controls import (
     EXTERNAL,
@@ -31,10 +31,13 @@ _LEAST_TYPED = 3
 class People:
     """What people do, and how Slack tells the bot of it."""
 
-    def __init__(self, *, desk: Desk, quiet_s: float, is_interactive: bool) -> None:
+    def __init__(
+        self, *, desk: Desk, quiet_s: float, is_interactive: bool, is_unfinished: Callable[[Screen], bool]
+    ) -> None:
         self._desk = desk
         self._quiet_s = quiet_s
         self._is_interactive = is_interactive
+        self._is_unfinished = is_unfinished
         self.copies = 1
         """How often each thing is delivered."""
         self.as_retries = False
@@ -305,15 +308,21 @@ class People:
                         self._desk.problems.append(no.problem)
                     failed = words(no.error) if no.error else ""
         patient = wants_answer and not told.failed and not failed
-        await activity.settle(since=since, wants_answer=patient, quiet_s=self._quiet_s, settle_s=settle_s)
+
+        def screens() -> tuple[Screen, ...]:
+            posts = (self._desk.workspace.posts.get(ts) for ts in dict.fromkeys(activity.shown[shown:]))
+            seen = (post for post in posts if post is not None and self._sees(account, post))
+            return tuple(screen(post, self._desk.workspace) for post in seen)
+
+        def is_answered() -> bool:
+            if not patient:
+                return True
+            return activity.steps > since and not any(map(self._is_unfinished, screens()))
+
+        await activity.settle(is_answered=is_answered, quiet_s=self._quiet_s, settle_s=settle_s)
         view = self._desk.modals.top(account) if stays_open or len(activity.opened) > opened else None
         return Answer(
-            screens=tuple(
-                screen(message, self._desk.workspace)
-                for ts in dict.fromkeys(activity.shown[shown:])
-                if (message := self._desk.workspace.posts.get(ts)) is not None
-                and self._sees(account, message)
-            ),
+            screens=screens(),
             modal=modal(view, self._desk.workspace) if view is not None else None,
             ack_s=told.ack_s,
             failed=failed,

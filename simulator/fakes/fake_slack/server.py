@@ -47,6 +47,7 @@ class FakeSlack:
         clock: Callable[[], float] = time.time,
         ack_within_s: float = 3.0,
         quiet_s: float = 0.1,
+        is_unfinished: Callable[[Screen], bool] = lambda _: False,
         retry_delays_s: Sequence[float] = RETRY_DELAYS_S,
         burst: int = BURST,
     ) -> None:
@@ -55,8 +56,9 @@ class FakeSlack:
         `manifest` registers commands, events and scopes, as an app's manifest does at installation; without
         one no command is known, and all scopes are granted. `bot_scopes` grants others. `clock` is what the
         age of triggers, response URLs and signatures is measured with. `quiet_s` is how long the bot must do
-        nothing to count as finished. `burst` is how many messages a channel takes before one a second
-        counts.
+        nothing to count as finished; what `is_unfinished` says of a screen, such as one that ends in `…`, is
+        waited on until it is edited or deleted. `burst` is how many messages a channel takes before one a
+        second counts.
         """
         self.bot_token = "xoxb-fake-bot"  # noqa: S105 - opens nothing but this fake
         self.app_token = "xapp-fake-app"  # noqa: S105 - opens nothing but this fake
@@ -110,6 +112,7 @@ class FakeSlack:
             desk=self._desk,
             quiet_s=quiet_s,
             is_interactive=manifest is None or manifests.interactive(manifest),
+            is_unfinished=is_unfinished,
         )
 
     def _line(self) -> Line:
