@@ -101,10 +101,10 @@ class Answers:
 
     async def _respond(self, place: Place, rendered: Rendered, **how: Any) -> bool:
         """Use the response URL; says whether it took the answer."""
-        if not place.response_url:
+        if not place.late_url:
             return False
         hook = AsyncWebhookClient(
-            place.response_url, session=self._client.session, retry_handlers=retries(), timeout=10
+            place.late_url, session=self._client.session, retry_handlers=retries(), timeout=10
         )
         try:
             with slack_errors("using a response URL"):
@@ -116,7 +116,9 @@ class Answers:
 
     async def _remove(self, place: Place) -> None:
         """Take a question away that was answered."""
-        hook = AsyncWebhookClient(place.response_url, session=self._client.session, retry_handlers=retries())
+        if not place.late_url:
+            return
+        hook = AsyncWebhookClient(place.late_url, session=self._client.session, retry_handlers=retries())
         try:
             with slack_errors("removing a question"):
                 await hook.send(delete_original=True)

@@ -19,8 +19,8 @@ from engine.errors import InputError, Unreachable, WatchkeeperError
 _CALL_S: Final = 10
 _TRIES: Final = 3
 _REFUSED: Final = frozenset(
-    "account_inactive invalid_auth not_allowed_token_type not_authed org_login_required team_access_not_granted "
-    "token_expired token_revoked".split()
+    "account_inactive invalid_auth not_allowed_token_type not_authed org_login_required token_expired"
+    " token_revoked team_access_not_granted".split()
 )
 """What Slack says of a token that no further try makes good."""
 GONE: Final = frozenset(
@@ -42,7 +42,7 @@ class SlackRefused(WatchkeeperError):
         super().__init__(message, cure=cure)
 
 
-def make_client(token: str, api: str) -> AsyncWebClient:
+def make_client(token: str | None, api: str) -> AsyncWebClient:
     """Make a client of the Web API that waits when it calls too often, and tries again when Slack fails."""
     return AsyncWebClient(
         token=token,
@@ -85,8 +85,8 @@ def _refusal(refused: SlackApiError, doing: str) -> WatchkeeperError:
     if word in _REFUSED:
         return InputError(
             f"Slack refuses the token ({doing}): {word}",
-            cure="copy it anew from https://api.slack.com/apps: the bot token (xoxb-) from OAuth & Permissions, "
-            "the app token (xapp-) from Basic Information; then watchkeeper doctor slack",
+            cure="copy it anew from https://api.slack.com/apps: the bot token (xoxb-) from OAuth & "
+            "Permissions, the app token (xapp-) from Basic Information; then watchkeeper doctor slack",
         )
     if not said and status >= 500:
         return Unreachable(f"Slack fails ({doing}): {word}", cure="see https://slack-status.com")
@@ -96,12 +96,12 @@ def _refusal(refused: SlackApiError, doing: str) -> WatchkeeperError:
 def _cure(word: str, said: dict[str, Any]) -> str:
     if word == "missing_scope":
         return (
-            f"add the scope {said.get('needed', '')} under OAuth & Permissions and press Reinstall to Workspace, "
-            "or paste the manifest again: watchkeeper slack manifest"
+            f"add the scope {said.get('needed', '')} under OAuth & Permissions and press Reinstall to "
+            "Workspace, or paste the manifest again: watchkeeper slack manifest"
         )
     cures = {
         "not_in_channel": "say  /invite @watchkeeper  in the channel",
-        "channel_not_found": "is chat.slack.channel the channel's id? A private one needs  /invite @watchkeeper",
+        "channel_not_found": "is chat.slack.channel its id? A private one needs  /invite @watchkeeper",
         "is_archived": "unarchive the channel, or name another as chat.slack.channel",
         "ratelimited": "it is tried again by itself",
     }

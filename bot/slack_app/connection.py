@@ -50,7 +50,8 @@ class SocketLine:
         handler.client.wss_uri = str(opened["url"])
         try:
             with slack_errors("connecting to Socket Mode"):
-                await asyncio.wait_for(handler.connect_async(), _CONNECT_S)
+                connecting = handler.client.connect()  # type: ignore[no-untyped-call]  # the library says no types
+                await asyncio.wait_for(connecting, _CONNECT_S)
         except BaseException:
             await _let_go(handler)
             raise

@@ -8,6 +8,7 @@ from typing import Any, Final
 import aiohttp
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.authorization.async_authorize import AsyncAuthorize
 
 from bot.slack_app.answering import Answers
 from bot.slack_app.calls import make_client, slack_errors
@@ -29,6 +30,21 @@ _FIRST_PAUSE_S: Final = 0.5
 _LONGEST_PAUSE_S: Final = 30.0
 
 
+class _OneToken(AsyncAuthorize):
+    """Says whose token works in a workspace, without asking Slack.
+
+    Slack's library would ask before the first command, and a stop cannot wait for an answer.
+    """
+
+    def __init__(self, bot_token: str) -> None:
+        self._bot_token = bot_token
+
+    async def __call__(
+        self, *, enterprise_id: str | None, team_id: str | None, **_more: Any
+    ) -> AuthorizeResult:
+        return AuthorizeResult(enterprise_id=enterprise_id, team_id=team_id, bot_token=self._bot_token)
+
+
 class SlackFront:
     """One bot in one workspace, with one channel for the board."""
 
@@ -48,12 +64,11 @@ class SlackFront:
         """Connect nothing yet. The app's token is for Socket Mode, the signing secret for HTTP mode."""
         channel = section.channel or ""
         self._client = make_client(bot_token, section.api)
-        self._bot_token, self._bot_user = bot_token, ""
-        # Slack's library would ask who it is before the first command, and a stop cannot wait for that.
         app = AsyncApp(
-            client=self._client,
+            # Only what it is told about is its business: the calls are ours.
+            client=make_client(None, section.api),
             signing_secret=signing_secret,
-            authorize=self._authorize,
+            authorize=_OneToken(bot_token),
             request_verification_enabled=True,
             # An edit of our own is the sign of life, so we want to hear of it.
             ignoring_self_events_enabled=False,
@@ -102,11 +117,10 @@ class SlackFront:
                 await self._until_connected()
                 ears = asyncio.create_task(self._ears.run())
                 try:
-                    await asyncio.wait({ears, self._refused}, return_when=asyncio.FIRST_COMPLETED)
+                    raise await self._refused
                 finally:
                     ears.cancel()
                     await asyncio.gather(ears, return_exceptions=True)
-                raise self._refused.result()
         finally:
             await self._answers.close()
             await self.line.close()
@@ -129,21 +143,9 @@ class SlackFront:
     async def _connect(self) -> None:
         with slack_errors("asking who we are"):
             known: Any = await self._client.auth_test()
-        self._bot_user = self._listeners.bot_user = str(known["user_id"])
+        self._listeners.bot_user = str(known["user_id"])
         await self.line.connect()
         _log.info("in Slack as %s in %s", known.get("user"), known.get("team"))
-
-    async def _authorize(
-        self, enterprise_id: str | None, team_id: str | None, logger: logging.Logger
-    ) -> AuthorizeResult:
-        """Say whose token works in a workspace: there is one."""
-        del logger
-        return AuthorizeResult(
-            enterprise_id=enterprise_id,
-            team_id=team_id,
-            bot_user_id=self._bot_user,
-            bot_token=self._bot_token,
-        )
 
     # ------------------------------------------------------------ ears
 

@@ -30,7 +30,7 @@ class SignOfLife:
         self._board = board
 
     async def ask(self) -> None:
-        """Edit the message, posted where it is missing: Slack then tells us of it. Raises as Slack refuses."""
+        """Edit the message, posted where it is missing: Slack tells us of it. Raises as Slack refuses."""
         messages = self._board.messages if self._board is not None else None
         posted = messages.find("slack", self._channel, _ABOUT) if messages is not None else None
         now = datetime.now(UTC).strftime("%H:%M:%S")

@@ -10,8 +10,8 @@ EVERYTHING: Final = "/wk"
 EVENTS_PATH: Final = "/slack/events"
 
 _RESERVED: Final = frozenset(
-    "active apps archive away collapse dm dnd expand feed invite join kick leave me msg mute open pro remind remove "
-    "rename search shortcuts shrug star status topic who".split()
+    "active apps archive away collapse dm dnd expand feed invite join kick leave me msg mute open pro remind"
+    " remove rename search shortcuts shrug star status topic who".split()
 )
 """Names that Slack keeps for itself: one of them, and it refuses the whole manifest."""
 

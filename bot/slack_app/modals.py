@@ -127,8 +127,8 @@ def _element(each: Argument, given: str) -> InputInteractiveElement:
 
 
 def _longest(each: Argument) -> int:
-    limits = [most for mark in each.info.metadata if (most := getattr(mark, "max_length", None)) is not None]
-    return min([*limits, _LONGEST])
+    limits = [getattr(mark, "max_length", None) for mark in each.info.metadata]
+    return min([int(most) for most in limits if most is not None] + [_LONGEST])
 
 
 def _option(value: str) -> Option:

@@ -1,12 +1,17 @@
 """Where somebody said something, and so where they are answered."""
 
 import json
-from typing import Any
+import time
+from typing import Any, Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from engine.commands.model import Account
+
+
+# Slack says half an hour; an answer on its way takes some of it.
+_URL_S: Final = 29 * 60.0
 
 
 class Place(Struct, frozen=True, kw_only=True):
@@ -18,10 +23,17 @@ class Place(Struct, frozen=True, kw_only=True):
     """The thread to answer in; empty for the channel itself."""
     response_url: str = ""
     """Takes five late answers within half an hour, also where the bot is no member; empty for none."""
+    since_s: float = field(default_factory=time.time)
+    """When it was given out, seconds since 1970."""
     message: str = ""
     """The message whose button was pressed; empty for none."""
     hidden: bool = False
     """Whether only this person sees that message."""
+
+    @property
+    def late_url(self) -> str:
+        """The response URL while it still works; empty afterwards."""
+        return self.response_url if time.time() - self.since_s < _URL_S else ""
 
     @property
     def direct(self) -> bool:
