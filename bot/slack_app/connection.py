@@ -19,6 +19,7 @@ _log = logging.getLogger("watchkeeper.slack")
 PING_S: Final = 3.0
 """How often the socket is tried; the library takes a half-open one for dead after four times this."""
 _CONNECT_S: Final = 10.0
+_FAREWELL_S: Final = 0.5
 
 
 class Line(Protocol):
@@ -50,8 +51,9 @@ class SocketLine:
         handler.client.wss_uri = str(opened["url"])
         try:
             with slack_errors("connecting to Socket Mode"):
-                connecting = handler.client.connect()  # type: ignore[no-untyped-call]  # the library says no types
-                await asyncio.wait_for(connecting, _CONNECT_S)
+                # Not `wait_for`, which on Python 3.11 may swallow that we are told to end.
+                async with asyncio.timeout(_CONNECT_S):
+                    await handler.client.connect()  # type: ignore[no-untyped-call]  # it says no types
         except BaseException:
             await _let_go(handler)
             raise
@@ -67,7 +69,7 @@ class SocketLine:
 
 
 async def _let_go(handler: AsyncSocketModeHandler) -> None:
-    """End a connection without waiting for a farewell: its own `close` waits ten seconds for one."""
+    """End a connection without much of a farewell: its own `close` waits ten seconds for one."""
     client = handler.client
     client.closed, client.auto_reconnect_enabled = True, False
     tasks = [client.message_processor, client.current_session_monitor, client.message_receiver]
@@ -77,7 +79,8 @@ async def _let_go(handler: AsyncSocketModeHandler) -> None:
     await asyncio.gather(*running, return_exceptions=True)
     if client.current_session is not None:
         with contextlib.suppress(Exception):
-            await asyncio.wait_for(client.current_session.close(), 0.5)
+            async with asyncio.timeout(_FAREWELL_S):
+                await client.current_session.close()
     await client.aiohttp_client_session.close()
 
 

@@ -53,21 +53,25 @@ class Ears:
             loop = asyncio.get_running_loop()
             until_s = loop.time() + self._deaf_s
             with suppress(Exception):
-                await asyncio.wait_for(self._ask(), self._deaf_s)
+                async with asyncio.timeout(self._deaf_s):
+                    await self._ask()
             # One that came while it was being asked for is one as well.
             if await self._sign_within(until_s - loop.time()):
                 self._hears()
                 continue
             self._is_deaf()
             try:
-                await asyncio.wait_for(self._reconnect(), self._deaf_s * 2)
+                async with asyncio.timeout(self._deaf_s * 2):
+                    await self._reconnect()
             except Exception as failed:  # noqa: BLE001 - it is tried again as long as it takes
                 _log.warning("%s did not connect anew: %s", self._front, failed)
 
     async def _sign_within(self, seconds: float) -> bool:
         """Wait for a sign, and take it. Says whether one came, or was there already."""
+        # Not `wait_for`, which on Python 3.11 may swallow that we are told to end.
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._sign.wait(), max(seconds, 0.0))
+            async with asyncio.timeout(max(seconds, 0.0)):
+                await self._sign.wait()
         heard = self._sign.is_set()
         self._sign.clear()
         return heard
