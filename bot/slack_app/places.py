@@ -9,7 +9,6 @@ from msgspec import Struct, field
 
 from engine.commands.model import Account
 
-
 # Slack says half an hour; an answer on its way takes some of it.
 _URL_S: Final = 29 * 60.0
 

@@ -47,6 +47,7 @@ _LABEL: Final = 75
 _VALUE: Final = 2_000
 _IN_A_ROW: Final = 5
 _MOST_BUTTONS: Final = 20
+_SAID: Final = 3
 _MARKS: Final = {"plain": "", "good": "✓ ", "warning": "⚠ ", "danger": "✗ "}
 _STYLES: Final = {"good": "primary", "danger": "danger"}
 _BOLD: Final = re.compile(r"[\w @%.,'()/-]+")
@@ -104,13 +105,15 @@ def render(reply: model.Reply, *, thread: str = "") -> Rendered:
         lines = room.lines([safe(line) for line in table_lines(reply.table)], _TABLE)
         part = RichTextPreformattedElement(elements=[RichTextElementParts.Text(text="\n".join(lines))])
         blocks.append(RichTextBlock(elements=[part]))
-    foot = [safe(reply.footer)] if reply.footer else []
+    buttons, unshown = _buttons(reply.buttons)
+    foot = [room.cut(safe(reply.footer), _FIELD)] if reply.footer.strip() else []
+    foot += [f"say /{line}" for line in unshown[:_SAID]]
+    if len(unshown) > _SAID:
+        foot.append(f"{len(unshown) - _SAID} more buttons have no room")
     if room.left_out:
         foot.append(f"{room.left_out:,} letters are left out here")
-    buttons, unshown = _buttons(reply.buttons)
-    foot += [f"say /{line}" for line in unshown]
     if foot:
-        blocks.append(ContextBlock(elements=[_plain(room.cut(" · ".join(foot), _FIELD))]))
+        blocks.append(ContextBlock(elements=[_plain(" · ".join(foot))]))
     for start in range(0, len(buttons), _IN_A_ROW):
         row = buttons[start : start + _IN_A_ROW]
         blocks.append(ActionsBlock(elements=row, block_id=f"wk:{start}:{thread}"))
@@ -121,7 +124,7 @@ def render(reply: model.Reply, *, thread: str = "") -> Rendered:
 
 def fallback(reply: model.Reply) -> str:
     """Write a reply as text without any markup of Slack's."""
-    text = safe(plain(structs.replace(reply, file=None), buttons=False))
+    text = safe(plain(structs.replace(reply, file=None), buttons=False)).strip() or "–"
     return escape(text if len(text) <= _FALLBACK else text[: _FALLBACK - 1] + "…")
 
 
@@ -159,7 +162,7 @@ def label_in(action_id: str) -> str:
 
 
 def _plain(text: str) -> PlainTextObject:
-    return PlainTextObject(text=text.strip("\n") or " ", emoji=False)
+    return PlainTextObject(text=text.strip() or "–", emoji=False)
 
 
 def _paragraphs(text: str, room: _Room) -> list[str]:

@@ -61,7 +61,9 @@ async def test_a_stop_needs_no_call_of_slacks_api(tmp_path):
         world.fake.fail(calls=0, status=500)
 
 
-@pytest.mark.parametrize("line", ["/wk whoami", "/wk /whoami", "@watchkeeper whoami", "please @watchkeeper whoami"])
+@pytest.mark.parametrize(
+    "line", ["/wk whoami", "/wk /whoami", "@watchkeeper whoami", "please @watchkeeper whoami"]
+)
 async def test_a_command_can_be_said_in_many_ways(tmp_path, line):
     async with slack(tmp_path) as world:
         assert "You are cat" in (await world.say("cat", line)).text
@@ -153,6 +155,11 @@ async def test_an_answer_that_comes_too_late_for_its_address_is_posted(tmp_path,
 async def test_what_other_bots_say_is_no_command(tmp_path):
     async with slack(tmp_path) as world:
         body = {"event_id": "Ev1", "event": {"type": "app_mention"}}
-        event = {"bot_id": "B9", "user": world.people["cat"], "text": "<@U0> whoami", "channel": world.captains}
+        event = {
+            "bot_id": "B9",
+            "user": world.people["cat"],
+            "text": "<@U0> whoami",
+            "channel": world.captains,
+        }
         await world.front._listeners._mention(event, body)
         assert world.journaled() == []
