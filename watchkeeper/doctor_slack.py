@@ -51,7 +51,7 @@ async def _checks(service: Service, section: SlackSection) -> AsyncIterator[Chec
     yield Check(
         what="commands",
         verdict="ok",
-        said=f"{len(commands)} in the manifest; Slack does not tell bots which of them it knows",
+        said=f"{len(commands)} in the manifest; Slack does not tell which of them it knows",
         cure=f"if /wk is not offered: {_APPS} → App Manifest: paste `watchkeeper slack manifest`, save, "
         "reinstall",
     )
@@ -85,8 +85,8 @@ async def _channel(client: Any, section: SlackSection) -> Check:
                 what="channel",
                 verdict="bad",
                 said=f"{section.channel} is not known here, or it is private and the bot is not in it",
-                cure="in Slack: the channel's name → About → Channel ID, at the bottom; in a private one first "
-                "say /invite @watchkeeper",
+                cure="in Slack: the channel's name → About → Channel ID, at the bottom; in a private one "
+                "say /invite @watchkeeper first",
             )
         return _bad("channel", wrong)
     channel = found["channel"]

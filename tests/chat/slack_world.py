@@ -1,4 +1,4 @@
-"""A whole Slack with our bot in it: the fake platform, the real client, the desk, the board and a live engine."""
+"""A whole Slack with our bot in it: the fake platform, the real client, desk, board and a live engine."""
 
 import asyncio
 import contextlib

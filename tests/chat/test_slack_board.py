@@ -1,4 +1,4 @@
-"""The board in Slack: a decision is one message, edited in place through its life, made anew when it was lost."""
+"""The board in Slack: a decision is one message, edited in place, and made anew when it was lost."""
 
 import pytest
 

@@ -62,7 +62,7 @@ async def test_a_stop_needs_no_call_of_slacks_api(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "line", ["/wk whoami", "/wk /whoami", "@watchkeeper whoami", "please @watchkeeper whoami"]
+    "line", ["/wk whoami", "/wk /whoami", "@watchkeeper whoami", "hey @watchkeeper whoami"]
 )
 async def test_a_command_can_be_said_in_many_ways(tmp_path, line):
     async with slack(tmp_path) as world:

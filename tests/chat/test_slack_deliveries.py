@@ -1,4 +1,4 @@
-"""What Slack delivers again, out of order, or somebody else sends in its name: each thing acts exactly once."""
+"""What comes again, out of order, or from somebody else in Slack's name: each thing acts exactly once."""
 
 import asyncio
 import random
@@ -86,7 +86,7 @@ async def test_what_was_done_before_a_restart_is_not_done_again(tmp_path):
     async with slack(tmp_path) as world:
         await world.say("ray", "@watchkeeper canary pause heal look")
         envelope = [each for each in world.fake.socket_mode.envelopes if each["type"] == "events_api"]
-        body = [e["payload"] for e in envelope if e["payload"]["event"]["type"] == "app_mention"][0]
+        body = next(e["payload"] for e in envelope if e["payload"]["event"]["type"] == "app_mention")
         await world.stop()
         await world.start()
         await world.fake.news.again(body, attempt=1)

@@ -2,22 +2,22 @@
 
 import asyncio
 import json
-import os
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from click.testing import CliRunner
 
 from bot.slack_app.manifest import SCOPES, make_manifest
 from simulator.fakes.fake_slack import FakeSlack
+from watchkeeper.cli import main
 
 pytestmark = pytest.mark.asyncio
 
 
 async def doctor(home: Path, fake: FakeSlack, *, channel: str, tokens: dict[str, str] | None = None):
-    """Run it as people do, in a process of its own; returns its checks by name, and its status."""
+    """Run it as people do, in another thread; returns its checks by name, and its status."""
     config = home / "config"
     if not config.exists():
         shutil.copytree("config", config)
@@ -32,14 +32,11 @@ async def doctor(home: Path, fake: FakeSlack, *, channel: str, tokens: dict[str,
     slack = text[1].replace("channel: null", f"channel: {channel}", 1)
     slack = slack.replace("https://slack.com/api/", fake.api_url)
     (config / "watchkeeper.yaml").write_text("  slack:\n".join([text[0], slack]))
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "watchkeeper", "doctor", "slack", "--json", "--config", str(config),
-        env={**os.environ, "WATCHKEEPER_HOME": str(home / "state")},
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    out, err = await process.communicate()
-    assert out, err
-    return {check["what"]: check for check in json.loads(out)}, process.returncode
+    words = ["doctor", "slack", "--json", "--config", str(config)]
+    given = {"WATCHKEEPER_HOME": str(home / "state")}
+    result = await asyncio.to_thread(CliRunner().invoke, main, words, env=given)
+    assert result.stdout, result.output
+    return {check["what"]: check for check in json.loads(result.stdout)}, result.exit_code
 
 
 @pytest_asyncio.fixture

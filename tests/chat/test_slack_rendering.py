@@ -50,7 +50,7 @@ def test_agents_words_stand_only_where_slack_reads_no_markup():
     reply = Reply(
         title=HOSTILE, text=HOSTILE, fields=((HOSTILE, HOSTILE),), footer=HOSTILE,
         table=Table(columns=("a",), rows=((HOSTILE,),)),
-        buttons=(Button(label=HOSTILE, line="explain x", confirm=Confirm(title=HOSTILE, text=HOSTILE, yes="y")),),
+        buttons=(Button(label=HOSTILE, line="x", confirm=Confirm(title=HOSTILE, text=HOSTILE, yes="y")),),
     )  # fmt: skip
     rendered = render(reply)
     assert message_faults(rendered.message()) == []

@@ -1,4 +1,4 @@
-"""When Slack limits, fails, falls silent or refuses: nothing is lost, people are told, and the cure is named."""
+"""When Slack limits, fails, falls silent or refuses: nothing is lost, and people are told what to do."""
 
 import asyncio
 
@@ -55,8 +55,7 @@ async def test_a_silent_connection_is_found_told_elsewhere_and_replaced(tmp_path
 async def test_a_quiet_channel_is_not_taken_for_a_dead_one(tmp_path):
     async with slack(tmp_path, quiet_s=0.05, deaf_s=2.0) as world:
         await world.sees("The watchkeeper listens here")
-        edited = lambda: [m for m in world.channel() if "listens here" in m.text][0].edits >= 3  # noqa: E731
-        await world.fake.until(edited)
+        await world.fake.until(lambda: world.channel()[0].edits >= 3)
         assert world.aside.posted == []
         assert len([m for m in world.channel() if "listens here" in m.text]) == 1
 
@@ -77,7 +76,7 @@ async def test_a_refused_token_ends_it_and_names_the_cure(tmp_path, wrong):
         known = getattr(world.fake, wrong)
         setattr(world.fake, wrong, "xoxb-old")
         world._work = []
-        with pytest.raises(InputError, match="api.slack.com/apps"):
+        with pytest.raises(InputError, match=r"api\.slack\.com/apps"):
             await started(world)
         setattr(world.fake, wrong, known)
 
