@@ -171,6 +171,7 @@ def _kinds() -> dict[type[f.Fact], st.SearchStrategy[f.Fact]]:
     capabilities, names = st.sampled_from(CAPABILITIES), st.sampled_from(CAPABILITY_NAMES)
     effect_ids, kinds = st.integers(0, 9).map("d_{}".format), st.sampled_from(["perform", "undo", "preview"])
     troubles = st.sampled_from(["clock", "journal", "disk"])
+    roles = st.sampled_from(["viewer", "responder", "captain"])
     stages = st.sampled_from(["shadow", "canary_1", "canary_10", "canary_50", "live", "rolled_back"])
     evidence = st.builds(
         Evidence,
@@ -297,6 +298,39 @@ def _kinds() -> dict[type[f.Fact], st.SearchStrategy[f.Fact]]:
             "snapshot_id": st.just("20260101T000000Z-1"),
             "by": people,
             "parts": st.just(("workspace",)),
+        },
+        f.HoldAnswered: {
+            "decision_id": effect_ids,
+            "by": people,
+            "role": roles,
+            "answer": st.sampled_from(["approve", "approve", "deny"]),
+            "digest": st.just("00"),
+            "reason": texts,
+        },
+        f.DecisionOverridden: {
+            "decision_id": effect_ids,
+            "by": people,
+            "word": st.sampled_from(["allow", "veto"]),
+            "reason": texts,
+        },
+        f.HoldEnded: {
+            "decision_id": effect_ids,
+            "proposal_id": st.just("p-1"),
+            "agent": agents,
+            "capability": capabilities,
+            "action": st.sampled_from(ACTIONS[:2]),
+            "how": st.sampled_from(["approved", "denied", "vetoed", "timeout"]),
+            "by": st.lists(people, max_size=2).map(tuple),
+            "reason": texts,
+            "effect_id": st.none() | effect_ids,
+        },
+        f.AnswerRefused: {"decision_id": effect_ids, "by": people, "reason": texts},
+        f.CommandGiven: {
+            "command": texts,
+            "by": people,
+            "front": st.sampled_from(["discord", "terminal"]),
+            "outcome": st.sampled_from(["done", "refused", "forbidden", "failed"]),
+            "detail": texts,
         },
         f.SnapshotTaken: {"seq": st.integers(0, 10**6), "state_hash": st.sampled_from(["00", "ff"])},
     }

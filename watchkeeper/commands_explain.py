@@ -8,9 +8,10 @@ import msgspec
 from engine.adapters.journal_reader import SqliteReader
 from engine.core.explain import explain as explained
 from engine.core.explain import text
-from engine.core.vocabulary.facts import ProposalReceived, VerdictReached, decode
+from engine.core.vocabulary.facts import Fact, ProposalReceived, VerdictReached, decode
 from engine.core.vocabulary.ids import DecisionId
 from engine.errors import InputError
+from engine.runtime.outbox import said_of
 from simulator.replay.results import find_decision
 from watchkeeper.home import default_journal, last_replay
 
@@ -27,7 +28,7 @@ def explain(
     decision_id: str, results: Path | None, journal: Path | None, against: bool, as_json: bool
 ) -> None:
     """Explain a decision: what was asked, what each gate said, who can change it."""
-    found, looked = None, []
+    found, looked, said = None, [], list[Fact]()
     if journal is None:
         where = results or last_replay()
         if where is not None:
@@ -41,7 +42,7 @@ def explain(
         where = journal or default_journal()
         if journal is not None or where.exists():
             looked.append(where)
-            found = _in_journal(where, decision_id)
+            found, said = _in_journal(where, decision_id)
     if found is None:
         places = " and ".join(str(place) for place in looked)
         raise InputError(
@@ -53,7 +54,7 @@ def explain(
     if not isinstance(verdict, VerdictReached):
         raise InputError(f"{decision_id} is not a verdict", place=str(looked[-1]))
     explanation = explained(
-        verdict.verdict, proposal.proposal if isinstance(proposal, ProposalReceived) else None
+        verdict.verdict, proposal.proposal if isinstance(proposal, ProposalReceived) else None, said
     )
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(explanation), indent=2))
@@ -61,13 +62,14 @@ def explain(
         click.echo(text(explanation))
 
 
-def _in_journal(path: Path, decision_id: str) -> tuple[bytes, bytes] | None:
+def _in_journal(path: Path, decision_id: str) -> tuple[tuple[bytes, bytes] | None, list[Fact]]:
     with SqliteReader(path) as reader:
         record = reader.find(f"verdict:{decision_id}")
         if record is None:
-            return None
+            return None, []
         verdict = decode(record.body)
         if not isinstance(verdict, VerdictReached):
-            return None
+            return None, []
         asked = reader.find(f"proposal:{verdict.verdict.proposal_id}")
-        return (asked.body if asked is not None else b"", record.body)
+        found = (asked.body if asked is not None else b"", record.body)
+        return found, said_of(reader, verdict.verdict.decision_id)

@@ -142,6 +142,7 @@ def _lines(said: dict[str, Any]) -> list[str]:
 
 
 def _status(said: dict[str, Any]) -> int:
-    if said["word"] != "allow":
-        return {"hold": 3, "deny": 4}[said["word"]]
+    refused = {"held": 3, "denied": 4, "vetoed": 4, "expired": 4}
+    if said["status"] in refused:
+        return refused[said["status"]]
     return 1 if said["status"] in {"failed", "unknown", "stopped", "refused"} else 0

@@ -10,6 +10,8 @@ from engine.commands.standing import Standing, UndoStanding
 from engine.core.decide import in_order
 from engine.core.explain import summary
 from engine.core.vocabulary.effects import Result
+from engine.core.vocabulary.facts import DecisionOverridden, HoldEnded
+from engine.core.vocabulary.people_facts import HoldEnding
 from engine.core.vocabulary.rollouts import Evidence, Stage
 from engine.core.vocabulary.units import time_text
 from engine.core.vocabulary.verdicts import Answer, Measure, Verdict, Wait, Word
@@ -50,6 +52,23 @@ class Outcome(Struct, frozen=True, kw_only=True):
     at: str
 
 
+class HoldOver(Struct, frozen=True, kw_only=True):
+    """How what a held decision waited for ended."""
+
+    how: HoldEnding
+    by: Annotated[tuple[str, ...], Meta(description="Whose answers ended it; empty: nobody answered")]
+    reason: str
+    at: str
+
+
+class Veto(Struct, frozen=True, kw_only=True):
+    """A captain's veto."""
+
+    by: str
+    reason: str
+    at: str
+
+
 class Decision(Struct, frozen=True, kw_only=True):
     """A decision: what was decided and why, how far it is, and what came of it."""
 
@@ -62,7 +81,7 @@ class Decision(Struct, frozen=True, kw_only=True):
     episode: str
     word: Word
     status: DecisionStatus
-    final: Annotated[bool, Meta(description="Whether the status stands; false while queued or running")]
+    final: Annotated[bool, Meta(description="Whether the status stands; false while held, queued or running")]
     shadowed: Annotated[bool, Meta(description="Decided and logged, but not executed")]
     summary: Annotated[str, Meta(description="One sentence for people")]
     reasons: tuple[Objection, ...]
@@ -70,6 +89,8 @@ class Decision(Struct, frozen=True, kw_only=True):
     result: Annotated[Result | None, Meta(description="Null until it has ended")]
     outcome: Annotated[Outcome | None, Meta(description="Null until the agent reports one")]
     undos: tuple[UndoStanding, ...]
+    answered: Annotated[HoldOver | None, Meta(description="Null until people answered what is held")]
+    veto: Annotated[Veto | None, Meta(description="Null unless a captain vetoed it")]
     digest: Annotated[str, Meta(description="SHA-256 over the action and its exact arguments")]
     policy_hash: str
     seq: Annotated[int, Meta(description="The verdict's record in the journal")]
@@ -86,6 +107,42 @@ class DecisionList(Struct, frozen=True, kw_only=True):
             description="The cursor of the next page; null: there is none. A page may be empty and have one"
         ),
     ]
+
+
+class AnswerTaken(Struct, frozen=True, kw_only=True):
+    """What a person's word on a decision led to."""
+
+    decision_id: str
+    status: DecisionStatus
+    reason: Annotated[str, Meta(description="What happens next, or what it still waits for")]
+    undo: Annotated[str | None, Meta(description="The taking back that a veto began")]
+    links: dict[str, str]
+
+
+class HoldShown(Struct, frozen=True, kw_only=True):
+    """One decision that waits for people."""
+
+    decision_id: str
+    since: str
+    until: Annotated[str, Meta(description="When its time is over")]
+    agent: str
+    capability: str
+    action: str
+    episode: str
+    digest: Annotated[str, Meta(description="Of action and arguments: an approval binds to it")]
+    waits: tuple[Wait, ...]
+    approved_by: tuple[str, ...]
+    effect: Annotated[
+        str | None, Meta(description="The effect nobody knows the end of; null: nothing of it ran yet")
+    ]
+    links: dict[str, str]
+
+
+class HoldList(Struct, frozen=True, kw_only=True):
+    """What waits for people, the longest waiting first."""
+
+    holds: tuple[HoldShown, ...]
+    more: Annotated[int, Meta(description="How many more wait than are shown")]
 
 
 class UndoQueued(Struct, frozen=True, kw_only=True):
@@ -263,17 +320,31 @@ def decision_of(standing: Standing) -> Decision:
         digest=verdict.digest,
         policy_hash=verdict.policy_hash,
         seq=standing.seq,
-        links=links_of(verdict),
+        answered=_answered(standing.answered),
+        veto=_vetoed(standing.veto),
+        links=links_of(standing),
     )
 
 
-def links_of(verdict: Verdict) -> dict[str, str]:
+def links_of(standing: Standing) -> dict[str, str]:
     """Say where to go on from a decision."""
-    here = f"/v1/decisions/{verdict.decision_id}"
+    here, status = f"/v1/decisions/{standing.verdict.decision_id}", standing.status
     links = {"self": here, "explain": f"{here}/explain", "stream": f"{here}/stream"}
-    if verdict.word == "allow" and not verdict.shadowed:
+    if standing.waits:
+        links |= {word: f"{here}/{word}" for word in ("approve", "deny")}
+    elif status not in {"denied", "held", "shadowed", "vetoed", "expired"}:
         links["undo"] = f"{here}/undo"
     return links
+
+
+def _answered(over: HoldEnded | None) -> HoldOver | None:
+    if over is None:
+        return None
+    return HoldOver(how=over.how, by=over.by, reason=over.reason, at=time_text(over.at_us))
+
+
+def _vetoed(veto: DecisionOverridden | None) -> Veto | None:
+    return Veto(by=veto.by, reason=veto.reason, at=time_text(veto.at_us)) if veto is not None else None
 
 
 def stop_shown(stop: Stop) -> StopShown:

@@ -22,6 +22,7 @@ from engine.core.vocabulary.units import parse_time
 from engine.core.vocabulary.verdicts import Verdict
 from engine.ports import DecisionFilter, DecisionsReader, Holder, Page
 from engine.runtime import wire
+from engine.runtime.outbox import said_of
 
 _EXPLAINED = (answers.JSON, "text/plain")
 _PREVIEW_S = 30.0
@@ -96,7 +97,9 @@ def routes(front: Front) -> APIRouter:
     )
     async def explained(request: Request, holder: Anybody, decision_id: DecisionKey) -> Response:
         verdict = front.standing(DecisionId(decision_id), holder).verdict
-        explanation = explain(verdict, proposal_of(front.journal(), verdict.proposal_id))
+        journal = front.journal()
+        said = said_of(journal, verdict.decision_id)
+        explanation = explain(verdict, proposal_of(journal, verdict.proposal_id), said)
         if check_accept(request, _EXPLAINED) == "text/plain":
             return PlainTextResponse(text(explanation) + "\n", headers={"Vary": "Accept"})
         return answers.answer(explanation, Vary="Accept")
@@ -131,7 +134,7 @@ def routes(front: Front) -> APIRouter:
             answers.UndoQueued(
                 decision_id=decision_id,
                 effect_id=queued.effect_id,
-                links=answers.links_of(standing.verdict),
+                links=answers.links_of(standing),
             ),
             202,
         )

@@ -16,6 +16,8 @@ _REF: Final = "#/components/schemas/{name}"
 _ANSWERS: Final[tuple[type[Struct], ...]] = (
     answers.Decision,
     answers.DecisionList,
+    answers.AnswerTaken,
+    answers.HoldList,
     answers.UndoQueued,
     answers.Preview,
     answers.Reported,

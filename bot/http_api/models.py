@@ -256,6 +256,35 @@ class ReasonBody(Body):
     reason: Reason
 
 
+class AnswerBody(Body):
+    """A person's answer to what is held."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "checked with the shop"}]})
+
+    reason: Annotated[str, Field(max_length=2_000)] = ""
+    digest: Annotated[
+        str | None,
+        Field(
+            pattern=r"^[0-9a-f]{64}$",
+            description="Of what was shown to you; null: of what is held now",
+        ),
+    ] = None
+
+
+class OverrideBody(Body):
+    """A captain's word over a decision."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"word": "veto", "reason": "the customer withdrew"}]}
+    )
+
+    word: Annotated[
+        Literal["veto", "allow"],
+        Field(description="veto: nothing of it runs or stays; allow: end what it waits for"),
+    ]
+    reason: Reason
+
+
 class UndoBody(Body):
     """The taking back of what a decision did."""
 

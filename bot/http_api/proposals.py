@@ -19,7 +19,7 @@ from engine.errors import ChainBroken, JournalBusy, JournalError
 from engine.runtime import wire
 
 LONGEST_WAIT_S: Final = 60
-_AT_ONCE: Final = frozenset({"denied", "held", "shadowed", "granted"})
+_AT_ONCE: Final = frozenset({"denied", "shadowed", "granted"})
 
 Key = Annotated[
     str | None,
@@ -90,8 +90,8 @@ def routes(front: Front) -> APIRouter:
                 cure="give every proposal a key of its own; send the same one again only word for word",
             ) from taken
         standing = Standing(verdict=decided.verdict, seq=decided.seq, status=decided.status)
-        # Most answers are whole as they are: the journal is asked only for what came of an effect.
-        if decided.status not in _AT_ONCE and (wait_s > 0 or decided.status not in OPEN):
+        # Most answers are whole as they are: the journal is asked only for what came of an effect or a hold.
+        if (wait_s > 0 and not standing.final) or not _is_whole(standing):
             decision = decided.verdict.decision_id
             standing = await front.settle(decision, wait_s, lambda now: now.final) or standing
         return answers.answer(
@@ -141,3 +141,10 @@ def routes(front: Front) -> APIRouter:
         return Response(status_code=204)
 
     return router
+
+
+def _is_whole(standing: Standing) -> bool:
+    """Whether nothing more is to be said of a decision than what the engine just answered."""
+    if standing.verdict.word == "hold":
+        return standing.status == "held"
+    return standing.status in _AT_ONCE or standing.status in OPEN

@@ -22,9 +22,13 @@ from bot.http_api.routing import StrictRoute
 from engine.commands.standing import Standing, history_of, standing_of
 from engine.core.vocabulary.chain import Record
 from engine.core.vocabulary.facts import (
+    AnswerRefused,
+    DecisionOverridden,
     EffectEnded,
     EffectStarted,
     Fact,
+    HoldAnswered,
+    HoldEnded,
     KillSwitchCleared,
     KillSwitchSet,
     OutcomeReported,
@@ -182,9 +186,9 @@ def _concerns(journal: DecisionsReader, fact: Fact, agent: str) -> bool:
         return fact.verdict.agent == agent
     if isinstance(fact, ProposalReceived):
         return fact.proposal.agent == agent
-    if isinstance(fact, EffectEnded | OutcomeReported):
+    if isinstance(fact, EffectEnded | OutcomeReported | HoldEnded):
         return fact.agent == agent
-    if isinstance(fact, EffectStarted | UndoRequested):
+    if isinstance(fact, EffectStarted | UndoRequested | HoldAnswered | DecisionOverridden | AnswerRefused):
         record = journal.find(f"verdict:{fact.decision_id}")
         decided = decode(record.body) if record is not None else None
         return isinstance(decided, VerdictReached) and decided.verdict.agent == agent

@@ -10,9 +10,11 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Final, Protocol
 
 from engine.core.vocabulary.facts import (
+    DecisionOverridden,
     EffectEnded,
     EffectStarted,
     Fact,
+    HoldEnded,
     OutcomeReported,
     UndoRequested,
     VerdictReached,
@@ -136,7 +138,7 @@ class Hearing:
 
 
 def _decision_of(fact: Fact) -> DecisionId | None:
-    if isinstance(fact, EffectStarted | EffectEnded | UndoRequested):
+    if isinstance(fact, EffectStarted | EffectEnded | UndoRequested | HoldEnded | DecisionOverridden):
         return fact.decision_id
     if isinstance(fact, VerdictReached):
         return fact.verdict.decision_id

@@ -8,7 +8,9 @@ from msgspec import Struct
 from engine.core.vocabulary.chain import Record
 from engine.core.vocabulary.effects import Result
 from engine.core.vocabulary.facts import (
+    DecisionOverridden,
     Fact,
+    HoldEnded,
     OutcomeReported,
     ProposalReceived,
     UndoRequested,
@@ -19,12 +21,20 @@ from engine.core.vocabulary.ids import DecisionId, EffectId, ProposalId, undo_id
 from engine.core.vocabulary.proposals import Proposal
 from engine.core.vocabulary.verdicts import Verdict
 from engine.ports import DecisionsReader
-from engine.runtime.outbox import effect_status, ended, status_of
+from engine.runtime.outbox import (
+    effect_status,
+    ended,
+    hold_end,
+    status_of,
+    veto_key,
+    veto_of,
+    was_granted,
+)
 from engine.runtime.wire import DecisionStatus
 
 OPEN: Final = frozenset({"queued", "running"})
 """Statuses that change without anybody doing more about it. Every other one stands."""
-_NOT_OURS: Final = frozenset({"denied", "held", "shadowed", "granted"})
+_NOT_OURS: Final = frozenset({"denied", "held", "shadowed", "granted", "vetoed", "expired"})
 
 
 class UndoStanding(Struct, frozen=True, kw_only=True):
@@ -50,11 +60,20 @@ class Standing(Struct, frozen=True, kw_only=True):
     outcome: OutcomeReported | None = None
     """What the agent said came of what it was granted; `None` until it says so."""
     undos: tuple[UndoStanding, ...] = ()
+    answered: HoldEnded | None = None
+    """How what it waited for ended; `None` while it waits, and when it never did."""
+    veto: DecisionOverridden | None = None
+    """`None` when no captain vetoed it."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether it waits for people. In shadow nobody is asked."""
+        return self.status == "held" and not self.verdict.shadowed
 
     @property
     def final(self) -> bool:
         """Whether the decision itself stands as it will stand."""
-        return self.status not in OPEN
+        return self.status not in OPEN and not self.waits
 
     @property
     def settled(self) -> bool:
@@ -86,10 +105,18 @@ def standing_from(journal: DecisionsReader, record: Record) -> Standing | None:
         return None
     verdict = fact.verdict
     status = status_of(journal, verdict)
+    answered = hold_end(journal, verdict.decision_id) if verdict.word == "hold" else None
+    veto = veto_of(journal, verdict.decision_id) if verdict.word != "deny" else None
     if status in _NOT_OURS:
         said = _fact(journal, f"outcome:{verdict.proposal_id}")
-        outcome = said if isinstance(said, OutcomeReported) else None
-        return Standing(verdict=verdict, seq=record.seq, status=status, outcome=outcome)
+        return Standing(
+            verdict=verdict,
+            seq=record.seq,
+            status=status,
+            outcome=said if isinstance(said, OutcomeReported) else None,
+            answered=answered,
+            veto=veto,
+        )
     effect = EffectId(verdict.decision_id)
     return Standing(
         verdict=verdict,
@@ -97,6 +124,8 @@ def standing_from(journal: DecisionsReader, record: Record) -> Standing | None:
         status=status,
         result=_result(journal, effect),
         undos=tuple(_undos(journal, effect)),
+        answered=answered,
+        veto=veto,
     )
 
 
@@ -106,13 +135,8 @@ def history_of(journal: DecisionsReader, standing: Standing) -> list[Step]:
     effect = EffectId(verdict.decision_id)
     performed = standing.status not in _NOT_OURS
     steps = [
-        Step(
-            seq=standing.seq,
-            effect_id=effect,
-            undo=False,
-            status="queued" if performed else standing.status,
-            result=None,
-        )
+        Step(seq=seq, effect_id=effect, undo=False, status=status, result=None)
+        for seq, status in _decided(journal, standing, performed=performed)
     ]
     if performed:
         steps += _steps(journal, effect, undo=False)
@@ -124,6 +148,25 @@ def history_of(journal: DecisionsReader, standing: Standing) -> list[Step]:
                 )
                 steps += [queued, *_steps(journal, undo.effect_id, undo=True)]
     return sorted(steps, key=lambda step: step.seq)
+
+
+def _decided(
+    journal: DecisionsReader, standing: Standing, *, performed: bool
+) -> Iterator[tuple[int, DecisionStatus]]:
+    """Give what was decided on it, one after the other: by the engine, by people, by a captain's veto."""
+    verdict = standing.verdict
+    let: DecisionStatus = "queued" if performed else "granted"
+    over = journal.find(f"held:{verdict.decision_id}") if standing.answered is not None else None
+    if over is not None and standing.answered is not None:
+        yield standing.seq, "held"
+        yield over.seq, let if standing.answered.how == "approved" else standing.status
+    elif verdict.word == "allow" and not verdict.shadowed:
+        yield standing.seq, let
+    else:
+        yield standing.seq, standing.status
+    veto = journal.find(veto_key(verdict.decision_id))
+    if standing.status == "vetoed" and veto is not None and was_granted(journal, verdict):
+        yield veto.seq, "vetoed"
 
 
 def proposal_of(journal: DecisionsReader, proposal: ProposalId) -> Proposal | None:

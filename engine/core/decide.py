@@ -30,9 +30,12 @@ from engine.core.state import State
 from engine.core.vocabulary.actions import RiskLevel
 from engine.core.vocabulary.effects import AskPeople, Effect, PerformAction
 from engine.core.vocabulary.facts import (
+    DecisionOverridden,
     EffectEnded,
     Fact,
+    HoldAnswered,
     ProposalReceived,
+    RolloutResumed,
     TimePassed,
     UndoRequested,
     VerdictReached,
@@ -58,7 +61,7 @@ from engine.core.vocabulary.verdicts import (
     Wait,
     Word,
 )
-from engine.core.work import endings, presence
+from engine.core.work import answers, endings, presence
 from engine.core.work.rollout import steps
 from engine.core.work.rollout.assignment import standing, unit_of
 
@@ -79,7 +82,7 @@ GATES = (
 _WORDS: dict[Ruling, Word] = {"allow": "allow", "escalate": "hold", "consensus": "hold", "deny": "deny"}
 
 
-FOLLOWED = (EffectEnded, UndoRequested, *steps.WATCHED)
+FOLLOWED = (EffectEnded, UndoRequested, HoldAnswered, DecisionOverridden, RolloutResumed, *steps.WATCHED)
 """Facts beside proposals from which more facts may follow."""
 
 
@@ -128,9 +131,15 @@ def decide(policy: Policy, state: State, fact: Fact, known: Remembered = _NOTHIN
         return Decisions(*endings.after(policy.actions.get(fact.action), fact))
     if isinstance(fact, UndoRequested):
         return Decisions(effects=(endings.take_back(fact),))
+    if isinstance(fact, HoldAnswered | DecisionOverridden):
+        return Decisions(*answers.after(state.holds, fact, _grounds(policy, state, fact.at_us)))
+    if isinstance(fact, RolloutResumed):
+        return Decisions(*answers.resumed(state.holds, fact, _grounds(policy, state, fact.at_us)))
     following: tuple[Fact, ...] = ()
     if isinstance(fact, TimePassed) and "all" not in state.stops.by_scope:
         following = presence.stop_when_alone(state.presence, policy.captain_unseen_us, fact.at_us)
+    if isinstance(fact, TimePassed):
+        following += answers.timed_out(state.holds, fact.at_us)
     if isinstance(fact, steps.WATCHED):
         following += steps.after(state.rollouts, fact, partial(kill_switch.covering, state.stops))
     return Decisions(following)
@@ -155,6 +164,25 @@ def follow(
             if isinstance(consequence, FOLLOWED):
                 following.append(consequence)
     return Decisions(tuple(facts), tuple(effects))
+
+
+def _grounds(policy: Policy, state: State, at_us: int) -> answers.Grounds:
+    """Say how everything stands that an answer to a held decision depends on beside the hold itself."""
+
+    def stopped(agent: AgentId, capability: CapabilityId, action: ActionName) -> str:
+        return kill_switch.judge(state.stops, agent, capability, action).reason
+
+    def limited(agent: AgentId, impact: Impact) -> Answer:
+        return limits.judge(state.usage, agent, impact, at_us, shadowed=False)
+
+    return answers.Grounds(
+        policy_hash=policy.policy_hash,
+        actions=policy.actions,
+        stopped=stopped,
+        limited=limited,
+        may_act=state.rollouts.may_act,
+        paused=lambda name: bool(state.rollouts.paused.get(name)),
+    )
 
 
 def assess(

@@ -12,14 +12,18 @@ from engine.core import provenance, signals
 from engine.core.gates import breaker, kill_switch, limits
 from engine.core.state import State
 from engine.core.vocabulary.facts import (
+    AnswerRefused,
     CapabilityDemoted,
     CapabilityPromoted,
     CapabilityReplayed,
     CommandGiven,
+    DecisionOverridden,
     EffectEnded,
     EffectStarted,
     EpisodeClosed,
     Fact,
+    HoldAnswered,
+    HoldEnded,
     IncumbentActed,
     KillSwitchCleared,
     KillSwitchSet,
@@ -66,7 +70,7 @@ def _adopt(state: State, fact: PolicyAdopted) -> None:
     state.policy_hash = fact.policy_hash
     state.usage.limits = fact.limits
     state.breakers.settings = fact.breaker
-    state.holds.hold_us = fact.hold_us
+    holds.adopt(state.holds, fact.hold_us)
     state.episodes.idle_us = fact.episode_idle_us
     stages.adopt(state.rollouts, fact.rollouts)
 
@@ -96,12 +100,26 @@ def _measured(state: State, fact: MetricObserved) -> None:
 
 
 def _effect_ended(state: State, fact: EffectEnded) -> None:
-    holds.fold_ended(state.holds, fact)
+    holds.fold_effect(state.holds, fact)
     episodes.fold_ended(state.rollouts, fact)
+
+
+def _undo_asked(state: State, fact: UndoRequested) -> None:
+    holds.fold_undo(state.holds, fact)
+    episodes.fold_undo(state.rollouts, fact)
+
+
+def _hold_ended(state: State, fact: HoldEnded) -> None:
+    hold = holds.fold_hold_ended(state.holds, fact)
+    if hold is not None and hold.effect_id is None and fact.how == "approved":
+        limits.fold_granted(state.usage, hold.agent, hold.impact, fact.at_us)
+        breaker.fold_granted(state.breakers, hold.capability, hold.action, fact.at_us)
+        episodes.fold_granted(state.rollouts, fact)
 
 
 def _time_passed(state: State, fact: Fact) -> None:
     presence.fold_time(state.presence, fact.at_us)
+    holds.fold_time(state.holds, fact.at_us)
     episodes.fold_time(state.rollouts, fact.at_us)
 
 
@@ -129,7 +147,7 @@ FOLDS: dict[type[Fact], Callable[[State, Any], None]] = {
     SnapshotTaken: _noted,
     EffectStarted: _noted,
     EffectEnded: _effect_ended,
-    UndoRequested: lambda state, fact: episodes.fold_undo(state.rollouts, fact),
+    UndoRequested: _undo_asked,
     PersonSeen: lambda state, fact: presence.fold_seen(state.presence, fact),
     TimePassed: _time_passed,
     ProcessEnded: _noted,
@@ -137,6 +155,10 @@ FOLDS: dict[type[Fact], Callable[[State, Any], None]] = {
     TroubleGone: lambda state, fact: troubles.fold_gone(state.troubles, fact),
     SnapshotSaved: _noted,
     SnapshotRestored: _noted,
+    HoldAnswered: lambda state, fact: holds.fold_answer(state.holds, fact),
+    DecisionOverridden: lambda state, fact: holds.fold_override(state.holds, fact),
+    HoldEnded: _hold_ended,
+    AnswerRefused: lambda state, fact: holds.fold_refused(state.holds, fact),
     CommandGiven: _noted,
 }
 

@@ -1,11 +1,19 @@
 """Explain: one verdict in words. What was asked, what each gate said, and what would have to change."""
 
+from collections.abc import Sequence
 from textwrap import wrap
 from typing import Any
 
 from msgspec import Struct
 
 from engine.core.decide import GATES, in_order
+from engine.core.vocabulary.facts import (
+    AnswerRefused,
+    DecisionOverridden,
+    Fact,
+    HoldAnswered,
+    HoldEnded,
+)
 from engine.core.vocabulary.proposals import Option, Proposal
 from engine.core.vocabulary.units import percent_text, time_text
 from engine.core.vocabulary.verdicts import Answer, Check, Risk, Verdict, Wait
@@ -15,6 +23,18 @@ _COLUMNS = 80
 _LONGEST = 200
 _MARKS = {"allow": "✓", "escalate": "⏸", "consensus": "⏸", "deny": "✗"}
 _WORDS = {"allow": "ALLOWED", "hold": "HELD", "deny": "DENIED"}
+
+
+class Said(Struct, frozen=True, kw_only=True):
+    """What a person said of a decision, or what became of what it waited for."""
+
+    at: str
+    """ISO 8601, UTC."""
+    by: tuple[str, ...]
+    """Who; nobody when the time was over."""
+    what: str
+    """In words: `approved it`, `overruled it: veto`."""
+    reason: str
 
 
 class Explanation(Struct, frozen=True, kw_only=True):
@@ -46,10 +66,15 @@ class Explanation(Struct, frozen=True, kw_only=True):
     shadow_rules: tuple[str, ...]
     digest: str
     policy_hash: str
+    said: tuple[Said, ...] = ()
+    """What people said of it, and what became of what it waited for, in order."""
 
 
-def explain(verdict: Verdict, proposal: Proposal | None = None) -> Explanation:
-    """Put a verdict, and the proposal it answers where that is known, into reading order."""
+def explain(verdict: Verdict, proposal: Proposal | None = None, said: Sequence[Fact] = ()) -> Explanation:
+    """Put a verdict, and the proposal it answers where that is known, into reading order.
+
+    `said` are the facts of what people said of it, and of what became of that.
+    """
     assessment, impact = verdict.assessment, verdict.impact
     return Explanation(
         decision_id=verdict.decision_id,
@@ -75,7 +100,28 @@ def explain(verdict: Verdict, proposal: Proposal | None = None) -> Explanation:
         shadow_rules=tuple(assessment.shadow_rules),
         digest=verdict.digest,
         policy_hash=verdict.policy_hash,
+        said=tuple(words for fact in said if (words := _said(fact)) is not None),
     )
+
+
+def _said(fact: Fact) -> Said | None:
+    """Put one of those facts into words; `None` for any other."""
+    by: tuple[str, ...]
+    match fact:
+        case HoldAnswered():
+            by, what, reason = (fact.by,), f"answered as {fact.role}: {fact.answer}", fact.reason
+        case DecisionOverridden():
+            by, what, reason = (fact.by,), f"overruled it: {fact.word}", fact.reason
+        case AnswerRefused():
+            by, what, reason = (fact.by,), "was told that this does not count", fact.reason
+        case HoldEnded():
+            about = (
+                "" if fact.effect_id is None else f" (how {fact.effect_id} ended was not known; nothing runs)"
+            )
+            by, what, reason = fact.by, f"it waits no longer: {fact.how}{about}", fact.reason
+        case _:
+            return None
+    return Said(at=time_text(fact.at_us), by=by, what=what, reason=reason)
 
 
 def summary(verdict: Verdict) -> str:
@@ -123,9 +169,19 @@ def text(explanation: Explanation) -> str:
         lines.append(f"    rules in shadow mode that would have fired: {', '.join(given.shadow_rules)}")
     if given.waits:
         lines += ["", "  Waits for " + " and ".join(_wait(wait) for wait in given.waits)]
+    if given.said:
+        lines += ["", "  People"]
+        lines += [line for said in given.said for line in _said_lines(said)]
     lines += ["", f"  bound to {given.digest}", f"  policy   {given.policy_hash}"]
     # Ids, places and reasons come from outside as well: none of them may move the cursor or begin a line.
     return "\n".join(map(_plain, lines))
+
+
+def _said_lines(said: Said) -> list[str]:
+    who = " and ".join(said.by) + ": " if said.by else ""
+    because = f" ({_short(said.reason)})" if said.reason else ""
+    first, *more = wrap(f"{who}{said.what}{because}", _COLUMNS) or [""]
+    return [f"    {said.at}  {first}", *(" " * (len(said.at) + 6) + line for line in more)]
 
 
 def _gate(answer: Answer) -> list[str]:

@@ -5,7 +5,7 @@ of them can be folded apart and put together again. **Shared** slices see everyt
 """
 
 import hashlib
-from collections import OrderedDict, deque
+from collections import deque
 from typing import Any, get_args
 
 import msgspec
@@ -47,7 +47,6 @@ class State(Struct, kw_only=True):
 def encode_state(state: State) -> bytes:
     """Write state in canonical JSON, without what no longer counts: equal states give equal bytes."""
     limits.trim(state.usage, state.now_us)
-    holds.trim(state.holds, state.now_us)
     provenance.trim(state.episodes, state.now_us)
     return _ENCODER.encode(state)
 
@@ -57,7 +56,7 @@ def decode_state(body: bytes) -> State:
     state = _DECODER.decode(body)
     # Canonical bytes are sorted by name; holds are let go in the order in which they began,
     # and episodes judged in the order in which they are due.
-    state.holds.by_id = OrderedDict(sorted(state.holds.by_id.items(), key=lambda item: item[1].since_us))
+    holds.put_in_order(state.holds)
     candidates.put_in_order(state.rollouts)
     return state
 

@@ -94,6 +94,13 @@ class Intake:
         self._waiting.append(waiting)
         return await waiting.answer
 
+    def take_now(self, key: str, fact: Fact) -> Decisions:
+        """Take one fact before anybody else is there to offer any, and say what follows from it.
+
+        Nobody is told of it. Raises as `take` does.
+        """
+        return self._loop.feed([(key, fact)])[0]
+
     def enqueue(self, task: Task) -> None:
         """Put a task into the table that follows from no fact. Raises `StorageError`."""
         self._journal.append([], tasks=[task])

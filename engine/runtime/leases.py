@@ -10,22 +10,32 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final
 
+from msgspec import Struct
+
 from engine.core.policy import Policy
 from engine.core.vocabulary.effects import EffectStatus, Result
 from engine.core.vocabulary.facts import EffectEnded, EffectStarted, Scope, encode
-from engine.core.vocabulary.ids import EffectId
+from engine.core.vocabulary.ids import DecisionId, EffectId
 from engine.core.vocabulary.units import SECOND_US, duration_text
-from engine.errors import InputError, LeaseLost, Stopped, WatchkeeperError
+from engine.errors import InputError, JournalError, LeaseLost, Stopped, WatchkeeperError
 from engine.ports import Durability, Fence, Task
 from engine.runtime import wire
 from engine.runtime.fencing import covering
 from engine.runtime.intake import Intake
-from engine.runtime.outbox import ended, proposal_of, verdict_of
+from engine.runtime.outbox import ended, proposal_of, verdict_of, veto_of
 
 # A worker that dies on an effect takes it along each time: after so many it is the effect that is to blame.
 _MOST_ATTEMPTS: Final = 5
 _REAP_S: Final = 0.25
 _STALL_S: Final = 1.0
+_VETOED: Final = "a captain vetoed it before it began"
+
+
+class _LettingGo(Struct, frozen=True):
+    """A worker that may still be at an effect which was ended: under which lease, and until when at most."""
+
+    token: int
+    until_us: int
 
 
 class Leases:
@@ -49,6 +59,7 @@ class Leases:
         self._more: list[asyncio.Future[None]] = []
         self._previews: dict[EffectId, list[asyncio.Future[Result]]] = {}
         self._reap_from_us = 0
+        self._letting_go: dict[EffectId, _LettingGo] = {}
         self.draining = False
         """Whether no more effects are handed out."""
         # Workers that outlived a restart of the engine get a whole lease to come back; whoever asked for a
@@ -104,6 +115,8 @@ class Leases:
     async def start(self, request: wire.Start) -> wire.Done:
         """Note on disk that an effect is about to begin. Raises `LeaseLost`, and `Stopped` if it must not."""
         task = self._held(request.effect_id, request.token)
+        if self._must_wait(task):
+            raise Stopped("what it takes back may still be under way", cure="it waits a moment")
         if self._halted:
             raise Stopped("effects wait until a trouble is over", cure="see `watchkeeper status`")
         if (stop := covering(self._fence.stops(), task)) is not None:
@@ -114,7 +127,7 @@ class Leases:
                 raise Stopped(f"{told.by} stopped {told.scope}", cure="a captain may resume it")
         if (lost := self._no_longer(task)) is not None:
             # Given back, it is claimed once more, and refused there.
-            raise Stopped(lost, cure="nothing: its capability has to earn it again")
+            raise Stopped(lost, cure="nothing: propose it again when it may be done")
         task = self._intake.journal.tasks.start(task.effect_id, request.token)
         if task.kind != "preview":
             fact = EffectStarted(
@@ -127,6 +140,9 @@ class Leases:
                 attempt=task.attempts,
             )
             await self._intake.take(f"started:{task.effect_id}:{task.token}", fact)
+            if task.kind == "perform" and veto_of(self._intake.journal, task.decision_id) is not None:
+                # It came within the same commit. Nothing was touched yet, and nothing will be.
+                raise Stopped(_VETOED, cure="nothing: a captain forbade it")
         return wire.Done()
 
     async def renew(self, request: wire.Renew) -> wire.Renewed:
@@ -145,9 +161,67 @@ class Leases:
         known = ended(self._intake.journal, request.effect_id)
         if known is not None and known.token == request.token:
             return wire.Done()
-        task = self._held(request.effect_id, request.token)
+        try:
+            task = self._held(request.effect_id, request.token)
+        except LeaseLost:
+            letting_go = self._letting_go.get(request.effect_id)
+            if letting_go is not None and letting_go.token == request.token:
+                # Its worker is done with it, so what takes it back need wait no longer.
+                del self._letting_go[request.effect_id]
+                self.wake()
+            raise
         await self._end(task, request.status, request.result)
         return wire.Done()
+
+    async def end_vetoed(self, decision_id: DecisionId, why: str) -> None:
+        """End what waits or is under way for a decision that was vetoed; nothing when that is over already.
+
+        Whatever works for it is ended first, and its worker's report turned away. Until the worker has let go
+        of it, what takes it back waits. Raises `StorageError`.
+        """
+        effect_id = EffectId(decision_id)
+        task = self._intake.journal.tasks.find(effect_id)
+        if task is None:
+            return
+        # Of what a worker took along with it nobody can say that nothing was touched.
+        touched = task.started or task.attempts > 1
+        if touched:
+            await self._end_leftovers(effect_id)
+            if task.worker:
+                self._let_go(effect_id, task.token)
+            why = f"{why}; how far it got is not known"
+        status: EffectStatus = "stopped" if touched else "refused"
+        try:
+            await self._end(task, status, Result(success=False, error=why, execution_time_s=0.0))
+        except JournalError:
+            # When the worker was quicker to report, it ended as that says.
+            if ended(self._intake.journal, effect_id) is None:
+                raise
+
+    def wait_for_workers(self) -> None:
+        """Let what takes back vetoed effects wait until workers that outlived the engine have let go."""
+        for task in self._intake.journal.tasks.all():
+            if task.kind == "undo" and veto_of(self._intake.journal, task.decision_id) is not None:
+                self._let_go(task.of, 0)
+
+    def _let_go(self, effect_id: EffectId, token: int) -> None:
+        """Note that a worker may still work on what was ended. Renewing its lease, it learns that it lost it.
+
+        It asks every third of a lease, so half of one is enough.
+        """
+        self._letting_go[effect_id] = _LettingGo(token, self._now_us() + self._lease_us // 2)
+        with suppress(RuntimeError):
+            asyncio.get_running_loop().call_later(self._lease_us / 2 / SECOND_US + _REAP_S, self.wake)
+
+    def _must_wait(self, task: Task) -> bool:
+        """Whether a task takes back what a worker may still be at."""
+        letting_go = self._letting_go.get(task.of) if task.kind == "undo" else None
+        if letting_go is None:
+            return False
+        if letting_go.until_us > self._now_us():
+            return True
+        del self._letting_go[task.of]
+        return False
 
     async def preview(self, task: Task, wait_s: float) -> Result:
         """Have a worker say what an effect would do. Raises `InputError` when none did in time."""
@@ -192,7 +266,11 @@ class Leases:
 
     def _no_longer(self, task: Task) -> str | None:
         """Say why an effect that was allowed must not begin after all. What is taken back always may."""
-        if task.kind != "perform" or self._intake.state.rollouts.may_act(task.capability):
+        if task.kind != "perform":
+            return None
+        if veto_of(self._intake.journal, task.decision_id) is not None:
+            return _VETOED
+        if self._intake.state.rollouts.may_act(task.capability):
             return None
         return f"{task.capability} lost its authority after this was allowed"
 
@@ -221,18 +299,27 @@ class Leases:
             return []
         tasks, now_us = self._intake.journal.tasks, self._now_us()
         claimed = tasks.claim(
-            worker, now_us=now_us, lease_us=self._lease_us, most=most, passed_over=self._passed_over()
+            worker,
+            now_us=now_us,
+            lease_us=self._lease_us,
+            # What must wait a moment comes first, and must not keep what comes behind it waiting too.
+            most=most + len(self._letting_go),
+            passed_over=self._passed_over(),
         )
         effects: list[wire.LeasedEffect] = []
         room = wire.MOST_BYTES // 2
         for task in claimed:
+            if self._must_wait(task) or len(effects) >= most:
+                tasks.give_back(task.effect_id, task.token)
+                continue
             refusal = self._too_late(task, now_us) or self._no_longer(task)
             action = self._policy.actions.get(task.action)
             if refusal is None and (action is None or action.run is None):
                 refusal = f"the registry no longer says how to perform {task.action}"
             if refusal is not None or action is None:
                 # Of what a worker took along with it nobody can say that nothing was touched.
-                status: EffectStatus = "refused" if task.attempts == 1 else "unknown"
+                lost: EffectStatus = "stopped" if refusal == _VETOED else "unknown"
+                status: EffectStatus = "refused" if task.attempts == 1 else lost
                 await self._end(
                     task, status, Result(success=False, error=refusal or "", execution_time_s=0.0)
                 )

@@ -1,6 +1,7 @@
 """The live engine: what each request means. Facts go through the intake, effects through the leases."""
 
 import asyncio
+import logging
 import os
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
@@ -17,10 +18,12 @@ from engine.core.vocabulary.chain import Record
 from engine.core.vocabulary.effects import AskPeople
 from engine.core.vocabulary.ids import AgentId, EffectId, decision_id, undo_id
 from engine.core.vocabulary.units import MINUTE_US, SECOND_US
+from engine.core.work.holds import overdue
 from engine.core.work.rollout.showing import under_way
-from engine.errors import Forbidden, InputError
+from engine.errors import Forbidden, InputError, WatchkeeperError
 from engine.ports import Announcer, Durability, Fence, Journal
 from engine.runtime import wire
+from engine.runtime.answers import CATCH_UP, AnswerKeeper
 from engine.runtime.clock import SteadyClock
 from engine.runtime.intake import Intake
 from engine.runtime.leases import Leases
@@ -32,10 +35,12 @@ from engine.runtime.outbox import (
     preview_of,
     status_of,
     verdict_of,
+    was_granted,
 )
 from engine.runtime.rollouts import RolloutKeeper
 from engine.runtime.stops import StopKeeper
 
+_log = logging.getLogger(__name__)
 CLOCK_TROUBLE: Final = "clock"
 _MOST_NAMED: Final = 5
 _NOTICED_US: Final = SECOND_US // 10
@@ -90,6 +95,14 @@ class Live:
             self.intake, parts.fence, parts.clock.now_us, parts.announcer, self.leases.wake
         )
         self.rollouts = RolloutKeeper(self.intake, parts.clock.now_us, parts.announcer)
+        self.answers = AnswerKeeper(
+            self.intake,
+            self.leases,
+            parts.clock.now_us,
+            parts.announcer,
+            stops_known=self.stops.catch_up,
+            undo=self.undo,
+        )
         self._started_us = parts.clock.now_us()
         self._beats: dict[AgentId, int] = {}
         self._undoing, self._saving = asyncio.Lock(), asyncio.Lock()
@@ -112,6 +125,9 @@ class Live:
             wire.TellReplay: self.rollouts.replayed,
             wire.ActIncumbent: self.rollouts.incumbent,
             wire.GetRollouts: self.rollouts.show,
+            wire.AnswerHold: self.answers.answer,
+            wire.Override: self.answers.override,
+            wire.GetHolds: self.answers.show,
             wire.RequestUndo: self.undo,
             wire.RequestPreview: self.preview,
             wire.ClearTrouble: self.clear_trouble,
@@ -122,15 +138,32 @@ class Live:
             wire.GetUsage: self.usage,
         }
 
+        self._end_overdue()
+        self.leases.wait_for_workers()
         self._tell_again()
 
     # ------------------------------------------------------------ facts in, news out
+
+    async def begin(self) -> None:
+        """Do what the engine before this one left undone. Quick, and before anybody is answered."""
+        try:
+            await self.answers.finish()
+        except WatchkeeperError as refused:
+            # Nothing of a vetoed decision starts all the same, and the next minute tries again.
+            _log.warning("a veto could not be carried out yet: %s", refused)
+
+    def _end_overdue(self) -> None:
+        """Let the time pass that no engine was there to count, before anything else happens."""
+        now_us = self.clock.now_us()
+        if any(not hold.shadowed for _, hold in overdue(self.intake.state.holds, now_us)):
+            tick = f.TimePassed(at_us=now_us, schedule=CATCH_UP)
+            self.answers.tell(self.intake.take_now(f"time:{CATCH_UP}:{now_us}", tick).facts)
 
     def _tell_again(self) -> None:
         """Tell people what waits for them: who died right after journaling it may have told nobody."""
         now_us = self.clock.now_us()
         holds = self.intake.state.holds.by_id.items()
-        waiting = [each for each, hold in holds if hold.until_us > now_us and not hold.shadowed]
+        waiting = [each for each, hold in holds if hold.is_open(now_us)]
         if waiting:
             most = ", ".join(waiting[-_MOST_NAMED:])
             self._parts.announcer.announce("waiting", f"{len(waiting)} decisions wait for people: {most}")
@@ -149,6 +182,7 @@ class Live:
         for decisions in decided:
             if decisions.facts:
                 self.rollouts.tell(decisions.facts)
+                self.answers.tell(decisions.facts)
         if effects:
             self.leases.wake()
         if self._subscribers:
@@ -165,6 +199,7 @@ class Live:
         fact = f.ProposalReceived(at_us=self.clock.now_us(), proposal=proposal)
         self._beats[proposal.agent] = fact.at_us
         await self.stops.catch_up()
+        await self.answers.catch_up()
         taken = await self.intake.take("", fact)
         journal = self.intake.journal
         verdicts = [each.verdict for each in taken.decisions.facts if isinstance(each, f.VerdictReached)]
@@ -187,7 +222,7 @@ class Live:
         if verdict.agent != request.agent:
             raise Forbidden("the proposal is another agent's", place=request.proposal_id)
         status = status_of(journal, verdict)
-        if status not in {"granted", "shadowed", "held", "denied"}:
+        if status not in _REPORTED:
             raise InputError(
                 f"the engine performs it, and it is {status}",
                 place=verdict.decision_id,
@@ -200,7 +235,7 @@ class Live:
             capability=verdict.capability,
             action=verdict.action,
             ok=request.ok,
-            by="executor" if status == "granted" else "incumbent",
+            by="executor" if was_granted(journal, verdict) else "incumbent",
             detail=request.detail,
         )
         await self.intake.take(f"outcome:{request.proposal_id}", fact)
@@ -339,7 +374,7 @@ class Live:
 
     async def status(self, _request: wire.GetStatus | None = None) -> wire.EngineStatus:
         """Say how the engine is."""
-        state, policy = self.intake.state, self._parts.policy
+        state, policy, now_us = self.intake.state, self._parts.policy, self.clock.now_us()
         troubles = {name: fact.detail for name, fact in state.troubles.by_name.items()}
         queued = running = seq = 0
         if self.intake.failure is not None:
@@ -353,14 +388,14 @@ class Live:
             version=self._parts.version,
             policy_hash=policy.policy_hash,
             started_us=self._started_us,
-            now_us=self.clock.now_us(),
+            now_us=now_us,
             journal_seq=seq,
             stops=self._parts.fence.stops(),
             troubles=troubles,
             draining=self.leases.draining,
             queued=queued,
             running=running,
-            holds=len(state.holds.by_id),
+            holds=sum(hold.is_open(now_us) for hold in state.holds.by_id.values()),
             live={str(name): str(version) for name, version in state.rollouts.live.items()},
             rollouts=under_way(state.rollouts),
             agents=tuple(
@@ -379,11 +414,18 @@ class Live:
         """Do what a request asks. Raises any error of ours."""
         if isinstance(request, _BY_CAPTAINS) and self.intake.failure is None:
             await self.see(wire.SeePerson(person=request.by, role="captain"))
+        elif isinstance(request, wire.AnswerHold) and self.intake.failure is None:
+            await self.see(wire.SeePerson(person=request.by, role=request.role))
         return await self._answers[type(request)](request)
 
 
-_BY_CAPTAINS: Final = (wire.LiftStop, wire.Promote, wire.Abort, wire.TellReplay, wire.ClearTrouble)
+_BY_CAPTAINS: Final = (
+    wire.LiftStop, wire.Promote, wire.Abort, wire.TellReplay, wire.ClearTrouble, wire.Override
+)  # fmt: skip
 """Only captains may ask for these, so whoever does is one, and is there."""
+
+_REPORTED: Final = frozenset({"granted", "shadowed", "held", "denied", "vetoed", "expired"})
+"""Statuses of what the engine does not perform itself: what came of it, others know better."""
 
 _TOLD: Final = (
     f.ProcessEnded, f.SnapshotSaved, f.SnapshotRestored, f.EpisodeClosed, f.MessageObserved, f.MetricObserved,

@@ -3,7 +3,6 @@
 import hashlib
 from contextlib import suppress
 from itertools import count
-from typing import Final
 
 from msgspec import ValidationError, structs
 
@@ -18,6 +17,7 @@ from engine.core.vocabulary.facts import (
     AnyFact,
     EffectEnded,
     Fact,
+    HoldEnded,
     ProposalReceived,
     SnapshotTaken,
     UndoRequested,
@@ -25,17 +25,19 @@ from engine.core.vocabulary.facts import (
     decode,
     encode,
 )
-from engine.core.vocabulary.ids import Digest
+from engine.core.vocabulary.ids import Digest, ProposalId
+from engine.core.vocabulary.proposals import Proposal
 from engine.core.work.endings import ENGINE
 from engine.errors import ChainBroken, InputError, JournalError, WatchkeeperError
 from engine.ports import Durability, Entry, Finished, Journal, JournalReader, Snapshot, Task
-from engine.runtime.outbox import tasks_of
+from engine.runtime.outbox import THEN, tasks_of
 
 
 def key_of(fact: Fact, otherwise: str) -> str:
     """Return a fact's idempotency key: its own where it has one, else the one given.
 
-    A proposal is received once and decided once, an effect ends once; everything else may happen again.
+    A proposal is received once and decided once, a hold and an effect end once; everything else may happen
+    again.
     """
     if isinstance(fact, ProposalReceived):
         return f"proposal:{fact.proposal.proposal_id}"
@@ -45,11 +47,10 @@ def key_of(fact: Fact, otherwise: str) -> str:
         return f"ended:{fact.effect_id}"
     if isinstance(fact, UndoRequested):
         return f"undo:{fact.effect_id}"
+    if isinstance(fact, HoldEnded):
+        # A decision may be held before anything runs, and each of its effects when nobody knows its end.
+        return f"held:{fact.decision_id}" if fact.effect_id is None else f"looked:{fact.effect_id}"
     return otherwise
-
-
-# Between the key of a fact and the number of what followed from it.
-_THEN: Final = ":then:"
 
 
 def follows(record: Record, fact: Fact) -> bool:
@@ -59,7 +60,7 @@ def follows(record: Record, fact: Fact) -> bool:
     """
     if isinstance(fact, UndoRequested):
         return fact.by == ENGINE
-    return isinstance(fact, VerdictReached) or _THEN in record.key
+    return isinstance(fact, VerdictReached | HoldEnded) or THEN in record.key
 
 
 class Loop:
@@ -136,11 +137,11 @@ class Loop:
         nth = count()
 
         def take(consequence: Fact) -> None:
-            self._take(key_of(consequence, f"{key}{_THEN}{next(nth)}"), encode(consequence), consequence)
+            self._take(key_of(consequence, f"{key}{THEN}{next(nth)}"), encode(consequence), consequence)
 
         decisions = follow(self._policy, self.state, fact, take, self._remembered)
         if self._performing:
-            self._tasks += tasks_of(decisions.effects, fact.at_us)
+            self._tasks += tasks_of(decisions.effects, fact.at_us, self._asked)
         return decisions
 
     def commit(self, durability: Durability = Durability.SYNCED) -> list[Record]:
@@ -176,6 +177,14 @@ class Loop:
                 f"the key {key!r} belongs to another fact", cure="give every fact a key of its own"
             )
         return before is not None
+
+    def _asked(self, proposal_id: ProposalId) -> Proposal | None:
+        """Return a proposal that was taken before; `None` when the journal lacks it."""
+        key = f"proposal:{proposal_id}"
+        record = self._journal.find(key) if key not in self._taken else None
+        body = self._taken.get(key) if record is None else record.body
+        fact = decode(body) if body is not None else None
+        return fact.proposal if isinstance(fact, ProposalReceived) else None
 
     def snapshot(self) -> Snapshot:
         """Keep state as it is now, so that the next start need not fold what came before.

@@ -4,19 +4,33 @@ Effects are not sent anywhere. They become tasks in the transaction that journal
 and workers come and lease them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, assert_never
 
-from engine.core.vocabulary.effects import AskPeople, Effect, PerformAction, TakeBack
+from msgspec import UNSET
+
+from engine.core.vocabulary.effects import AskPeople, Effect, PerformAction, PerformHeld, TakeBack
 from engine.core.vocabulary.facts import (
+    AnswerRefused,
+    DecisionOverridden,
     EffectEnded,
     Fact,
+    HoldAnswered,
+    HoldEnded,
     ProposalReceived,
     UndoRequested,
     VerdictReached,
     decode,
 )
-from engine.core.vocabulary.ids import AgentId, CapabilityId, DecisionId, EffectId, undo_id
+from engine.core.vocabulary.ids import (
+    AgentId,
+    CapabilityId,
+    DecisionId,
+    EffectId,
+    ProposalId,
+    undo_id,
+)
+from engine.core.vocabulary.people_facts import HoldEnding
 from engine.core.vocabulary.proposals import Proposal
 from engine.core.vocabulary.verdicts import Verdict
 from engine.core.work.endings import ENGINE
@@ -25,13 +39,22 @@ from engine.ports import JournalReader, Task
 from engine.runtime.wire import DecisionStatus
 
 
-def tasks_of(effects: Sequence[Effect], now_us: int) -> list[Task]:
-    """Turn effects into tasks for the table. Questions to people are not tasks: somebody else asks them."""
+def tasks_of(
+    effects: Sequence[Effect], now_us: int, asked: Callable[[ProposalId], Proposal | None]
+) -> list[Task]:
+    """Turn effects into tasks for the table. Questions to people are not tasks: somebody else asks them.
+
+    `asked` finds a proposal that was received earlier.
+    """
     tasks = []
     for effect in effects:
         match effect:
             case PerformAction():
-                tasks.append(_perform(effect, now_us))
+                tasks.append(_perform(effect, now_us, effect.priority))
+            case PerformHeld():
+                proposal = asked(effect.proposal_id)
+                wanted = proposal.priority if proposal is not None else UNSET
+                tasks.append(_perform(effect, now_us, effect.run.priority if wanted is UNSET else wanted))
             case TakeBack():
                 tasks.append(_take_back(effect, now_us))
             case AskPeople():
@@ -41,7 +64,7 @@ def tasks_of(effects: Sequence[Effect], now_us: int) -> list[Task]:
     return tasks
 
 
-def _perform(effect: PerformAction, now_us: int) -> Task:
+def _perform(effect: PerformAction | PerformHeld, now_us: int, priority: int) -> Task:
     effect_id = EffectId(effect.decision_id)
     return Task(
         effect_id=effect_id,
@@ -52,7 +75,7 @@ def _perform(effect: PerformAction, now_us: int) -> Task:
         agent=effect.agent,
         capability=effect.capability,
         action=effect.action,
-        priority=effect.priority,
+        priority=priority,
         queued_us=now_us,
         idempotent=effect.run.idempotent,
     )
@@ -137,10 +160,88 @@ def status_of(journal: JournalReader, verdict: Verdict) -> DecisionStatus:
     if verdict.word == "deny":
         return "denied"
     if verdict.word == "hold":
-        return "held"
-    if verdict.shadowed:
+        over = hold_end(journal, verdict.decision_id)
+        if over is None:
+            return "held"
+        if over.how != "approved":
+            return _UNLESS_APPROVED[over.how]
+    elif verdict.shadowed:
         return "shadowed"
-    return effect_status(journal, EffectId(verdict.decision_id)) or "granted"
+    found = effect_status(journal, EffectId(verdict.decision_id))
+    if found is None:
+        return "granted" if veto_of(journal, verdict.decision_id) is None else "vetoed"
+    return found
+
+
+_UNLESS_APPROVED: Final[dict[HoldEnding, DecisionStatus]] = {
+    "denied": "denied",
+    "vetoed": "vetoed",
+    "timeout": "expired",
+}
+
+
+def hold_end(journal: JournalReader, decision_id: DecisionId) -> HoldEnded | None:
+    """Return how a held decision ended; `None` while it waits, and for one that never did."""
+    fact = _fact(journal, f"held:{decision_id}")
+    return fact if isinstance(fact, HoldEnded) else None
+
+
+def veto_of(journal: JournalReader, decision_id: DecisionId) -> DecisionOverridden | None:
+    """Return the veto of a decision, `None` when there is none: behind it nothing of that decision starts."""
+    fact = _fact(journal, veto_key(decision_id))
+    return fact if isinstance(fact, DecisionOverridden) else None
+
+
+def veto_key(decision_id: DecisionId) -> str:
+    """Return the key of a veto in the journal: each decision has one at most."""
+    return f"vetoed:{decision_id}"
+
+
+def answer_key(decision_id: DecisionId, nth: int) -> str:
+    """Return the key of the `nth` other word people gave on a decision, counting from 1."""
+    return f"answer:{decision_id}:{nth}"
+
+
+def said_of(journal: JournalReader, decision_id: DecisionId) -> list[Fact]:
+    """Return everything people said of a decision and what became of it, in the order of the journal."""
+    keys = []
+    nth = 1
+    while journal.find(answer_key(decision_id, nth)) is not None:
+        keys.append(answer_key(decision_id, nth))
+        nth += 1
+    keys.append(veto_key(decision_id))
+    keys += [first_of(key) for key in keys]
+    effects = [EffectId(decision_id)]
+    for effect in effects:
+        nth = 1
+        while journal.find(f"undo:{undo_id(effect, nth)}") is not None:
+            effects.append(undo_id(effect, nth))
+            nth += 1
+    keys += [f"held:{decision_id}", *(f"looked:{effect}" for effect in effects)]
+    found = [record for key in keys if (record := journal.find(key)) is not None]
+    # What is refused, and what ends a hold, may follow from the same word: that has a key of its own.
+    facts = [(record.seq, decode(record.body)) for record in found]
+    return [fact for _, fact in sorted(facts, key=lambda item: item[0]) if isinstance(fact, _SAID)]
+
+
+_SAID: Final = (HoldAnswered, DecisionOverridden, AnswerRefused, HoldEnded)
+
+
+def first_of(key: str) -> str:
+    """Return the key of the first fact that followed from another, unless it has one of its own."""
+    return f"{key}{THEN}0"
+
+
+THEN: Final = ":then:"
+"""Stands between the key of a fact and the number of what followed from it."""
+
+
+def was_granted(journal: JournalReader, verdict: Verdict) -> bool:
+    """Whether the agent or the engine was ever allowed to do it."""
+    if verdict.word != "hold":
+        return verdict.word == "allow" and not verdict.shadowed
+    over = hold_end(journal, verdict.decision_id)
+    return over is not None and over.how == "approved"
 
 
 def effect_status(journal: JournalReader, effect_id: EffectId) -> DecisionStatus | None:

@@ -59,6 +59,7 @@ class Timers:
         await self._quietly(
             self._live.intake.take(f"time:{MINUTE}:{due_us}", fact, durability=Durability.RELAXED)
         )
+        await self._quietly(self._live.answers.finish())
         await self._quietly(self._tidy())
 
     async def hour(self) -> None:

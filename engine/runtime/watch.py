@@ -84,6 +84,7 @@ class Watch:
         # Nobody could renew a lease meanwhile.
         self._live.leases.give_time()
         self._announcer.announce("trouble", "the journal can be written again; work goes on", urgent=True)
+        await self._live.begin()
         self._live.leases.wake()
         return True
 

@@ -5,7 +5,7 @@ Front-ends, workers and the supervisor ask; the engine answers each request unde
 """
 
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -19,30 +19,29 @@ from engine.core.vocabulary.ids import (
     CapabilityId,
     CapabilityName,
     DecisionId,
-    Digest,
     EffectId,
     EpisodeId,
     PersonId,
     ProposalId,
 )
-from engine.core.vocabulary.people_facts import Role
 from engine.core.vocabulary.proposals import Proposal
 from engine.core.vocabulary.rollouts import Evidence, Stage
-from engine.core.vocabulary.verdicts import Verdict, Wait
+from engine.core.vocabulary.verdicts import Verdict
 from engine.core.work.rollout.showing import RolloutShown, UnderWay
 from engine.ports import Stop, Task
-
-DecisionStatus = (
-    Literal["denied", "held", "shadowed", "granted", "queued", "running", "vetoed", "expired"] | EffectStatus
+from engine.runtime.wire_people import (
+    AnswerHold,
+    DecisionStatus,
+    GetHolds,
+    HoldAnswer,
+    HoldList,
+    HoldShown,  # noqa: F401 - part of `HoldList`, and known from here like every message
+    Override,
+    SeePerson,
 )
-"""Where a decision stands. `granted`: allowed, and the agent does it itself and reports the outcome.
-`expired`: nobody answered in time."""
+from engine.runtime.wire_words import Answer, Request
 
 # ---------------------------------------------------------------- requests
-
-
-class Request(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag=True):
-    """Something asked of the engine."""
 
 
 class Propose(Request, frozen=True, kw_only=True):
@@ -64,13 +63,6 @@ class Beat(Request, frozen=True, kw_only=True):
     """Say that an agent is alive."""
 
     agent: AgentId
-
-
-class SeePerson(Request, frozen=True, kw_only=True):
-    """Say that a person is at the controls."""
-
-    person: PersonId
-    role: Role
 
 
 class SetStop(Request, frozen=True, kw_only=True):
@@ -134,7 +126,7 @@ class ActIncumbent(Request, frozen=True, kw_only=True):
     episode: EpisodeId
     capability: CapabilityName
     action: ActionName
-    args: dict[str, Any] = {}
+    args: dict[str, Any] = msgspec.field(default_factory=dict)
     ok: bool
     by: str
 
@@ -222,33 +214,6 @@ class GetStatus(Request, frozen=True, kw_only=True):
     """Ask how the engine is. Answered with `EngineStatus`."""
 
 
-class AnswerHold(Request, frozen=True, kw_only=True):
-    """Approve or deny what waits for people. Answered with `HoldAnswer`. The asker has checked the role."""
-
-    decision_id: DecisionId
-    by: PersonId
-    role: Role
-    answer: Literal["approve", "deny"]
-    digest: Digest | None = None
-    """Of what the person was shown; `None` binds to what is held now."""
-    reason: str = ""
-
-
-class Override(Request, frozen=True, kw_only=True):
-    """Overrule one decision. Answered with `HoldAnswer`. The asker has checked that `by` is a captain."""
-
-    decision_id: DecisionId
-    by: PersonId
-    word: Literal["veto", "allow"]
-    reason: str = ""
-
-
-class GetHolds(Request, frozen=True, kw_only=True):
-    """Say what waits for people, the longest waiting first. Answered with `HoldList`."""
-
-    most: int = 50
-
-
 class GetUsage(Request, frozen=True, kw_only=True):
     """Say what was used of each limit. Answered with `UsageList`."""
 
@@ -298,10 +263,6 @@ AnyRequest = (
 )
 
 # ---------------------------------------------------------------- answers
-
-
-class Answer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag=True):
-    """What the engine says."""
 
 
 class Done(Answer, frozen=True, kw_only=True):
@@ -393,43 +354,6 @@ class RolloutList(Answer, frozen=True, kw_only=True):
     """How rollouts stand."""
 
     rollouts: tuple[RolloutShown, ...]
-
-
-class HoldAnswer(Answer, frozen=True, kw_only=True):
-    """What became of a person's answer to a decision."""
-
-    decision_id: DecisionId
-    counted: bool
-    """Whether the answer counted; otherwise `reason` says why not."""
-    status: DecisionStatus
-    """Where the decision stands now."""
-    reason: str
-    """What happens next, or what it still waits for, in a sentence."""
-    undo: EffectId | None = None
-    """The taking back that a veto began; `None` when there is nothing to take back."""
-
-
-class HoldShown(Struct, frozen=True, kw_only=True):
-    """One decision that waits for people."""
-
-    decision_id: DecisionId
-    since_us: int
-    until_us: int
-    agent: AgentId
-    capability: CapabilityId
-    action: ActionName
-    episode: EpisodeId
-    digest: Digest
-    waits: tuple[Wait, ...]
-    approved_by: tuple[PersonId, ...]
-
-
-class HoldList(Answer, frozen=True, kw_only=True):
-    """What waits for people."""
-
-    holds: tuple[HoldShown, ...]
-    more: int
-    """How many more wait than are shown."""
 
 
 class UsageShown(Struct, frozen=True, kw_only=True):

@@ -201,6 +201,7 @@ async def _engine(service: Service, policy: Policy, version: str) -> None:
     try:
         with told_to_end(end):
             await _journal_restores(live, layout)
+            await live.begin()
             await server.open()
             timers.start()
             watching = asyncio.create_task(

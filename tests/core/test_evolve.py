@@ -72,7 +72,11 @@ def test_a_held_verdict_waits_until_its_time_is_over():
     assert (hold.agent, hold.action, hold.waits, hold.shadowed) == ("coder-1", "cache.clear", (HELD,), False)
     evolve(state, held(NOON_US + DAY_US - 1, 1))
     assert len(state.holds.by_id) == 2
-    evolve(state, f.VerdictReached(at_us=NOON_US + DAY_US, verdict=verdict("deny", NOON_US + DAY_US)))
+    for late_us in (DAY_US, DAY_US + HOUR_US - 1):
+        # A tick that ends it in the journal may still come.
+        evolve(state, f.VerdictReached(at_us=0, verdict=verdict("deny", NOON_US + late_us)))
+        assert len(state.holds.by_id) == 2
+    evolve(state, f.VerdictReached(at_us=0, verdict=verdict("deny", NOON_US + DAY_US + HOUR_US)))
     assert list(state.holds.by_id) == [f"d_1_{NOON_US + DAY_US - 1}"]
 
 
@@ -82,10 +86,18 @@ def test_only_a_held_verdict_waits(word):
     assert state.holds.by_id == {}
 
 
-def test_encoding_leaves_out_holds_whose_time_is_over():
+def test_encoding_lets_go_of_no_hold_that_a_tick_may_still_end():
     state = evolve(state_under(), held(NOON_US))
-    evolve(state, f.EpisodeClosed(at_us=NOON_US + DAY_US, episode="e"))
-    assert b"d_0_" not in encode_state(state)
+    evolve(state, f.EpisodeClosed(at_us=NOON_US + 2 * DAY_US, episode="e"))
+    assert b"d_0_" in encode_state(state)
+
+
+def test_what_began_together_is_let_go_alike_before_and_after_it_was_read_back():
+    shorter = changed(hold_us=HOUR_US).adopted(NOON_US)
+    state = evolve(evolve(evolve(state_under(), held(NOON_US)), shorter), held(NOON_US, 1))
+    late = f.VerdictReached(at_us=0, verdict=verdict("deny", NOON_US + 2 * HOUR_US))
+    again = evolve(decode_state(encode_state(state)), late)
+    assert list(evolve(state, late).holds.by_id) == list(again.holds.by_id) == [f"d_0_{NOON_US}"]
 
 
 def test_a_series_is_summed_up_without_being_kept():

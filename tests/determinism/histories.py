@@ -12,7 +12,9 @@ from typing import Any
 import msgspec
 
 from engine.core.vocabulary import facts as f
+from engine.core.vocabulary.chain import digest_of
 from engine.core.vocabulary.effects import Result
+from engine.core.vocabulary.ids import decision_id
 from engine.core.vocabulary.proposals import Impact, Option, Proposal
 from engine.core.vocabulary.units import DAY_US, SECOND_US
 from simulator.recording import Header, Label, Origin, RecordingWriter, writer
@@ -102,7 +104,9 @@ def _awkward(chance: Random, number: int, at_us: int) -> Iterator[f.Fact]:
             source: Any = chance.choice(["person", "tool", "agent"])
             yield f.MessageObserved(at_us=at_us, episode=episode, source=source, text=told)
         case 3 | 4 | 5:
-            yield f.ProposalReceived(at_us=at_us, proposal=_proposal(chance, number, who, what, episode))
+            asked = _proposal(chance, number, who, what, episode)
+            yield f.ProposalReceived(at_us=at_us, proposal=asked)
+            yield from _answered(chance, asked, at_us)
         case 6 if number % 2:
             yield from _rolled_out(chance, number, what, at_us, episode)
         case 6:
@@ -158,6 +162,26 @@ def _rolled_out(chance: Random, number: int, what: str, at_us: int, episode: str
     )
     if chance.random() < 0.2:
         yield f.RolloutAborted(at_us=at_us, capability=what.partition("@")[0], by="ann")
+
+
+def _answered(chance: Random, proposal: Proposal, at_us: int) -> Iterator[f.Fact]:
+    """What people say of a decision within two hours: sometimes at once, twice, or to something else."""
+    decision = decision_id(proposal.proposal_id)
+    for _ in range(chance.randrange(4)):
+        said_us = at_us + chance.choice([0, 1, 60, 7200]) * SECOND_US
+        right = chance.random() < 0.9
+        yield f.HoldAnswered(
+            at_us=said_us,
+            decision_id=decision,
+            by=chance.choice(["ann", "ben", proposal.agent]),
+            role=chance.choice(["viewer", "responder", "captain", "captain"]),
+            answer=chance.choice(["approve", "approve", "approve", "deny"]),
+            digest=digest_of(proposal.action, f.encode(proposal.args)) if right else "00",
+        )
+    if chance.random() < 0.3:
+        word = chance.choice(["allow", "veto"])
+        yield f.DecisionOverridden(at_us=at_us, decision_id=decision, by="cat", word=word, reason="été")
+    yield f.CommandGiven(at_us=at_us, command="holds", by="ann", front="terminal", outcome="done")
 
 
 def _performed(chance: Random, number: int, who: str, what: str, at_us: int) -> Iterator[f.Fact]:

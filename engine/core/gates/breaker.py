@@ -70,13 +70,19 @@ def fold_outcome(breakers: Breakers, fact: OutcomeReported) -> None:
 
 def fold_verdict(breakers: Breakers, verdict: Verdict) -> None:
     """Count an allowed action as a trial while half open. A shadowed one tries nothing."""
+    if breakers.by_key and verdict.word == "allow" and not verdict.shadowed:
+        fold_granted(breakers, verdict.capability, verdict.action, verdict.at_us)
+
+
+def fold_granted(breakers: Breakers, capability: CapabilityId, action: ActionName, at_us: int) -> None:
+    """Count what may run now as a trial while half open."""
     settings = breakers.settings
-    if settings is None or not breakers.by_key or verdict.word != "allow" or verdict.shadowed:
+    breaker = breakers.by_key.get(_key(capability, action)) if breakers.by_key else None
+    if settings is None or breaker is None:
         return
-    breaker = breakers.by_key.get(_key(verdict.capability, verdict.action))
-    if breaker is not None and _state(settings, breaker, verdict.at_us) == "half_open":
-        breaker.trials = _trials(settings, breaker, verdict.at_us) + 1
-        breaker.last_trial_us = verdict.at_us
+    if _state(settings, breaker, at_us) == "half_open":
+        breaker.trials = _trials(settings, breaker, at_us) + 1
+        breaker.last_trial_us = at_us
 
 
 def judge(breakers: Breakers, capability: CapabilityId, action: ActionName, now_us: int) -> Answer:

@@ -57,13 +57,24 @@ def fold_verdict(usage: Usage, verdict: Verdict) -> None:
     """Charge an allowed proposal's estimate; let what has left those windows go."""
     if verdict.word != "allow":
         return
-    _charge(usage.shadow, usage.limits, verdict)
+    _charge(usage.shadow, usage.limits, verdict.agent, verdict.impact, verdict.at_us)
     if not verdict.shadowed:
-        _charge(usage.live, usage.limits, verdict)
+        _charge(usage.live, usage.limits, verdict.agent, verdict.impact, verdict.at_us)
 
 
-def _charge(lane: dict[str, dict[AgentId, Window]], limits: tuple[Limit, ...], verdict: Verdict) -> None:
-    now_us, agent, impact = verdict.at_us, verdict.agent, verdict.impact
+def fold_granted(usage: Usage, agent: AgentId, impact: Impact, at_us: int) -> None:
+    """Charge what was held and is let run now: it counts from this moment, not from when it was proposed."""
+    _charge(usage.shadow, usage.limits, agent, impact, at_us)
+    _charge(usage.live, usage.limits, agent, impact, at_us)
+
+
+def _charge(
+    lane: dict[str, dict[AgentId, Window]],
+    limits: tuple[Limit, ...],
+    agent: AgentId,
+    impact: Impact,
+    now_us: int,
+) -> None:
     for name, measure, _, each, window_us, _, _, _ in _rows(limits):
         amount: Amount = getattr(impact, measure)
         if not amount:

@@ -21,7 +21,7 @@ EffectKind = Literal["perform", "undo", "preview"]
 
 EffectStatus = Literal["done", "failed", "unknown", "stopped", "refused"]
 """How it ended. `unknown`: interrupted, and nobody can say how far it got. `stopped`: ended by the kill
-switch. `refused`: it never began."""
+switch or a veto. `refused`: it never began."""
 
 
 class Result(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -50,6 +50,29 @@ class PerformAction(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     run: Running
     priority: int
     """Which of two waiting ones goes first: the smaller."""
+
+    @property
+    def idempotency_key(self) -> str:
+        """The same decision is never performed twice."""
+        return self.decision_id
+
+
+class PerformHeld(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag=True):
+    """Run one action that was held, now that people approved it.
+
+    Its arguments are the proposal's: whoever performs it reads them there, and checks their digest.
+    """
+
+    decision_id: DecisionId
+    proposal_id: ProposalId
+    agent: AgentId
+    capability: CapabilityId
+    action: ActionName
+    digest: Digest
+    """Must match the arguments at the moment of execution."""
+    undo: str | None
+    """The action that takes it back; `None` means it cannot be undone."""
+    run: Running
 
     @property
     def idempotency_key(self) -> str:
@@ -94,4 +117,4 @@ class AskPeople(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, t
         return f"ask:{self.decision_id}"
 
 
-Effect = PerformAction | TakeBack | AskPeople
+Effect = PerformAction | PerformHeld | TakeBack | AskPeople

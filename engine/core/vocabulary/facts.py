@@ -341,7 +341,8 @@ AnyFact = (
 )
 
 OWN_FACTS: Final = (
-    PolicyAdopted, VerdictReached, SnapshotTaken, StageChanged, PromotionRefused, PromotionReady
+    PolicyAdopted, VerdictReached, SnapshotTaken, StageChanged, PromotionRefused, PromotionReady,
+    HoldEnded, AnswerRefused,
 )  # fmt: skip
 """Facts that only the engine may state: told by others, they would say what counts and what was decided."""
 

@@ -9,6 +9,7 @@ from engine.core.vocabulary.ids import (
     CapabilityId,
     DecisionId,
     Digest,
+    EffectId,
     PersonId,
     ProposalId,
 )
@@ -42,7 +43,7 @@ class DecisionOverridden(Fact, tag="decision_overridden", frozen=True, kw_only=T
 
 
 class HoldEnded(Fact, tag="hold_ended", frozen=True, kw_only=True):
-    """A decision waits no longer. It happens to each once."""
+    """A decision waits no longer. It happens to each once, and once to each effect of unknown end."""
 
     decision_id: DecisionId
     proposal_id: ProposalId
@@ -53,6 +54,9 @@ class HoldEnded(Fact, tag="hold_ended", frozen=True, kw_only=True):
     by: tuple[PersonId, ...] = ()
     """Whose answers ended it; nobody's when its time was over."""
     reason: str = ""
+    effect_id: EffectId | None = None
+    """The effect that was held because nobody knew its end: nothing runs then, whatever was answered. `None`
+    for a decision that waited before anything ran."""
 
 
 class AnswerRefused(Fact, tag="answer_refused", frozen=True, kw_only=True):

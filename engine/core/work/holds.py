@@ -1,12 +1,51 @@
 """Held decisions: what waits for people, until it is answered or its time is over."""
 
 from collections import OrderedDict
+from collections.abc import Iterator
+from typing import Final
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
-from engine.core.vocabulary.facts import EffectEnded
-from engine.core.vocabulary.ids import ActionName, AgentId, DecisionId
+from engine.core.vocabulary.facts import (
+    AnswerRefused,
+    DecisionOverridden,
+    EffectEnded,
+    HoldAnswered,
+    HoldEnded,
+    UndoRequested,
+)
+from engine.core.vocabulary.ids import (
+    ActionName,
+    AgentId,
+    CapabilityId,
+    DecisionId,
+    Digest,
+    EffectId,
+    EpisodeId,
+    PersonId,
+    ProposalId,
+)
+from engine.core.vocabulary.people_facts import RANKS, Role
+from engine.core.vocabulary.proposals import Impact
+from engine.core.vocabulary.units import DAY_US, HOUR_US
 from engine.core.vocabulary.verdicts import Verdict, Wait
+
+GRACE_US: Final = HOUR_US
+"""How long an overdue hold is kept for a tick to end it. A live engine ticks every minute, so each timeout is
+recorded; a recording without ticks holds no more than what this long has held."""
+_VETO_KEPT_US: Final = DAY_US
+"""How long it is remembered that a veto may have left something to do. An engine that was away does that
+before it takes any fact, so only one that keeps failing at it for a day forgets."""
+
+
+class Approval(Struct, frozen=True, array_like=True):
+    """One approval that counted: `[by, role, nth]`."""
+
+    by: PersonId
+    role: Role
+    nth: int
+    """Which of all answers to this hold it was, from 1."""
 
 
 class Hold(Struct, frozen=True):
@@ -18,6 +57,28 @@ class Hold(Struct, frozen=True):
     action: ActionName
     waits: tuple[Wait, ...]
     shadowed: bool
+    """Whether nothing of it is ever executed: then nobody is asked, and nobody can answer."""
+    proposal_id: ProposalId
+    capability: CapabilityId
+    episode: EpisodeId = EpisodeId("")
+    digest: Digest = Digest("")
+    policy_hash: Digest = Digest("")
+    impact: Impact = Impact()
+    approvals: tuple[Approval, ...] = ()
+    """In the order given."""
+    answers: int = 0
+    """How many were given, counted or not."""
+    effect_id: EffectId | None = None
+    """The effect nobody knows the end of; `None` while nothing of the decision ran. Such a hold bears no
+    digest, policy and impact: whatever is answered, nothing runs."""
+
+    def is_overdue(self, now_us: int) -> bool:
+        """Whether its time is over."""
+        return self.until_us <= now_us
+
+    def is_open(self, now_us: int) -> bool:
+        """Whether people may still answer it."""
+        return not self.shadowed and not self.is_overdue(now_us)
 
 
 class Holds(Struct):
@@ -28,44 +89,205 @@ class Holds(Struct):
     """
 
     hold_us: int = 0
+    shortest_us: int | None = None
+    """The shortest `hold_us` there ever was; `None` before any policy: what began later than that ago is not
+    overdue, so nobody need look further."""
     by_id: dict[DecisionId, Hold] = field(default_factory=OrderedDict)
+    vetoed: dict[DecisionId, int] = {}
+    """Vetoes that may still demand something, and when they were given."""
+
+
+def adopt(holds: Holds, hold_us: int) -> None:
+    """Hold so long from now on; what is held already keeps its time."""
+    holds.hold_us = hold_us
+    holds.shortest_us = hold_us if holds.shortest_us is None else min(holds.shortest_us, hold_us)
 
 
 def fold_verdict(holds: Holds, verdict: Verdict) -> None:
-    """Begin to wait for what a held verdict names; let go of what has waited too long."""
+    """Begin to wait for what a held verdict names; let go of what no tick has ended for long."""
     by_id = holds.by_id
     while by_id:
         first = next(iter(by_id))
-        if by_id[first].until_us > verdict.at_us:
+        if not _is_let_go(by_id[first], verdict.at_us):
             break
         del by_id[first]
     if verdict.word == "hold":
-        by_id[verdict.decision_id] = Hold(
-            verdict.at_us,
-            verdict.at_us + holds.hold_us,
-            verdict.agent,
-            verdict.action,
-            verdict.waits,
-            verdict.shadowed,
+        hold = Hold(
+            since_us=verdict.at_us,
+            until_us=verdict.at_us + holds.hold_us,
+            agent=verdict.agent,
+            action=verdict.action,
+            waits=verdict.waits,
+            shadowed=verdict.shadowed,
+            proposal_id=verdict.proposal_id,
+            capability=verdict.capability,
+            episode=verdict.episode,
+            digest=verdict.digest,
+            policy_hash=verdict.policy_hash,
+            impact=verdict.impact,
         )
+        _begin(holds, verdict.decision_id, hold)
 
 
-def fold_ended(holds: Holds, fact: EffectEnded) -> None:
+def fold_effect(holds: Holds, fact: EffectEnded) -> None:
     """Hold an effect that nobody knows the end of, until a person has looked. Known ends hold nothing."""
+    if fact.kind == "perform" and fact.status == "refused":
+        holds.vetoed.pop(fact.decision_id, None)
     if fact.status == "unknown" and fact.kind != "preview":
-        # Anew at the end, for the longest waiting stand first.
-        holds.by_id.pop(fact.decision_id, None)
-        holds.by_id[fact.decision_id] = Hold(
-            fact.at_us,
-            fact.at_us + holds.hold_us,
-            fact.agent,
-            fact.action,
-            (Wait(kind="person", role="responder"),),
+        hold = Hold(
+            since_us=fact.at_us,
+            until_us=fact.at_us + holds.hold_us,
+            agent=fact.agent,
+            action=fact.action,
+            waits=(Wait(kind="person", role="responder"),),
             shadowed=False,
+            proposal_id=fact.proposal_id,
+            capability=fact.capability,
+            effect_id=fact.effect_id,
         )
+        _begin(holds, fact.decision_id, hold)
 
 
-def trim(holds: Holds, now_us: int) -> None:
-    """Let go of everything that has waited too long."""
-    for name in [name for name, hold in holds.by_id.items() if hold.until_us <= now_us]:
-        del holds.by_id[name]
+def _begin(holds: Holds, decision: DecisionId, hold: Hold) -> None:
+    by_id = holds.by_id
+    # Anew at the end, for the longest waiting stand first.
+    by_id.pop(decision, None)
+    last = next(reversed(by_id.values()), None)
+    by_id[decision] = hold
+    if last is not None and (last.since_us, last.until_us) > (hold.since_us, hold.until_us):
+        # A policy that holds for less was adopted in the same moment.
+        put_in_order(holds)
+
+
+def put_in_order(holds: Holds) -> None:
+    """Put holds into the order in which they began, as folding has them: canonical bytes are sorted by name.
+
+    Of those that began and end together it makes no difference which stands first.
+    """
+    ordered = sorted(holds.by_id.items(), key=lambda item: (item[1].since_us, item[1].until_us))
+    holds.by_id = OrderedDict(ordered)
+
+
+def fold_answer(holds: Holds, fact: HoldAnswered) -> None:
+    """Count an answer, and an approval as one if the hold itself has nothing against it.
+
+    One that is refused for anything else is followed by `AnswerRefused`, and counts no more after that.
+    """
+    hold = holds.by_id.get(fact.decision_id)
+    if hold is None:
+        return
+    nth, approvals = hold.answers + 1, hold.approvals
+    if fact.answer == "approve" and not objection(hold, fact) and not _has_said(hold, fact):
+        approvals = (*approvals, Approval(fact.by, fact.role, nth))
+    holds.by_id[fact.decision_id] = replace(hold, answers=nth, approvals=approvals)
+
+
+def fold_override(holds: Holds, fact: DecisionOverridden) -> None:
+    """Count the word among the answers; remember a veto for what it may demand."""
+    hold = holds.by_id.get(fact.decision_id)
+    if hold is not None:
+        holds.by_id[fact.decision_id] = replace(hold, answers=hold.answers + 1)
+    if fact.word == "veto" and (hold is None or not hold.shadowed):
+        holds.vetoed[fact.decision_id] = fact.at_us
+
+
+def fold_refused(holds: Holds, fact: AnswerRefused) -> None:
+    """Take the last answer out of the approvals again."""
+    hold = holds.by_id.get(fact.decision_id)
+    if hold is not None and hold.approvals and hold.approvals[-1].nth == hold.answers:
+        holds.by_id[fact.decision_id] = replace(hold, approvals=hold.approvals[:-1])
+
+
+def fold_hold_ended(holds: Holds, fact: HoldEnded) -> Hold | None:
+    """Wait no longer, and return what waited; `None` when that is not known."""
+    if fact.how == "vetoed" and fact.effect_id is None:
+        holds.vetoed.pop(fact.decision_id, None)
+    hold = holds.by_id.get(fact.decision_id)
+    if hold is None or hold.effect_id != fact.effect_id:
+        return None
+    return holds.by_id.pop(fact.decision_id)
+
+
+def fold_undo(holds: Holds, fact: UndoRequested) -> None:
+    """Leave a veto alone once what it was about is being taken back."""
+    holds.vetoed.pop(fact.decision_id, None)
+
+
+def fold_time(holds: Holds, now_us: int) -> None:
+    """Let go of what only would have waited, and of vetoes that left nothing to do.
+
+    In shadow nobody was asked, so nobody failed to answer.
+    """
+    for name in [name for name, at_us in holds.vetoed.items() if at_us + _VETO_KEPT_US <= now_us]:
+        del holds.vetoed[name]
+    for decision, hold in list(overdue(holds, now_us)):
+        if hold.shadowed:
+            del holds.by_id[decision]
+
+
+def overdue(holds: Holds, now_us: int) -> Iterator[tuple[DecisionId, Hold]]:
+    """Give everything whose time is over."""
+    shortest_us = holds.shortest_us or 0
+    for decision, hold in holds.by_id.items():
+        if hold.since_us + shortest_us > now_us:
+            # They stand in the order in which they began.
+            return
+        if hold.is_overdue(now_us):
+            yield decision, hold
+
+
+def _is_let_go(hold: Hold, now_us: int) -> bool:
+    return hold.until_us + (0 if hold.shadowed else GRACE_US) <= now_us
+
+
+def _has_said(hold: Hold, fact: HoldAnswered) -> bool:
+    """Whether that person's approval counts already, with a role as high as this."""
+    return any(each.by == fact.by and RANKS[each.role] >= RANKS[fact.role] for each in hold.approvals)
+
+
+# ---------------------------------------------------------------- what a hold has against an answer
+
+
+def objection(hold: Hold, fact: HoldAnswered) -> str:
+    """Say what in the hold itself, and in who answers, speaks against an answer; empty when nothing does."""
+    return next(_objections(hold, fact), "")
+
+
+def _objections(hold: Hold, fact: HoldAnswered) -> Iterator[str]:
+    if hold.shadowed:
+        yield "it is in shadow: nothing of it is executed, so there is nothing to answer"
+    if hold.is_overdue(fact.at_us):
+        yield "its time was over before that; propose it again"
+    if fact.by in {hold.agent, f"agent:{hold.agent}"}:
+        yield f"{fact.by} proposed it, and nobody answers for themselves"
+    if RANKS[fact.role] < RANKS["responder"]:
+        yield f"{fact.by} is a {fact.role}, and only responders and captains answer"
+    if hold.effect_id is None and fact.digest != hold.digest:
+        yield "what was shown is not what is held: its digest differs; look at it again"
+    if fact.answer == "approve":
+        people = [wait for wait in hold.waits if wait.kind == "person"]
+        if people and all(RANKS[fact.role] < rank_of(wait) for wait in people):
+            yield f"{fact.by} is a {fact.role}, and it waits for a {people[0].role}"
+        if all(wait.kind == "votes" for wait in hold.waits):
+            yield "it waits for votes, not for one person's word; a captain may override it"
+
+
+def rank_of(wait: Wait) -> int:
+    """Return the least rank that can give what is waited for. A role nobody has is a captain's to give."""
+    return next((rank for role, rank in RANKS.items() if role == wait.role), RANKS["captain"])
+
+
+def missing(hold: Hold, *, paused: bool) -> tuple[str, ...]:
+    """Say what it still waits for, each in a few words; nothing when all is there."""
+    found = []
+    for wait in hold.waits:
+        if wait.kind == "person":
+            said = {each.by for each in hold.approvals if RANKS[each.role] >= rank_of(wait)}
+            if (more := wait.needed - len(said)) > 0:
+                who = f"a {wait.role}" if more == 1 else f"{more} {wait.role}s"
+                found.append(f"one more person, {who}" if said and more == 1 else who)
+        elif wait.kind == "votes":
+            found.append(f"{wait.needed} of {wait.of} votes")
+        elif paused:
+            found.append("the rollout to be resumed")
+    return tuple(found)

@@ -7,10 +7,13 @@ taken for harm: in the study (docs/why/earned-authority.md) that alone rolls bac
 
 from typing import Final, Literal
 
+from msgspec.structs import replace
+
 from engine.core.statistics import agreement, detector, risk_ratio, sample_ratio
 from engine.core.vocabulary.chain import digest_of
 from engine.core.vocabulary.facts import (
     EffectEnded,
+    HoldEnded,
     IncumbentActed,
     MetricObserved,
     OutcomeReported,
@@ -69,6 +72,18 @@ def _note_decision(
     if own or verdict.capability == rollouts.live.get(capability_name(verdict.capability)):
         candidate.awaited[verdict.proposal_id] = Awaited(unit, act, acting, own)
         episode.proposals.append(verdict.proposal_id)
+
+
+def fold_granted(rollouts: Rollouts, fact: HoldEnded) -> None:
+    """Take it in that what was held is executed after all: whoever reports on it acted as was decided."""
+    candidate = rollouts.candidates.get(capability_name(fact.capability))
+    awaited = candidate.awaited.get(fact.proposal_id) if candidate is not None else None
+    if candidate is None or awaited is None:
+        return
+    candidate.awaited[fact.proposal_id] = replace(awaited, acting=True)
+    episode = candidate.episodes[awaited.unit]
+    episode.allowed = True
+    (episode.candidate if awaited.candidate else episode.incumbent).add(awaited.act)
 
 
 def _objection(verdict: Verdict) -> str:

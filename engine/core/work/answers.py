@@ -1,0 +1,220 @@
+"""Answers: what follows when people answer a held decision, overrule one, or let its time pass."""
+
+from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
+from typing import Final
+
+from msgspec import Struct
+
+from engine.core.vocabulary.actions import Action
+from engine.core.vocabulary.effects import Effect, PerformHeld
+from engine.core.vocabulary.facts import (
+    AnswerRefused,
+    DecisionOverridden,
+    Fact,
+    HoldAnswered,
+    HoldEnded,
+    RolloutResumed,
+)
+from engine.core.vocabulary.ids import (
+    ActionName,
+    AgentId,
+    CapabilityId,
+    CapabilityName,
+    DecisionId,
+    Digest,
+    PersonId,
+    capability_name,
+)
+from engine.core.vocabulary.people_facts import HoldEnding
+from engine.core.vocabulary.proposals import Impact
+from engine.core.vocabulary.verdicts import Answer
+from engine.core.work.holds import Hold, Holds, missing, objection, overdue
+
+Follows = tuple[tuple[Fact, ...], tuple[Effect, ...]]
+
+GONE: Final = "it does not wait for people: it was answered, its time was over, or it never was held"
+
+_IN_VAIN: Final = "nobody answered in time"
+_MOST_USD: Final = Decimal(10**12)
+"""No impact may be larger, and no window holds as much."""
+
+
+class Grounds(Struct, frozen=True, kw_only=True):
+    """What an answer is judged by beside the hold itself: how everything else stands now."""
+
+    policy_hash: Digest
+    actions: Mapping[ActionName, Action]
+    stopped: Callable[[AgentId, CapabilityId, ActionName], str]
+    """Says which stop covers it, in a sentence; empty when none does."""
+    limited: Callable[[AgentId, Impact], Answer]
+    """Says whether there is room for it under every limit."""
+    may_act: Callable[[CapabilityId], bool]
+    paused: Callable[[CapabilityName], bool]
+
+
+def after(holds: Holds, fact: HoldAnswered | DecisionOverridden, grounds: Grounds) -> Follows:
+    """Say what follows from a person's word that `holds` has already folded."""
+    hold = holds.by_id.get(fact.decision_id)
+    if isinstance(fact, DecisionOverridden):
+        return _overridden(hold, fact, grounds)
+    if hold is None:
+        return _refused(fact, GONE)
+    approves, runs = fact.answer == "approve", hold.effect_id is None
+    against = objection(hold, fact)
+    if approves and runs:
+        against = against or _standing_against(hold, grounds)
+        if not against and missing(hold, paused=grounds.paused(capability_name(hold.capability))):
+            return (), ()
+        against = against or _no_room(hold, grounds)
+    if against:
+        return _refused(fact, against)
+    if approves:
+        return _approved(hold, fact, grounds, by=_people(hold, fact.by))
+    return (_ended(hold, fact, "denied", by=(fact.by,), reason=fact.reason),), ()
+
+
+def _overridden(hold: Hold | None, fact: DecisionOverridden, grounds: Grounds) -> Follows:
+    """A veto ends what waits, whatever else holds; what waits no longer is stopped by whoever performs it."""
+    if hold is None:
+        return ((), ()) if fact.word == "veto" else _refused(fact, GONE)
+    if hold.shadowed:
+        return _refused(fact, "it is in shadow: nothing of it is executed, so there is nothing to overrule")
+    if fact.word == "veto":
+        return (_ended(hold, fact, "vetoed", by=(fact.by,), reason=fact.reason),), ()
+    against = "its time was over before that; propose it again" if hold.is_overdue(fact.at_us) else ""
+    if hold.effect_id is None:
+        against = against or _standing_against(hold, grounds)
+    if against:
+        return _refused(fact, against)
+    return _approved(hold, fact, grounds, by=_people(hold, fact.by))
+
+
+def resumed(holds: Holds, fact: RolloutResumed, grounds: Grounds) -> Follows:
+    """End what waited for a rollout to go on, if it waits for nothing else and nothing stands against it.
+
+    What finds no room under a limit by now stays held: a person may approve it when there is room again.
+    """
+    if grounds.paused(capability_name(fact.capability)):
+        return (), ()
+    facts: tuple[Fact, ...] = ()
+    effects: tuple[Effect, ...] = ()
+    used = Impact()
+    waiting = sorted(_waits_to_go_on(holds, fact), key=lambda item: (item[1].since_us, item[0]))
+    for decision, hold in waiting:
+        if missing(hold, paused=False) or _standing_against(hold, grounds):
+            continue
+        # None of these is charged yet. Taken together, whoever asked for them, they must fit as well.
+        together = _sum(used, hold.impact)
+        if _no_room(hold, grounds) or (facts and grounds.limited(hold.agent, together).ruling != "allow"):
+            continue
+        used = together
+        word = _Word(decision_id=decision, at_us=fact.at_us, reason=f"resumed: {fact.reason}")
+        more, performed = _approved(hold, word, grounds, by=_people(hold, PersonId(fact.by)))
+        facts, effects = facts + more, effects + performed
+    return facts, effects
+
+
+def timed_out(holds: Holds, at_us: int) -> tuple[Fact, ...]:
+    """End what nobody answered in time, the longest overdue first. That is not a denial by anybody."""
+    found = sorted(overdue(holds, at_us), key=lambda item: (item[1].until_us, item[0]))
+    return tuple(
+        _ended(hold, _Word(decision_id=decision, at_us=at_us), "timeout", by=(), reason=_IN_VAIN)
+        for decision, hold in found
+        if not hold.shadowed
+    )
+
+
+def _no_room(hold: Hold, grounds: Grounds) -> str:
+    """Say which limit has no room for it; empty when there is.
+
+    What is larger than a whole window escalates (ADR 7): its owner was asked for just that.
+    """
+    said = grounds.limited(hold.agent, hold.impact)
+    return said.reason if said.ruling == "deny" else ""
+
+
+def _standing_against(hold: Hold, grounds: Grounds) -> str:
+    """Say what keeps everybody from letting it run now, captains too; empty when nothing does."""
+    if stop := grounds.stopped(hold.agent, hold.capability, hold.action):
+        return stop
+    if hold.policy_hash != grounds.policy_hash:
+        return "the policy changed since; propose it again"
+    if hold.action not in grounds.actions:
+        return f"the registry no longer has {hold.action}"
+    if not grounds.may_act(hold.capability):
+        return f"{hold.capability} lost its authority after this was held"
+    return ""
+
+
+class _Word(Struct, frozen=True, kw_only=True):
+    """What ends a hold without being about that one alone."""
+
+    decision_id: DecisionId
+    at_us: int
+    reason: str = ""
+
+
+_Ending = HoldAnswered | DecisionOverridden | _Word
+
+
+def _approved(hold: Hold, word: _Ending, grounds: Grounds, *, by: tuple[PersonId, ...]) -> Follows:
+    over = _ended(hold, word, "approved", by=by, reason=word.reason)
+    action = grounds.actions.get(hold.action)
+    if hold.effect_id is not None or action is None or action.run is None:
+        # Looked at, and nothing runs; or the agent does it itself, and reports the outcome.
+        return (over,), ()
+    perform = PerformHeld(
+        decision_id=word.decision_id,
+        proposal_id=hold.proposal_id,
+        agent=hold.agent,
+        capability=hold.capability,
+        action=hold.action,
+        digest=hold.digest,
+        undo=action.undo,
+        run=action.run,
+    )
+    return (over,), (perform,)
+
+
+def _ended(hold: Hold, word: _Ending, how: HoldEnding, *, by: tuple[PersonId, ...], reason: str) -> HoldEnded:
+    return HoldEnded(
+        at_us=word.at_us,
+        decision_id=word.decision_id,
+        proposal_id=hold.proposal_id,
+        agent=hold.agent,
+        capability=hold.capability,
+        action=hold.action,
+        how=how,
+        by=by,
+        reason=reason,
+        effect_id=hold.effect_id,
+    )
+
+
+def _refused(fact: HoldAnswered | DecisionOverridden, reason: str) -> Follows:
+    return (AnswerRefused(at_us=fact.at_us, decision_id=fact.decision_id, by=fact.by, reason=reason),), ()
+
+
+def _people(hold: Hold, last: PersonId) -> tuple[PersonId, ...]:
+    """Name everybody whose word let it run, in the order in which they gave it."""
+    return tuple(dict.fromkeys([*(each.by for each in hold.approvals), last]))
+
+
+def _waits_to_go_on(holds: Holds, fact: RolloutResumed) -> Iterator[tuple[DecisionId, Hold]]:
+    name = capability_name(fact.capability)
+    for decision, hold in holds.by_id.items():
+        if (
+            capability_name(hold.capability) == name
+            and hold.is_open(fact.at_us)
+            and any(wait.kind == "resume" for wait in hold.waits)
+        ):
+            yield decision, hold
+
+
+def _sum(one: Impact, other: Impact) -> Impact:
+    return Impact(
+        cost_usd=min(one.cost_usd + other.cost_usd, _MOST_USD),
+        files=one.files + other.files,
+        api_calls=one.api_calls + other.api_calls,
+    )

@@ -1,0 +1,104 @@
+"""The wire: what people do about decisions, and where decisions stand."""
+
+from typing import Literal
+
+from msgspec import Struct
+
+from engine.core.vocabulary.effects import EffectStatus
+from engine.core.vocabulary.ids import (
+    ActionName,
+    AgentId,
+    CapabilityId,
+    DecisionId,
+    Digest,
+    EffectId,
+    EpisodeId,
+    PersonId,
+)
+from engine.core.vocabulary.people_facts import Role
+from engine.core.vocabulary.verdicts import Wait
+from engine.runtime.wire_words import Answer, Request
+
+DecisionStatus = (
+    Literal["denied", "held", "shadowed", "granted", "queued", "running", "vetoed", "expired"] | EffectStatus
+)
+"""Where a decision stands. `granted`: allowed, and the agent does it itself and reports the outcome.
+`expired`: nobody answered in time."""
+
+# ---------------------------------------------------------------- requests
+
+
+class SeePerson(Request, frozen=True, kw_only=True):
+    """Say that a person is at the controls."""
+
+    person: PersonId
+    role: Role
+
+
+class AnswerHold(Request, frozen=True, kw_only=True):
+    """Approve or deny what waits for people. Answered with `HoldAnswer`. The asker has checked the role."""
+
+    decision_id: DecisionId
+    by: PersonId
+    role: Role
+    answer: Literal["approve", "deny"]
+    digest: Digest | None = None
+    """Of what the person was shown; `None` binds to what is held now."""
+    reason: str = ""
+
+
+class Override(Request, frozen=True, kw_only=True):
+    """Overrule one decision. Answered with `HoldAnswer`. The asker has checked that `by` is a captain."""
+
+    decision_id: DecisionId
+    by: PersonId
+    word: Literal["veto", "allow"]
+    reason: str = ""
+
+
+class GetHolds(Request, frozen=True, kw_only=True):
+    """Say what waits for people, the longest waiting first. Answered with `HoldList`."""
+
+    most: int = 50
+
+
+# ---------------------------------------------------------------- answers
+
+
+class HoldAnswer(Answer, frozen=True, kw_only=True):
+    """What became of a person's answer to a decision."""
+
+    decision_id: DecisionId
+    counted: bool
+    """Whether the answer counted; otherwise `reason` says why not."""
+    status: DecisionStatus
+    """Where the decision stands now."""
+    reason: str
+    """What happens next, or what it still waits for, in a sentence."""
+    undo: EffectId | None = None
+    """The taking back that a veto began; `None` when there is nothing to take back."""
+
+
+class HoldShown(Struct, frozen=True, kw_only=True):
+    """One decision that waits for people."""
+
+    decision_id: DecisionId
+    since_us: int
+    until_us: int
+    agent: AgentId
+    capability: CapabilityId
+    action: ActionName
+    episode: EpisodeId
+    digest: Digest
+    waits: tuple[Wait, ...]
+    approved_by: tuple[PersonId, ...]
+    effect_id: EffectId | None = None
+    """The effect nobody knows the end of; `None` for a decision that waits before anything runs."""
+
+
+class HoldList(Answer, frozen=True, kw_only=True):
+    """What waits for people."""
+
+    holds: tuple[HoldShown, ...]
+    more: int
+    """How many more wait than are shown."""
