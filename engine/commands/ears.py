@@ -50,9 +50,11 @@ class Ears:
                 self._hears()
                 continue
             # What cannot even be asked is deaf as well: the sign will not come.
-            with suppress(Exception):
-                await asyncio.wait_for(self._ask(), self._deaf_s)
-            if await self._sign_within(self._deaf_s):
+            asking = asyncio.ensure_future(self._ask())
+            heard = await self._sign_within(self._deaf_s)
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
+            if heard:
                 self._hears()
                 continue
             self._is_deaf()
@@ -62,9 +64,10 @@ class Ears:
                 _log.warning("%s did not connect anew: %s", self._front, failed)
 
     async def _sign_within(self, seconds: float) -> bool:
-        self._sign.clear()
         with suppress(TimeoutError):
             await asyncio.wait_for(self._sign.wait(), seconds)
+            # Cleared only now: a sign may come while it is still being asked for.
+            self._sign.clear()
             return True
         return False
 
