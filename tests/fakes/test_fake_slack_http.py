@@ -78,6 +78,17 @@ async def test_a_bot_that_is_down_has_failed_and_its_events_are_given_up():
         assert fake.http_mode.sent[-1].headers["X-Slack-Retry-Reason"] == "connection_failed"
 
 
+async def test_a_lost_route_lets_nothing_through_until_it_is_back():
+    async with on_http(ack_within_s=0.1) as (fake, _, heard):
+        ada, ops = fake.add_person("ada"), fake.add_channel("ops")
+        fake.go_silent(silent=True)
+        lost = await fake.type(ada, "/twice lost", channel=ops)
+        fake.go_silent(silent=False)
+        assert lost.failed == '/twice failed with the error "operation_timeout"'
+        await fake.type(ada, "/twice found", channel=ops)
+        assert heard == ["found"]
+
+
 async def test_an_error_of_the_bot_is_named_by_its_status():
     async with on_http() as (fake, _, _):
         fake.http_mode.request_url = f"{fake.base_url}/nothing-here"

@@ -82,6 +82,23 @@ async def test_a_bot_joins_a_channel_and_then_posts():
         assert (await app.client.chat_postMessage(channel="#closed", text="x"))["channel"] == closed
 
 
+async def test_a_private_channel_is_not_there_for_a_bot_outside_of_it():
+    granted = {"chat:write", "groups:read", "groups:history"}
+    async with on_socket(bot_scopes=granted) as (fake, app, _, _):
+        ada = fake.add_person("ada")
+        closed = fake.add_channel("closed", with_bot=False, is_private=True)
+        assert await error(app.client.chat_postMessage(channel=closed, text="x")) == "channel_not_found"
+        assert (await app.client.conversations_list(types="private_channel"))["channels"] == []
+        fake.invite_bot(closed)
+        assert (await app.client.conversations_info(channel=closed))["channel"]["is_private"]
+        fake.news.wanted.add("message.groups")
+        await fake.type(ada, "hello", channel=closed, settle_s=0.1)
+        event = fake.socket_mode.envelopes[-1]["payload"]["event"]
+        assert (event["text"], event["channel_type"]) == ("hello", "group")
+        answer = await refusal(app.client.conversations_list())
+        assert (answer["error"], answer["needed"]) == ("missing_scope", "channels:read")
+
+
 async def test_updates_and_deletions_of_what_is_not_ones_own():
     async with on_socket() as (fake, app, _, _):
         ada, ops = fake.add_person("ada"), fake.add_channel("ops")

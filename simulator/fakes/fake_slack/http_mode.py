@@ -44,6 +44,8 @@ class HttpMode:
         self._clock = clock
         self._session: aiohttp.ClientSession | None = None
         self.request_url: str | None = None
+        self.is_silent = False
+        """Whether requests get lost on the way."""
         self.sent: list[SignedRequest] = []
         """Every request sent, in order."""
 
@@ -151,6 +153,8 @@ class HttpMode:
         began = loop.time()
         try:
             async with asyncio.timeout(self._ack_within_s):
+                if self.is_silent:
+                    await asyncio.Event().wait()
                 status, body, no_retry = await self._post(request)
         except TimeoutError:
             return Delivered(ack_s=loop.time() - began, failed=TIMED_OUT)
