@@ -132,16 +132,3 @@ async def test_a_response_url_is_good_for_five_answers_within_half_an_hour():
         assert [p for p in fake.problems() if "more than 5 times" in p]
         assert [p for p in fake.problems() if "after it was made" in p]
         assert len([s for s in fake.private(ada) if s.text.startswith("late")]) == 5
-
-
-async def test_a_response_url_deletes_what_it_answers():
-    async with on_http() as (fake, _, heard):
-        ada, ops = fake.add_person("ada"), fake.add_channel("ops")
-        shown = (await fake.type(ada, "/hook", channel=ops)).screens
-        async with (
-            aiohttp.ClientSession() as session,
-            session.post(heard[0], json={"delete_original": True}) as answer,
-        ):
-            assert answer.status == 200
-        assert shown[0].text == "kept"
-        assert fake.private(ada) == ()

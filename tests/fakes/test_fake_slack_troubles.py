@@ -139,7 +139,7 @@ async def test_a_socket_told_to_go_comes_back(reason):
 
 
 async def test_a_dropped_socket_comes_back():
-    async with on_socket(ping_interval=0.2) as (fake, _, _, _):
+    async with on_socket(ping_interval=0.5) as (fake, _, _, _):
         ada, ops = placed(fake)
         await fake.drop()
         lost = await fake.type(ada, "/public", channel=ops)

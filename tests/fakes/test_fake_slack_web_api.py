@@ -125,11 +125,32 @@ async def test_an_update_keeps_what_it_does_not_name():
     async with on_socket() as (fake, app, _, _):
         ops = fake.add_channel("ops")
         blocks = [{"type": "section", "text": plain("first")}]
-        posted = await app.client.chat_postMessage(channel=ops, text="first", blocks=blocks)
+        bar = [{"text": "in a bar"}]
+        posted = await app.client.chat_postMessage(channel=ops, text="x", blocks=blocks, attachments=bar)
+        changed = [{"type": "section", "text": plain("second")}]
+        await app.client.chat_update(channel=ops, ts=posted["ts"], text="x", blocks=changed)
+        assert (fake.messages(ops)[0].text, fake.messages(ops)[0].edits) == ("second\nin a bar", 1)
+        assert fake.problems() == ()
+
+
+async def test_an_update_with_text_alone_removes_blocks_and_is_a_problem():
+    async with on_socket() as (fake, app, _, _):
+        ops = fake.add_channel("ops")
+        blocks = [{"type": "section", "text": plain("first")}]
+        posted = await app.client.chat_postMessage(channel=ops, text="x", blocks=blocks)
         await app.client.chat_update(channel=ops, ts=posted["ts"], text="second")
-        assert fake.messages(ops)[0].text == "first"
-        await app.client.chat_update(channel=ops, ts=posted["ts"], text="second", blocks=[])
-        assert (fake.messages(ops)[0].text, fake.messages(ops)[0].edits) == ("second", 2)
+        assert fake.messages(ops)[0].text == "second"
+        assert "text alone for a message with blocks" in fake.problems()[0]
+
+
+async def test_an_update_names_direct_messages_by_their_id():
+    async with on_socket() as (fake, app, _, _):
+        ada = fake.add_person("ada")
+        posted = await app.client.chat_postMessage(channel=ada, text="x")
+        by_person = app.client.chat_update(channel=ada, ts=posted["ts"], text="y")
+        assert await error(by_person) == "channel_not_found"
+        await app.client.chat_update(channel=posted["channel"], ts=posted["ts"], text="y")
+        assert fake.direct(ada)[0].text == "y"
 
 
 async def test_threads_hold_replies_and_the_channel_does_not():
