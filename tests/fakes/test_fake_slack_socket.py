@@ -88,6 +88,8 @@ async def test_a_command_that_is_not_registered_reaches_nobody(joined):
     fake, _, _, ada, ops = joined
     with pytest.raises(LookupError, match="/unknown is not a valid command"):
         await fake.type(ada, "/unknown x", channel=ops)
+    with pytest.raises(LookupError, match="/ask is not supported in threads"):
+        await fake.type(ada, "/ask", channel=ops, thread="1.000001")
 
 
 async def test_a_button_edits_its_message_in_place(joined):
