@@ -26,6 +26,8 @@ class Field(Struct, frozen=True, kw_only=True):
     longest: int
     value: str = ""
     """What stands in it when it opens."""
+    problem: str = ""
+    """What the platform wrote under it when it refused what was filled in; empty where nothing is wrong."""
 
 
 class Modal(Struct, frozen=True, kw_only=True):
@@ -35,6 +37,8 @@ class Modal(Struct, frozen=True, kw_only=True):
     """What `fill` takes."""
     title: str
     fields: tuple[Field, ...]
+    text: str = ""
+    """What is written above and between the fields, a line each."""
 
 
 class Attachment(Struct, frozen=True, kw_only=True):
