@@ -16,10 +16,10 @@ from engine.wiring import PolicySource, build_policy
 from simulator.evidence import Replayed
 from simulator.recording import Recording
 from simulator.rederive import Rederived, rederive
-from simulator.world.desk import Engine
 from simulator.world.policies import policy_for
 from simulator.world.recorded import record
 from simulator.world.running import World
+from simulator.world.sink import Engine
 from simulator.world.stories import Story, before
 
 _HISTORY_DAYS: Final = 7
@@ -75,11 +75,11 @@ def tell(
     read = source.with_recorded(recording.header.actions)
     replayed = Replayed(recording, read, folder / "history.sqlite", name="history.wkr")
     opening = [replayed.of(each, each, at_us=story.start_us, by="ada") for each in versions]
-    world, desk = World(story, seed), Engine(build_policy(source), journal)
+    world, sink = World(story, seed), Engine(build_policy(source), journal)
     points: dict[CapabilityId, list[Point]] = {each: [] for each in versions}
-    for day in world.by_day(desk, opening):
+    for day in world.by_day(sink, opening):
         for each in versions:
-            if (point := _point(desk, each, story.start_us + day * DAY_US)) is not None:
+            if (point := _point(sink, each, story.start_us + day * DAY_US)) is not None:
                 points[each].append(point)
         progress(day / story.days, journal.head().seq)
     return Told(
@@ -92,8 +92,8 @@ def tell(
     )
 
 
-def _point(desk: Engine, capability: CapabilityId, at_us: int) -> Point | None:
-    candidate = desk.loop.state.rollouts.candidates.get(capability_name(capability))
+def _point(sink: Engine, capability: CapabilityId, at_us: int) -> Point | None:
+    candidate = sink.loop.state.rollouts.candidates.get(capability_name(capability))
     if candidate is None:
         return None
     return Point(

@@ -107,6 +107,17 @@ def rollout_settings() -> str:
     return table(("key", "as shipped", "meaning"), rows)
 
 
+def chat_commands() -> str:
+    """List every command of the chat language."""
+    from engine.commands.catalogue import LANGUAGE
+
+    rows = [
+        (f"`{each.usage()}`", each.role, "asks" if each.asks_first else "", each.summary())
+        for each in LANGUAGE.listed()
+    ]
+    return table(("command", "role", "", "what it does"), rows)
+
+
 def commands() -> str:
     """Describe every command as its own help does."""
     from watchkeeper.cli import main

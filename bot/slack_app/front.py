@@ -122,6 +122,7 @@ class SlackFront:
                     ears.cancel()
                     await asyncio.gather(ears, return_exceptions=True)
         finally:
+            await self._sign.close()
             await self._answers.close()
             await self.line.close()
             self._client.session = None

@@ -52,7 +52,7 @@ def card(journal: DecisionsReader, standing: Standing) -> Reply:
     proposal = proposal_of(journal, verdict.proposal_id)
     ending = ending_of(journal, verdict.decision_id)
     acks = acknowledged_by(journal, verdict.decision_id)
-    fields = [*_what(verdict, proposal), *_came_of_it(standing, ending)]
+    fields = [*_what(verdict, proposal), *came_of_it(standing, ending)]
     if acks and standing.status == "held":
         fields.append(("Has it", ", ".join(acks)))
     return Reply(
@@ -102,7 +102,8 @@ def _what(verdict: Verdict, proposal: Proposal | None) -> list[tuple[str, str]]:
     return fields
 
 
-def _came_of_it(standing: Standing, ending: HoldEnded | None) -> list[tuple[str, str]]:
+def came_of_it(standing: Standing, ending: HoldEnded | None) -> list[tuple[str, str]]:
+    """Say who answered, what the result was, and whether it was taken back."""
     fields = []
     if ending is not None:
         who = " and ".join(ending.by)
@@ -168,6 +169,29 @@ def _arguments(args: dict[str, Any]) -> str:
     shown = [f"{name}={short(repr(value))}" for name, value in list(args.items())[:_MOST_ARGUMENTS]]
     more = len(args) - len(shown)
     return "\n".join([*shown, *([f"and {more} more"] if more > 0 else [])])
+
+
+def count_text(number: int, what: str) -> str:
+    """Write a count with its noun, in the singular where it is one.
+
+    >>> count_text(1, "decisions"), count_text(1_200, "decisions")
+    ('1 decision', '1,200 decisions')
+    """
+    return f"{number:,} {what.removesuffix('s') if number == 1 else what}"
+
+
+def left_text(seconds: float) -> str:
+    """Write how long something is, with the two largest units that matter.
+
+    >>> left_text(86_398), left_text(3_600), left_text(90), left_text(5)
+    ('23 h 59 min', '1 h', '1 min', '5 s')
+    """
+    minutes = int(seconds // 60)
+    if minutes < 1:
+        return f"{max(0, int(seconds))} s"
+    days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60
+    parts = [f"{count} {unit}" for count, unit in ((days, "d"), (hours, "h"), (minutes, "min")) if count]
+    return " ".join(parts[:2])
 
 
 def short(text: str, most: int = _LONGEST) -> str:

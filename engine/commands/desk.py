@@ -213,8 +213,8 @@ class Desk:
     @staticmethod
     def _authorise(command: Command, asker: Asker) -> None:
         """Let pass whoever's role is high enough. The one place where this is decided."""
-        if isinstance(command, c.Kill) and asker.account.front == "terminal":
-            # Whoever is at the machine can write to the state folder, and so could stop by hand.
+        if isinstance(command, c.Kill) and asker.account.front == "terminal" and asker.account.person:
+            # Whoever sits at the machine can write to the state folder, and so could stop by hand.
             return
         if RANKS[asker.role] < RANKS[command.role]:
             raise Forbidden(
@@ -334,13 +334,15 @@ def _stranger(account: Account) -> str:
 
 def _refusal(error: WatchkeeperError, outcome: Outcome) -> Reply:
     titles = {"forbidden": "You may not do this", "refused": "That does not work", "failed": "That failed"}
-    said = f"{error.place}: {error.message}" if error.place else error.message
+    # Where the engine's socket lies helps nobody in a chat.
+    shown = error.place and not error.place.startswith("/")
+    said = f"{error.place}: {error.message}" if shown else error.message
     return Reply(
         title=titles[outcome],
         outcome=outcome,
         tone="danger" if outcome == "failed" else "warning",
-        text=said[:1].upper() + said[1:] + ".",
-        fields=(("What to do", error.cure[:1].upper() + error.cure[1:]),) if error.cure else (),
+        text=f"{said}.",
+        fields=(("What to do", error.cure),) if error.cure else (),
     )
 
 

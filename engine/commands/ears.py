@@ -50,13 +50,11 @@ class Ears:
                 self._hears()
                 continue
             # What cannot even be asked is deaf as well: the sign will not come.
-            loop = asyncio.get_running_loop()
-            until_s = loop.time() + self._deaf_s
-            with suppress(Exception):
-                async with asyncio.timeout(self._deaf_s):
-                    await self._ask()
-            # One that came while it was being asked for is one as well.
-            if await self._sign_within(until_s - loop.time()):
+            asking = asyncio.ensure_future(self._ask())
+            heard = await self._sign_within(self._deaf_s)
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
+            if heard:
                 self._hears()
                 continue
             self._is_deaf()
@@ -67,14 +65,14 @@ class Ears:
                 _log.warning("%s did not connect anew: %s", self._front, failed)
 
     async def _sign_within(self, seconds: float) -> bool:
-        """Wait for a sign, and take it. Says whether one came, or was there already."""
         # Not `wait_for`, which on Python 3.11 may swallow that we are told to end.
         with suppress(TimeoutError):
-            async with asyncio.timeout(max(seconds, 0.0)):
+            async with asyncio.timeout(seconds):
                 await self._sign.wait()
-        heard = self._sign.is_set()
-        self._sign.clear()
-        return heard
+            # Cleared only now: a sign may come while it is still being asked for.
+            self._sign.clear()
+            return True
+        return False
 
     def _is_deaf(self) -> None:
         if not self.deaf:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from engine.commands import catalogue as c
-from engine.commands.cards import card, ending_of, short
+from engine.commands.cards import came_of_it, card, count_text, ending_of, left_text, short
 from engine.commands.model import Asker, Button, Reply, Table
 from engine.commands.standing import Standing, proposal_of, standing_from
 from engine.commands.tools import Tools, now_us
@@ -98,7 +98,7 @@ async def decisions(tools: Tools, asker: Asker, said: c.Decisions) -> Reply:
         for each in await tools.look(page)
     ]
     return Reply(
-        title=f"The newest {len(rows)} decisions" if rows else "No decisions",
+        title=f"The newest {count_text(len(rows), 'decisions')}" if rows else "No decisions",
         table=Table(columns=("decision", "stands", "agent", "action", "at"), rows=tuple(rows))
         if rows
         else None,
@@ -120,7 +120,9 @@ async def _waiting(tools: Tools, agent: str) -> Reply:
         for hold in holds
     )
     return Reply(
-        title=f"{len(holds) + found.more} decisions wait for people" if rows else "Nothing waits for people",
+        title=f"{count_text(len(holds) + found.more, 'decisions')} waiting for people"
+        if rows
+        else "Nothing waits for people",
         tone="warning" if rows else "good",
         table=Table(columns=("decision", "agent", "action", "time left", "approved by"), rows=rows)
         if rows
@@ -141,13 +143,11 @@ async def explain(tools: Tools, asker: Asker, said: c.Explain) -> Reply:
     lines = explained(explanation_of(verdict, proposal_of(journal, verdict.proposal_id)))
     shown = card(journal, standing)
     ending = ending_of(journal, DecisionId(said.decision_id))
-    answered = (
-        f"\n\n  Answered  {ending.how} by {', '.join(ending.by) or 'nobody'}" if ending is not None else ""
-    )
     return Reply(
         title=shown.title,
         tone=shown.tone,
-        text=lines + answered,
+        text=lines,
+        fields=tuple(came_of_it(standing, ending)),
         buttons=tuple(button for button in shown.buttons if button.label != "Explain"),
         footer=shown.footer,
         about=verdict.decision_id,
@@ -201,7 +201,7 @@ async def agents(tools: Tools, asker: Asker, said: c.Agents) -> Reply:
         for seen in sorted(engine.agents, key=lambda each: -each.last_us)[:_MOST]
     ]
     return Reply(
-        title=f"{len(engine.agents)} agents" if rows else "No agent was heard of yet",
+        title=count_text(len(engine.agents), "agents") if rows else "No agent was heard of yet",
         table=Table(columns=("agent", "last heard", "last 20 decisions"), rows=tuple(rows)) if rows else None,
         text="" if rows else "watchkeeper token create --agent NAME lets one in.",
     )
@@ -304,8 +304,8 @@ def _clock(at_us: int) -> str:
 
 
 def _left(until_us: int) -> str:
-    return duration_text(max(0, (until_us - now_us()) // SECOND_US))
+    return left_text((until_us - now_us()) / SECOND_US)
 
 
 def _ago(at_us: int) -> str:
-    return f"{duration_text(max(0, (now_us() - at_us) // SECOND_US))} ago"
+    return f"{left_text((now_us() - at_us) / SECOND_US)} ago"

@@ -30,7 +30,7 @@ async def kill(tools: Tools, asker: Asker, said: c.Kill) -> Reply:
     stood = await tools.stopping.set(stop)
     swept = {"done": "what was under way has been ended", "failed": "ending what was under way FAILED"}
     engine = {
-        "told": "the engine has journaled it",
+        "told": "the engine has it in the journal",
         "away": "the engine is away, and journals it when it is back",
     }
     return Reply(
@@ -190,14 +190,14 @@ def _answered(tools: Tools, answer: wire.HoldAnswer, word: str, asker: Asker) ->
             title="It did not count",
             outcome="refused",
             tone="warning",
-            text=answer.reason,
+            text=f"{answer.reason}.",
             about=answer.decision_id,
         )
     shown = card(tools.journal(), tools.standing(answer.decision_id))
     return Reply(
         title=f"{word} by {asker.person}",
         tone="good" if word in {"Approved", "Allowed"} else "danger",
-        text="\n".join(filter(None, (shown.title + ".", answer.reason))),
+        text=f"{shown.title}." + (f"\n{answer.reason}." if answer.reason not in shown.title else ""),
         fields=(("Undo", answer.undo),) if answer.undo is not None else (),
         buttons=(Button(label="Explain", line=f"explain {answer.decision_id}"),),
         private=False,

@@ -39,7 +39,7 @@ async def status(tools: Tools, asker: Asker, said: c.CanaryStatus) -> Reply:
         for each in found.rollouts
     )
     return Reply(
-        title=f"{len(rows)} capabilities" if rows else "No capability is live or on its way",
+        title="Capabilities" if rows else "No capability is live or on its way",
         table=Table(columns=("capability", "live", "on its way", "stage", "waits for"), rows=rows)
         if rows
         else None,
@@ -178,6 +178,8 @@ def _name(capability: str) -> CapabilityName:
 
 
 def _stage(shown: RolloutShown) -> str:
+    if shown.candidate is None:
+        return "live" if shown.live is not None else "people do the work"
     return shown.stage.replace("_", " ") + (" %" if shown.stage.startswith("canary") else "")
 
 

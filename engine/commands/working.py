@@ -4,10 +4,11 @@ import asyncio
 from typing import Final
 
 from engine.commands import catalogue as c
+from engine.commands.cards import count_text, left_text
 from engine.commands.model import Asker, Button, Confirm, Reply, Table, Tone
 from engine.commands.tools import Tools, now_us
 from engine.core.vocabulary.facts import SnapshotRestored
-from engine.core.vocabulary.units import SECOND_US, duration_text, time_text
+from engine.core.vocabulary.units import SECOND_US, time_text
 from engine.errors import InputError
 from engine.ports import ReplayJob, ReplayWish, SnapshotSeen
 from engine.runtime import wire
@@ -34,7 +35,7 @@ async def status(tools: Tools, asker: Asker, said: c.ReplayStatus) -> Reply:
     )
     names = ", ".join(tools.replays.recordings()) or "none"
     return Reply(
-        title=f"{len(rows)} replays" if rows else "No replay was asked for",
+        title=count_text(len(rows), "replays") if rows else "No replay was asked for",
         table=Table(columns=("replay", "state", "done", "recording", "by"), rows=rows) if rows else None,
         text=f"Recordings at hand: {names}",
     )
@@ -84,7 +85,7 @@ def job_card(job: ReplayJob) -> Reply:
         tone=_TONES.get(job.state, "plain"),
         text="\n".join(text),
         buttons=tuple(buttons),
-        footer=f"by {wish.by} · {duration_text(seconds)}",
+        footer=f"by {wish.by} · {left_text(seconds)}",
         private=False,
         file=job.report,
         job=job.name if open_still else "",

@@ -51,7 +51,7 @@ def message_picture(message: Message, workspace: Workspace, *, is_reply: bool = 
         Markup('<div class="file">{} <span class="at">{} bytes</span></div>').format(f.name, f.size)
         for f in message.files
     ]
-    if message.edits:
+    if message.edits and not message.blocks:  # Slack does not say it of blocks
         parts.append(Markup('<span class="edited">(edited)</span>'))
     classes = " ".join(["message", *(["bot"] if is_bot else []), *(["reply"] if is_reply else [])])
     return Markup(

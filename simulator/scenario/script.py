@@ -35,9 +35,9 @@ class Step(Struct, frozen=True, kw_only=True, tag=True):
 
 
 class People(Step, frozen=True, kw_only=True):
-    """Who takes part, each linked on the platform the script is played on."""
+    """Who takes part, each linked on the platform the script is played on, but for strangers."""
 
-    roles: dict[str, Role]
+    roles: dict[str, Role | None]
 
 
 class Wants(Step, frozen=True, kw_only=True):
@@ -150,12 +150,12 @@ def read_step(text: str) -> Step:  # noqa: PLR0911 - one answer for each kind of
 
 
 def _people(text: str) -> People:
-    roles: dict[str, Role] = {}
+    roles: dict[str, Role | None] = {}
     for each in text.removeprefix("people ").split(", "):
         name, _, role = each.partition(" ")
-        if role not in RANKS:
+        if role not in RANKS and role != "stranger":
             raise ValueError(f"{role!r} is no role")
-        roles[name] = role
+        roles[name] = next((known for known in RANKS if known == role), None)
     return People(line=text, roles=roles)
 
 

@@ -7,8 +7,8 @@ from engine.core.vocabulary.units import DAY_US
 from simulator.recording import Header, Label, Origin, RecordingWriter
 from simulator.world.acting import proposal_id
 from simulator.world.books import Books, Truth
-from simulator.world.desk import Recorder
 from simulator.world.running import World
+from simulator.world.sink import Recorder
 from simulator.world.stories import Story
 
 _NOTE = "made up by simulator/world: no company, person or payment in it exists"

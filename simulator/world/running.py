@@ -26,11 +26,11 @@ from engine.core.vocabulary.units import DAY_US, HOUR_US
 from simulator.world.acting import again_at
 from simulator.world.books import Books
 from simulator.world.chance import exponential, level, stream, waited
-from simulator.world.desk import Desk
 from simulator.world.faults import NONE, Faults
 from simulator.world.hands import Hands
 from simulator.world.incidents import Incident, extra, incidents
 from simulator.world.people import awake, wakes_at
+from simulator.world.sink import Sink
 from simulator.world.stories import Candidate, Person, Service, Story, Work
 
 Steps = Generator[simpy.Event, Any, None]
@@ -44,9 +44,9 @@ _BROKEN_ERRORS: Final = 25.0
 class World:
     """One story and one seed, on its way through time.
 
-    Nobody decides at this desk, so the version that does the work goes on doing it:
+    Nobody decides into this sink, so the version that does the work goes on doing it:
 
-    >>> from simulator.world.desk import Nobody
+    >>> from simulator.world.sink import Nobody
     >>> from simulator.world.stories import GOOD_STORY
     >>> books = World(GOOD_STORY, seed=7).run(Nobody(), until_us=GOOD_STORY.start_us + DAY_US)
     >>> len(books.truths), sum(truth.failed for truth in books.truths)
@@ -60,7 +60,7 @@ class World:
         self._hands = Hands(
             self._env, story, seed, faults=faults, books=self.books, tell=self._tell, again=self._again
         )
-        self._desk: Desk | None = None
+        self._sink: Sink | None = None
         self._seed = seed
         plans: list[Steps] = [self._ticks()]
         plans += [self._seen(person) for person in story.people]
@@ -83,30 +83,30 @@ class World:
         """The world's own time, whatever its clock says."""
         return int(self._env.now)
 
-    def run(self, desk: Desk, until_us: int | None = None, opening: Iterable[Fact] = ()) -> Books:
-        """Live on until a moment, or the story's end, telling this desk; return the books so far.
+    def run(self, sink: Sink, until_us: int | None = None, opening: Iterable[Fact] = ()) -> Books:
+        """Live on until a moment, or the story's end, telling this sink; return the books so far.
 
-        `opening` is told first. It may be called again to go on, at another desk too: whatever happens does
-        not depend on where one stopped. Raises what the desk's journal raises.
+        `opening` is told first. It may be called again to go on, into another sink too: whatever happens does
+        not depend on where one stopped. Raises what the sink's journal raises.
         """
         until_us = self.story.until_us if until_us is None else until_us
-        self._desk = desk
-        desk.open(self.now_us)
+        self._sink = sink
+        sink.open(self.now_us)
         for fact in opening:
             self._tell(fact)
         if until_us > self.now_us:
             self._env.run(until=until_us)
-        desk.close()
+        sink.close()
         return self.books
 
-    def by_day(self, desk: Desk, opening: Iterable[Fact] = ()) -> Iterator[int]:
+    def by_day(self, sink: Sink, opening: Iterable[Fact] = ()) -> Iterator[int]:
         """Live a day at a time until every candidate is live or rolled back, or the story ends.
 
         Gives the number of each day that is over, counting from 1: for whoever shows how far it is.
         """
         candidates = [work.candidate.capability for work in self.story.works if work.candidate is not None]
         for day in range(1, self.story.days + 1):
-            self.run(desk, self.story.start_us + day * DAY_US, opening)
+            self.run(sink, self.story.start_us + day * DAY_US, opening)
             opening = ()
             yield day
             if all(self.books.stages.get(each) in {"live", "rolled_back"} for each in candidates):
@@ -115,10 +115,10 @@ class World:
     # ---------------------------------------------------------------- telling and hearing
 
     def _tell(self, fact: Fact) -> tuple[Fact, ...]:
-        if self._desk is None:
+        if self._sink is None:
             raise ValueError("the world is not running")
         wrong_us = sum(by for after, by in self.faults.jumps if self.story.start_us + after <= self.now_us)
-        heard = self._desk.tell(again_at(fact, fact.at_us + wrong_us) if wrong_us else fact)
+        heard = self._sink.tell(again_at(fact, fact.at_us + wrong_us) if wrong_us else fact)
         for each in heard:
             self._hear(each)
         return heard

@@ -1,69 +1,93 @@
-"""Ears: whether a front-end still hears people is known within a bounded time, and told."""
+"""Ears: a front-end that hears nothing asks for a sign, and where none comes others are told."""
 
 import asyncio
-from contextlib import suppress
+import contextlib
 
 import pytest
 
-from engine.commands.ears import Ears
+from engine.commands.ears import DEAF_S, QUIET_S, Ears
 
 pytestmark = pytest.mark.asyncio
 
 
-class Front:
-    """A front-end whose signs a test gives."""
+class Platform:
+    """A front-end whose connection a test can break."""
 
-    def __init__(self, *, answers: bool = True, slow_s: float = 0.0) -> None:
-        self.answers, self.slow_s = answers, slow_s
+    def __init__(self) -> None:
+        self.works = True
         self.asked = self.reconnected = 0
         self.told: list[str] = []
-        self.news = asyncio.Event()
         self.ears = Ears(
-            "discord", ask=self.ask, reconnect=self.reconnect, tell=self.tell, quiet_s=0.02, deaf_s=0.1
+            "discord",
+            ask=self.ask,
+            reconnect=self.reconnect,
+            tell=lambda reply: self.told.append(reply.title),
+            quiet_s=0.01,
+            deaf_s=0.03,
         )
 
     async def ask(self) -> None:
         self.asked += 1
-        if self.answers:
+        if self.works:
             self.ears.heard()
-        await asyncio.sleep(self.slow_s)
 
     async def reconnect(self) -> None:
         self.reconnected += 1
-        self.answers = True
 
-    def tell(self, reply) -> None:
-        self.told.append(reply.title)
-        self.news.set()
-
-    async def run(self, until) -> None:
-        """Listen until something holds."""
+    @contextlib.asynccontextmanager
+    async def listening(self):
         task = asyncio.create_task(self.ears.run())
         try:
-            async with asyncio.timeout(5):
-                while not until():
-                    await asyncio.sleep(0.005)
+            yield
         finally:
             task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_a_sign_that_comes_while_it_is_asked_for_counts():
-    front = Front(slow_s=0.05)
-    await front.run(lambda: front.asked == 3)
-    assert not front.told
+async def until(true) -> None:
+    async with asyncio.timeout(5):
+        while not true():
+            await asyncio.sleep(0.002)
 
 
-async def test_asking_and_waiting_take_no_longer_together_than_a_sign_may_take():
-    front = Front(answers=False, slow_s=10.0)
-    began = asyncio.get_running_loop().time()
-    await front.run(lambda: front.told)
-    assert asyncio.get_running_loop().time() - began < 0.02 + 0.1 + 0.08
+async def test_a_quiet_front_that_answers_is_not_deaf():
+    platform = Platform()
+    async with platform.listening():
+        await until(lambda: platform.asked > 3)
+        assert not platform.told
 
 
-async def test_people_are_told_that_it_is_deaf_and_that_it_hears_again():
-    front = Front(answers=False)
-    await front.run(lambda: len(front.told) == 2)
-    assert front.told == ["discord is deaf", "discord hears again"]
-    assert front.reconnected == 1
+async def test_who_hears_nothing_is_deaf_and_others_are_told_once():
+    platform = Platform()
+    platform.works = False
+    async with platform.listening():
+        await until(lambda: platform.reconnected > 2)
+        assert platform.ears.deaf
+        assert platform.told == ["discord is deaf"]
+
+
+async def test_who_hears_again_says_so():
+    platform = Platform()
+    platform.works = False
+    async with platform.listening():
+        await until(lambda: platform.told)
+        platform.works = True
+        await until(lambda: len(platform.told) == 2)
+        assert platform.told == ["discord is deaf", "discord hears again"]
+        assert not platform.ears.deaf
+
+
+async def test_a_sign_that_cannot_be_asked_for_is_none():
+    platform = Platform()
+
+    async def hangs() -> None:
+        await asyncio.sleep(60)
+
+    platform.ears._ask = hangs
+    async with platform.listening():
+        await until(lambda: platform.told)
+        assert platform.told == ["discord is deaf"]
+
+
+async def test_people_are_told_within_twenty_seconds():
+    assert QUIET_S + DEAF_S < 20

@@ -22,7 +22,7 @@ from watchkeeper.commands_fake_slack import fake_slack
 async def test_people_are_played_and_read_through_json():
     fake = FakeSlack(manifest=MANIFEST, quiet_s=0.05)
     await fake.start(more_routes=Control(fake).routes())
-    app, _ = make_app(fake)
+    app, heard = make_app(fake)
     handler = AsyncSocketModeHandler(app, app_token=fake.app_token)
     async with aiohttp.ClientSession(f"{fake.base_url}/_fake/") as session:
 
@@ -42,21 +42,32 @@ async def test_people_are_played_and_read_through_json():
             status, asked = await do("type", account="ada", line="/ask", channel="#ops")
             assert (status, asked["screens"][0]["buttons"][0]["label"]) == (200, "Approve")
             message = asked["screens"][0]["message_id"]
-            form = (await do("press", account="ada", message_id=message, label="Deny"))[1]["modal"]
-            sent = await do("fill", account="ada", handle=form["handle"], values={"Reason": "too risky"})
+            dialog = await do("cancel", account="ada", message=message, label="Approve")
+            assert dialog[1]["text"].startswith("Approve?")
+            form = (await do("press", account="ada", message=message, label="Deny"))[1]["modal"]
+            offered = await do("complete", account="ada", line="Scope: tra")
+            assert offered == (200, ["trader", "training"])
+            sent = await do("fill", account="ada", modal=form, values={"Reason": "too risky"})
             assert sent[1]["screens"][0]["text"] == "denied d-1: too risky (no scope)"
             assert [m["message_id"] for m in (await look("messages", channel="ops"))[1]] == [message]
             assert len((await look("direct", account="ada"))[1]) == 1
             assert await look("private", account="ada") == (200, [])
-            assert await look("thread", message_id=message) == (200, [])
+            assert await look("thread", message=message) == (200, [])
             assert await look("problems") == (200, [])
-            status, no = await do("press", account="ada", message_id=message, label="Launch")
+            status, no = await do("press", account="ada", message=message, label="Launch")
             assert (status, "no button 'Launch'" in no["error"]) == (404, True)
             assert await do("type", account="eve", line="x", channel="ops") == (
                 404,
                 {"error": "nobody is called 'eve'"},
             )
             assert await do("type", account="ada") == (400, {"error": "line is missing"})
+            assert (await do("fill", account="ada", modal=1, values={}))[0] == 400
+            assert await do("trouble", copies=2, limit={"calls": 1, "retry_after_s": 0}) == (200, {})
+            await do("type", account="ada", line="/twice x", channel="ops")
+            assert [note for note in heard if note == "x"] == ["x", "x"]
+            assert await do("delete", message=message) == (200, {})
+            async with session.get("picture", params={"channel": "ops"}) as answer:
+                assert (answer.content_type, "# ops" in await answer.text()) == ("text/html", True)
             async with session.post("type", data='{"account": "ada"}') as answer:
                 assert answer.status == 415
         finally:

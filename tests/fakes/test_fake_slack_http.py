@@ -78,6 +78,17 @@ async def test_a_bot_that_is_down_has_failed_and_its_events_are_given_up():
         assert fake.http_mode.sent[-1].headers["X-Slack-Retry-Reason"] == "connection_failed"
 
 
+async def test_a_lost_route_lets_nothing_through_until_it_is_back():
+    async with on_http(ack_within_s=0.1) as (fake, _, heard):
+        ada, ops = fake.add_person("ada"), fake.add_channel("ops")
+        fake.go_silent(silent=True)
+        lost = await fake.type(ada, "/twice lost", channel=ops)
+        fake.go_silent(silent=False)
+        assert lost.failed == '/twice failed with the error "operation_timeout"'
+        await fake.type(ada, "/twice found", channel=ops)
+        assert heard == ["found"]
+
+
 async def test_an_error_of_the_bot_is_named_by_its_status():
     async with on_http() as (fake, _, _):
         fake.http_mode.request_url = f"{fake.base_url}/nothing-here"
@@ -121,16 +132,3 @@ async def test_a_response_url_is_good_for_five_answers_within_half_an_hour():
         assert [p for p in fake.problems() if "more than 5 times" in p]
         assert [p for p in fake.problems() if "after it was made" in p]
         assert len([s for s in fake.private(ada) if s.text.startswith("late")]) == 5
-
-
-async def test_a_response_url_deletes_what_it_answers():
-    async with on_http() as (fake, _, heard):
-        ada, ops = fake.add_person("ada"), fake.add_channel("ops")
-        shown = (await fake.type(ada, "/hook", channel=ops)).screens
-        async with (
-            aiohttp.ClientSession() as session,
-            session.post(heard[0], json={"delete_original": True}) as answer,
-        ):
-            assert answer.status == 200
-        assert shown[0].text == "kept"
-        assert fake.private(ada) == ()

@@ -201,6 +201,7 @@ COMMANDS = ("features", "slash_commands")
         (COMMANDS, [{"command": "ask", "description": "x"}], "does not start with a slash"),
         (COMMANDS, [{"command": "/" + "x" * 32, "description": "x"}], "33 characters, not 2 to 32"),
         (COMMANDS, [{"command": "/Ask", "description": "x"}], "spaces or capitals"),
+        (COMMANDS, [{"command": "/status", "description": "x"}], "'/status' is one of Slack's own"),
         (COMMANDS, [{"command": "/ask", "description": ""}], "description has 0 characters"),
         (COMMANDS, [{"command": "/ask", "description": "x"}] * 2, "there twice"),
         (COMMANDS, [{"command": f"/a{n}", "description": "x"} for n in range(51)], "51 commands of 50"),

@@ -5,9 +5,10 @@ import copy
 import pytest
 import pytest_asyncio
 from slack_sdk.errors import SlackApiError
+from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from simulator.fakes.fake_slack import FakeSlack
-from tests.fakes.slack_bot import MANIFEST, on_socket
+from tests.fakes.slack_bot import MANIFEST, on_socket, plain
 
 pytestmark = pytest.mark.asyncio
 
@@ -44,10 +45,30 @@ async def test_an_acknowledgement_with_words_is_private(joined):
     assert fake.private(ada) == answer.screens
 
 
-async def test_a_late_answer_takes_the_place_of_the_one_before(joined):
+async def test_a_late_answer_to_a_command_takes_nothings_place(joined):
     fake, _, _, ada, ops = joined
     await fake.type(ada, "/slow", channel=ops)
-    await fake.until(lambda: [(s.text, s.edits) for s in fake.private(ada)] == [("done", 1)])
+    await fake.until(lambda: [s.text for s in fake.private(ada)] == ["working on it", "done"])
+    assert fake.problems() == ("response_url: a command has no original; Slack posts a new message",)
+
+
+async def test_a_late_answer_to_a_button_can_take_the_place_of_its_message(joined):
+    fake, app, heard, ada, ops = joined
+
+    @app.action("keep")
+    async def keep(ack, body):
+        await ack()
+        heard.append(body["response_url"])
+
+    button = {"type": "button", "action_id": "keep", "text": plain("Keep")}
+    blocks = [{"type": "actions", "elements": [button]}]
+    posted = await app.client.chat_postMessage(channel=ops, text="x", blocks=blocks)
+    await fake.press(ada, posted["ts"], "Keep", settle_s=0.1)
+    url = await heard.wait(lambda note: str(note).startswith("http"))
+    await AsyncWebhookClient(url).send(text="taken", replace_original=True)
+    assert [(s.text, s.edits, s.buttons) for s in fake.messages(ops)] == [("taken", 1, ())]
+    await AsyncWebhookClient(url).send(delete_original=True)
+    assert fake.messages(ops) == ()
 
 
 async def test_an_answer_that_says_more_will_come_is_waited_on():
@@ -67,6 +88,8 @@ async def test_a_command_that_is_not_registered_reaches_nobody(joined):
     fake, _, _, ada, ops = joined
     with pytest.raises(LookupError, match="/unknown is not a valid command"):
         await fake.type(ada, "/unknown x", channel=ops)
+    with pytest.raises(LookupError, match="/ask is not supported in threads"):
+        await fake.type(ada, "/ask", channel=ops, thread="1.000001")
 
 
 async def test_a_button_edits_its_message_in_place(joined):

@@ -1,5 +1,6 @@
 """What goes wrong between Slack and a bot happens on demand: doubles, retries, limits, broken sockets."""
 
+import asyncio
 import time
 
 import aiohttp
@@ -38,6 +39,16 @@ async def test_a_doubled_press_reaches_the_listener_twice():
         await fake.press(ada, asked.message_id, "Approve")
         await fake.until(lambda: fake.messages(ops)[0].edits == 3)
         assert [note for note in heard if note[0] == "approve"] == [("approve", ada, "d-1")] * 3
+
+
+async def test_two_people_who_press_at_once_are_both_answered():
+    async with on_socket() as (fake, _, heard, _):
+        ada, ops = placed(fake)
+        bob = fake.add_person("bob")
+        asked = (await fake.type(ada, "/ask", channel=ops)).screens[0].message_id
+        await asyncio.gather(*(fake.press(who, asked, "Approve") for who in (ada, bob)))
+        assert {note[1] for note in heard if note[0] == "approve"} == {ada, bob}
+        await fake.until(lambda: fake.messages(ops)[0].edits == 2)
 
 
 async def test_an_event_told_again_keeps_its_id_and_counts_attempts():
@@ -139,7 +150,7 @@ async def test_a_socket_told_to_go_comes_back(reason):
 
 
 async def test_a_dropped_socket_comes_back():
-    async with on_socket(ping_interval=0.2) as (fake, _, _, _):
+    async with on_socket(ping_interval=0.5) as (fake, _, _, _):
         ada, ops = placed(fake)
         await fake.drop()
         lost = await fake.type(ada, "/public", channel=ops)

@@ -82,6 +82,23 @@ async def test_a_bot_joins_a_channel_and_then_posts():
         assert (await app.client.chat_postMessage(channel="#closed", text="x"))["channel"] == closed
 
 
+async def test_a_private_channel_is_not_there_for_a_bot_outside_of_it():
+    granted = {"chat:write", "groups:read", "groups:history"}
+    async with on_socket(bot_scopes=granted) as (fake, app, _, _):
+        ada = fake.add_person("ada")
+        closed = fake.add_channel("closed", with_bot=False, is_private=True)
+        assert await error(app.client.chat_postMessage(channel=closed, text="x")) == "channel_not_found"
+        assert (await app.client.conversations_list(types="private_channel"))["channels"] == []
+        fake.invite_bot(closed)
+        assert (await app.client.conversations_info(channel=closed))["channel"]["is_private"]
+        fake.news.wanted.add("message.groups")
+        await fake.type(ada, "hello", channel=closed, settle_s=0.1)
+        event = fake.socket_mode.envelopes[-1]["payload"]["event"]
+        assert (event["text"], event["channel_type"]) == ("hello", "group")
+        answer = await refusal(app.client.conversations_list())
+        assert (answer["error"], answer["needed"]) == ("missing_scope", "channels:read")
+
+
 async def test_updates_and_deletions_of_what_is_not_ones_own():
     async with on_socket() as (fake, app, _, _):
         ada, ops = fake.add_person("ada"), fake.add_channel("ops")
@@ -108,11 +125,32 @@ async def test_an_update_keeps_what_it_does_not_name():
     async with on_socket() as (fake, app, _, _):
         ops = fake.add_channel("ops")
         blocks = [{"type": "section", "text": plain("first")}]
-        posted = await app.client.chat_postMessage(channel=ops, text="first", blocks=blocks)
+        bar = [{"text": "in a bar"}]
+        posted = await app.client.chat_postMessage(channel=ops, text="x", blocks=blocks, attachments=bar)
+        changed = [{"type": "section", "text": plain("second")}]
+        await app.client.chat_update(channel=ops, ts=posted["ts"], text="x", blocks=changed)
+        assert (fake.messages(ops)[0].text, fake.messages(ops)[0].edits) == ("second\nin a bar", 1)
+        assert fake.problems() == ()
+
+
+async def test_an_update_with_text_alone_removes_blocks_and_is_a_problem():
+    async with on_socket() as (fake, app, _, _):
+        ops = fake.add_channel("ops")
+        blocks = [{"type": "section", "text": plain("first")}]
+        posted = await app.client.chat_postMessage(channel=ops, text="x", blocks=blocks)
         await app.client.chat_update(channel=ops, ts=posted["ts"], text="second")
-        assert fake.messages(ops)[0].text == "first"
-        await app.client.chat_update(channel=ops, ts=posted["ts"], text="second", blocks=[])
-        assert (fake.messages(ops)[0].text, fake.messages(ops)[0].edits) == ("second", 2)
+        assert fake.messages(ops)[0].text == "second"
+        assert "text alone for a message with blocks" in fake.problems()[0]
+
+
+async def test_an_update_names_direct_messages_by_their_id():
+    async with on_socket() as (fake, app, _, _):
+        ada = fake.add_person("ada")
+        posted = await app.client.chat_postMessage(channel=ada, text="x")
+        by_person = app.client.chat_update(channel=ada, ts=posted["ts"], text="y")
+        assert await error(by_person) == "channel_not_found"
+        await app.client.chat_update(channel=posted["channel"], ts=posted["ts"], text="y")
+        assert fake.direct(ada)[0].text == "y"
 
 
 async def test_threads_hold_replies_and_the_channel_does_not():

@@ -49,8 +49,8 @@ def test_a_character_fails_so_many_times_as_often_as_people(character, times):
 @pytest.mark.parametrize("character", CHARACTERS.values(), ids=lambda one: one.name)
 def test_a_character_agrees_as_often_as_it_says(character):
     story = starring(character)
-    _, desk = watched(story, DAYS)
-    asked = proposals(desk.told)
+    _, sink = watched(story, DAYS)
+    asked = proposals(sink.told)
     agreed = sum(proposal.action == work_of(story).action for proposal in asked)
     assert near(agreed, character.agrees * len(asked), len(asked), character.agrees)
 
@@ -92,11 +92,11 @@ def test_colluding_ones_report_success_where_there_was_none():
         structs.replace(work, candidate=structs.replace(work.candidate, partner=partner.agent))
         for work, partner in zip(story.works, (other, one), strict=True)
     )
-    world, desk = watched(structs.replace(story, works=works), DAYS)
+    world, sink = watched(structs.replace(story, works=works), DAYS)
     failed = [truth for truth in world.books.truths if truth.failed]
     hidden = [truth for truth in failed if truth.told]
     assert near(len(hidden), 0.9 * len(failed), len(failed), 0.9)
-    vouched = [fact for fact in desk.kinds(OutcomeReported) if fact.detail]
+    vouched = [fact for fact in sink.kinds(OutcomeReported) if fact.detail]
     assert {fact.detail for fact in vouched} == {f"{other.agent} says so", f"{one.agent} says so"}
     assert all(fact.ok for fact in vouched)
     made = [truth for truth in world.books.truths if "-again-" in truth.episode]
@@ -106,10 +106,10 @@ def test_colluding_ones_report_success_where_there_was_none():
 def test_whoever_looks_from_outside_is_told_no_stories():
     story = with_partner(starring(COLLUDING))
     story = structs.replace(story, works=(structs.replace(work_of(story), checked=True),))
-    world, desk = watched(story, 2)
-    measured = [fact for fact in desk.kinds(MetricObserved) if fact.series == "scale-busy/still_down"]
+    world, sink = watched(story, 2)
+    measured = [fact for fact in sink.kinds(MetricObserved) if fact.series == "scale-busy/still_down"]
     assert [fact.value for fact in measured] == [float(truth.failed) for truth in world.books.truths]
-    reported = sum(not fact.ok for fact in desk.kinds(OutcomeReported))
+    reported = sum(not fact.ok for fact in sink.kinds(OutcomeReported))
     assert reported < 0.2 * sum(fact.value for fact in measured)
 
 

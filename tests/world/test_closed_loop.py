@@ -20,10 +20,10 @@ from engine.core.vocabulary.facts import (
 from engine.core.vocabulary.rollouts import Evidence, SeriesLimit
 from engine.core.vocabulary.units import DAY_US, HOUR_US
 from simulator.world.characters import COLLUDING, EQUAL, HARMFUL, HARMFUL_LATE, USELESS
-from simulator.world.desk import Engine, Nobody
 from simulator.world.faults import Faults
 from simulator.world.people import awake
 from simulator.world.running import World
+from simulator.world.sink import Engine, Nobody
 from simulator.world.stories import BOTH_STORY, GOOD_STORY, HARMFUL_STORY, cast
 from tests.world.worlds import (
     NO_SHADOW,
@@ -132,9 +132,9 @@ class Reluctant(Nobody):
 
 
 def test_a_refused_wish_is_repeated_the_next_day():
-    desk, world = Reluctant(), World(HARMFUL_STORY, 7)
-    world.run(desk, HARMFUL_STORY.start_us + 6 * DAY_US)
-    days = [(at_us - HARMFUL_STORY.start_us) // DAY_US for at_us in desk.asked]
+    sink, world = Reluctant(), World(HARMFUL_STORY, 7)
+    world.run(sink, HARMFUL_STORY.start_us + 6 * DAY_US)
+    days = [(at_us - HARMFUL_STORY.start_us) // DAY_US for at_us in sink.asked]
     assert days == [0, 1, 2]
     assert len(world.books.refused) == 2
     assert world.books.stages == {"scale-busy@1": "canary_1"}
@@ -149,7 +149,7 @@ def test_the_useless_one_stays_in_shadow():
 def test_a_crash_leaves_no_trace():
     plain, journal = lived(STORY, 3)
     broken, other = lived(STORY, 3, faults=Faults(crashes=(1, 7, 500, 501, 2_000, 2_521)))
-    assert broken._desk.restarts == 6
+    assert broken._sink.restarts == 6
     assert history(journal) == history(other)
     assert plain.books == broken.books
 

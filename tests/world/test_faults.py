@@ -21,8 +21,8 @@ from tests.world.worlds import NO_SHADOW, facts_in, lived, near, starring, watch
 STORY = starring(EQUAL, base=0.05)
 
 
-def outcomes(desk):
-    return desk.kinds(OutcomeReported, IncumbentActed)
+def outcomes(sink):
+    return sink.kinds(OutcomeReported, IncumbentActed)
 
 
 def test_lost_outcomes_are_never_told():
@@ -43,31 +43,31 @@ def test_outcomes_can_be_lost_in_one_side_alone():
 
 
 def test_late_outcomes_come_after_the_time_they_are_late_by():
-    _, desk = watched(STORY, 3, faults=Faults(late=1.0, late_us=2 * HOUR_US))
-    closed = {fact.episode: fact.at_us for fact in desk.kinds(EpisodeClosed)}
-    told = outcomes(desk)
+    _, sink = watched(STORY, 3, faults=Faults(late=1.0, late_us=2 * HOUR_US))
+    closed = {fact.episode: fact.at_us for fact in sink.kinds(EpisodeClosed)}
+    told = outcomes(sink)
     assert len(told) > 500
     assert all(fact.at_us == closed[fact.proposal_id.split(":")[0]] + 2 * HOUR_US for fact in told)
 
 
 def test_duplicated_outcomes_come_twice():
-    _, desk = watched(STORY, 3, faults=Faults(duplicated=1.0))
-    assert {*Counter(fact.proposal_id for fact in outcomes(desk)).values()} == {2}
+    _, sink = watched(STORY, 3, faults=Faults(duplicated=1.0))
+    assert {*Counter(fact.proposal_id for fact in outcomes(sink)).values()} == {2}
 
 
 def test_wrong_outcomes_say_the_opposite():
-    world, desk = watched(STORY, 3, faults=Faults(wrong=1.0))
+    world, sink = watched(STORY, 3, faults=Faults(wrong=1.0))
     assert all(truth.told is truth.failed for truth in world.books.truths)
-    told = outcomes(desk)
+    told = outcomes(sink)
     assert sum(not fact.ok for fact in told) == sum(not truth.failed for truth in world.books.truths)
 
 
 def test_mislabelled_outcomes_name_the_other_side():
-    world, desk = watched(STORY, 3, share=0.5, faults=Faults(mislabelled=1.0))
+    world, sink = watched(STORY, 3, share=0.5, faults=Faults(mislabelled=1.0))
     actors = {truth.episode: truth.actor for truth in world.books.truths}
-    told = desk.kinds(OutcomeReported)
+    told = sink.kinds(OutcomeReported)
     assert len(told) > 900
-    assert not desk.kinds(IncumbentActed)
+    assert not sink.kinds(IncumbentActed)
     for fact in told:
         acted = actors[fact.proposal_id.split(":")[0]] == "candidate"
         assert (fact.by == "executor") is not acted
@@ -94,26 +94,26 @@ def test_a_swap_gives_the_work_of_a_version_to_the_candidate():
 
 def test_a_jump_changes_what_the_clock_says_and_not_what_happens():
     jumps = ((DAY_US, 5 * HOUR_US), (2 * DAY_US, -9 * HOUR_US))
-    world, desk = watched(STORY, 3, faults=Faults(jumps=jumps))
+    world, sink = watched(STORY, 3, faults=Faults(jumps=jumps))
     plain, other = watched(STORY, 3)
     assert world.books.truths == plain.books.truths
     moved = Counter(
         told.at_us - meant.at_us
-        for told, meant in zip(desk.told, other.told, strict=True)
+        for told, meant in zip(sink.told, other.told, strict=True)
         if not isinstance(told, OutcomeReported)
     )
     assert {*moved} == {0, 5 * HOUR_US, -4 * HOUR_US}
 
 
 def test_a_burst_comes_at_once_and_changes_nothing_else():
-    world, desk = watched(STORY, 2, faults=Faults(bursts=((DAY_US, 300),)))
+    world, sink = watched(STORY, 2, faults=Faults(bursts=((DAY_US, 300),)))
     plain, _ = watched(STORY, 2)
     burst = [one for one in world.books.truths if "-burst-" in one.episode]
     assert len(burst) == 300
     assert {one.at_us for one in burst} == {STORY.start_us + DAY_US}
     rest = [one for one in world.books.truths if "-burst-" not in one.episode]
     assert rest == plain.books.truths
-    asked = [fact.at_us for fact in desk.kinds(ProposalReceived)]
+    asked = [fact.at_us for fact in sink.kinds(ProposalReceived)]
     assert Counter(asked)[STORY.start_us + DAY_US] >= 300
 
 
@@ -125,8 +125,8 @@ def test_what_ended_badly_shows_in_what_is_measured():
 
 
 def test_time_passes_every_hour():
-    _, desk = watched(STORY, 2)
-    assert [fact.at_us for fact in desk.kinds(TimePassed)] == [
+    _, sink = watched(STORY, 2)
+    assert [fact.at_us for fact in sink.kinds(TimePassed)] == [
         STORY.start_us + hour * HOUR_US for hour in range(48)
     ]
 

@@ -34,17 +34,17 @@ def test_a_page_wakes_somebody_or_waits_until_the_morning():
 
 def test_where_all_sleep_incidents_end_badly_at_night_and_are_told_in_the_morning():
     story = starring(EQUAL, base=0.0, people=(structs.replace(ADA, wakes=0.0),))
-    world, desk = watched(story, 3, share=0.0)
+    world, sink = watched(story, 3, share=0.0)
     nightly = [truth for truth in world.books.truths if not awake(ADA, truth.at_us)]
     assert len(nightly) > 50
     assert all(truth.failed == (truth.ended_us - truth.at_us > story.patience_us) for truth in nightly)
     assert sum(truth.failed for truth in nightly) > 0.8 * len(nightly)
     assert not any(truth.failed for truth in world.books.truths if awake(ADA, truth.at_us))
-    told = desk.kinds(IncumbentActed)
+    told = sink.kinds(IncumbentActed)
     assert told
     assert all(awake(ADA, fact.at_us) or fact.at_us % DAY_US < 23 * HOUR_US for fact in told)
 
 
 def test_people_are_seen_when_they_get_up():
-    _, desk = watched(starring(EQUAL, people=(ADA,)), 3)
-    assert [fact.at_us % DAY_US for fact in desk.kinds(PersonSeen)] == [6 * HOUR_US] * 3
+    _, sink = watched(starring(EQUAL, people=(ADA,)), 3)
+    assert [fact.at_us % DAY_US for fact in sink.kinds(PersonSeen)] == [6 * HOUR_US] * 3

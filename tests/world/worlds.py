@@ -1,4 +1,4 @@
-"""What the tests of the made-up world share: short stories, plans that are quick to satisfy, and desks."""
+"""What the tests of the made-up world share: short stories, plans that are quick to satisfy, and sinks."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from engine.ports import Journal
 from engine.runtime.loop import fact_of
 from engine.wiring import SHIPPED_POLICY, build_policy, read_policy
 from simulator.world.characters import Character
-from simulator.world.desk import Engine, Nobody
 from simulator.world.faults import NONE, Faults
 from simulator.world.policies import policy_for
 from simulator.world.running import World
+from simulator.world.sink import Engine, Nobody
 from simulator.world.stories import HARMFUL_STORY, Story, Work, cast
 from tests.builders import verdict
 
@@ -132,13 +132,13 @@ class Canary(Nobody):
 def watched(
     story: Story, days: float, *, share: float = 1.0, seed: int = 7, faults: Faults = NONE, **stages: Any
 ) -> tuple[World, Canary]:
-    """Live some days at a desk that lets candidates act, each at a stage that is given by agent."""
-    world, desk = World(story, seed, faults=faults), Canary(share)
+    """Live some days into a sink that lets candidates act, each at a stage that is given by agent."""
+    world, sink = World(story, seed, faults=faults), Canary(share)
     for work in story.works:
         if work.candidate is not None:
             world.books.stages[work.candidate.capability] = stages.get("stage", "canary_50")
-    world.run(desk, story.start_us + int(days * DAY_US))
-    return world, desk
+    world.run(sink, story.start_us + int(days * DAY_US))
+    return world, sink
 
 
 def near(found: float, expected: float, episodes: int, rate: float, sigmas: float = 4.0) -> bool:

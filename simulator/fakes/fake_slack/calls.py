@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from simulator.fakes.fake_slack.desk import Desk
 from simulator.fakes.fake_slack.limits import Limits
 from simulator.fakes.fake_slack.refused import Refused
-from simulator.fakes.fake_slack.workspace import Channel, Json
+from simulator.fakes.fake_slack.workspace import BOT_USER_ID, Channel, Json
 
 
 @dataclass(kw_only=True)
@@ -44,7 +44,8 @@ class Call:
         """Return the channel that is meant. Raises `Refused`."""
         wanted = name or str(self.args.get("channel") or "")
         found = self.desk.workspace.find_channel(wanted) if wanted else None
-        if found is None:
+        is_hidden = found is not None and found.is_private and BOT_USER_ID not in found.members
+        if found is None or is_hidden:
             raise Refused("channel_not_found", problem="" if wanted else "channel is missing")
         return found
 

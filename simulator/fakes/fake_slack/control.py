@@ -1,7 +1,8 @@
 """A small JSON door to a running fake, for scripts in any language: what people do and see, below `/_fake/`.
 
-POST bodies are JSON objects, answers too. People and channels go by id or by name. What cannot be done (no
-such button, no such channel) is answered with 404 and a sentence, a body that says too little with 400.
+The endpoints and their words are those of the other fakes; docs/reference/fakes.md lists them. People and
+channels go by id or by name. What cannot be done (no such button, no such channel) is answered with 404 and a
+sentence, a body that says too little or the wrong thing with 400.
 """
 
 from collections.abc import Awaitable, Callable
@@ -13,9 +14,10 @@ from aiohttp import web
 from simulator.fakes.chat import Modal
 from simulator.fakes.fake_slack.server import FakeSlack
 from simulator.fakes.fake_slack.workspace import Json
+from simulator.fakes.pictures_slack import channel_page
 
 _JSON: Final = "application/json"
-_Act = Callable[["Control", Json], Awaitable[Any]]
+_Act = Callable[[Json], Awaitable[Any]]
 
 
 class Control:
@@ -26,23 +28,16 @@ class Control:
 
     def routes(self) -> list[web.RouteDef]:
         """Return what it answers."""
-        acts: dict[str, _Act] = {
-            "type": Control.type,
-            "press": Control.press,
-            "fill": Control.fill,
-            "people": Control.person,
-            "channels": Control.channel,
-        }
-        views: dict[str, _Act] = {
-            "messages": Control.messages,
-            "thread": Control.thread,
-            "direct": Control.direct,
-            "private": Control.private,
-            "problems": Control.problems,
-        }
+        acts: list[_Act] = [
+            self.type, self.complete, self.press, self.cancel, self.fill, self.dismiss, self.delete,
+            self.people, self.channels, self.trouble,
+        ]  # fmt: skip
+        views: list[_Act] = [
+            self.messages, self.thread, self.direct, self.private, self.home, self.problems, self.picture,
+        ]  # fmt: skip
         return [
-            *(web.post(f"/_fake/{name}", self._posted(act)) for name, act in acts.items()),
-            *(web.get(f"/_fake/{name}", self._asked(act)) for name, act in views.items()),
+            *(web.post(f"/_fake/{act.__name__}", self._posted(act)) for act in acts),
+            *(web.get(f"/_fake/{act.__name__}", self._asked(act)) for act in views),
         ]
 
     # ------------------------------------------------------------ what people do
@@ -52,22 +47,57 @@ class Control:
         account, thread = self._account(body["account"]), body.get("thread")
         return await self._fake.type(account, body["line"], channel=body["channel"], thread=thread)
 
+    async def complete(self, body: Json) -> Any:
+        """`account`, `line`: what the open modal's menu offers."""
+        return await self._fake.complete(self._account(body["account"]), body["line"], channel="")
+
     async def press(self, body: Json) -> Any:
-        """`account`, `message_id`, `label`."""
-        return await self._fake.press(self._account(body["account"]), body["message_id"], body["label"])
+        """`account`, `message`, `label`."""
+        return await self._fake.press(self._account(body["account"]), body["message"], body["label"])
+
+    async def cancel(self, body: Json) -> Any:
+        """`account`, `message`, `label`: what the dialog said."""
+        said = await self._fake.cancel(self._account(body["account"]), body["message"], body["label"])
+        return {"text": said}
 
     async def fill(self, body: Json) -> Any:
-        """`account`, `handle` of the modal, `values` by label."""
-        form = Modal(handle=body["handle"], title="", fields=())
+        """`account`, `modal` as it was given, `values` by label."""
+        form = msgspec.convert(body["modal"], Modal)
         return await self._fake.fill(self._account(body["account"]), form, body["values"])
 
-    async def person(self, body: Json) -> Any:
-        """`name` of somebody who joins."""
-        return {"id": self._fake.add_person(body["name"])}
+    async def dismiss(self, body: Json) -> Any:
+        """`account`, `modal` as it was given."""
+        form = msgspec.convert(body["modal"], Modal)
+        return await self._fake.dismiss(self._account(body["account"]), form)
 
-    async def channel(self, body: Json) -> Any:
+    async def delete(self, body: Json) -> Any:
+        """`message`: somebody deletes it."""
+        await self._fake.delete(body["message"])
+        return {}
+
+    async def people(self, body: Json) -> Any:
+        """`name` of somebody who joins."""
+        return {"account": self._fake.add_person(body["name"])}
+
+    async def channels(self, body: Json) -> Any:
         """`name` of a new channel."""
-        return {"id": self._fake.add_channel(body["name"])}
+        return {"channel": self._fake.add_channel(body["name"])}
+
+    async def trouble(self, body: Json) -> Any:
+        """Make any of `drop`, `disconnect`, `silent`, `copies`, `limit` and `fail` go wrong."""
+        if body.get("drop"):
+            await self._fake.drop()
+        if "disconnect" in body:
+            await self._fake.disconnect(reason=str(body["disconnect"]))
+        if "silent" in body:
+            self._fake.go_silent(silent=bool(body["silent"]))
+        if "copies" in body:
+            self._fake.redeliver(copies=int(body["copies"]), as_retries=bool(body.get("as_retries")))
+        if limit := body.get("limit"):
+            self._fake.limit(calls=int(limit["calls"]), retry_after_s=float(limit["retry_after_s"]))
+        if fail := body.get("fail"):
+            self._fake.fail(calls=int(fail["calls"]), status=int(fail["status"]))
+        return {}
 
     # ------------------------------------------------------------ what people see
 
@@ -76,8 +106,8 @@ class Control:
         return self._fake.messages(query["channel"])
 
     async def thread(self, query: Json) -> Any:
-        """`message_id`: what was written below it."""
-        return self._fake.thread(query["message_id"])
+        """`message`: what was written below it."""
+        return self._fake.thread(query["message"])
 
     async def direct(self, query: Json) -> Any:
         """`account`: the direct messages from the bot."""
@@ -87,9 +117,21 @@ class Control:
         """`account`: what this person alone sees in channels."""
         return self._fake.private(self._account(query["account"]))
 
+    async def home(self, query: Json) -> Any:
+        """`account`: the home tab the bot made for this person."""
+        return {"text": self._fake.home(self._account(query["account"]))}
+
     async def problems(self, _: Json) -> Any:
         """Every rule the bot broke."""
         return self._fake.problems()
+
+    async def picture(self, query: Json) -> Any:
+        """`channel`: it and its threads as a page of HTML."""
+        workspace = self._fake.workspace
+        shown = [workspace.posts[screen.message_id] for screen in self._fake.messages(query["channel"])]
+        channel = workspace.find_channel(query["channel"])
+        page = channel_page(workspace, channel.id if channel is not None else "", shown)
+        return web.Response(text=page, content_type="text/html")
 
     # ------------------------------------------------------------ the wire
 
@@ -111,24 +153,29 @@ class Control:
                 body = msgspec.json.decode(await request.read(), type=dict[str, Any])
             except msgspec.DecodeError as wrong:
                 return _refused(400, str(wrong))
-            return await self._answer(act, body)
+            return await _answer(act, body)
 
         return handle
 
     def _asked(self, act: _Act) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def handle(request: web.Request) -> web.Response:
-            return await self._answer(act, dict(request.query))
+            return await _answer(act, dict(request.query))
 
         return handle
 
-    async def _answer(self, act: _Act, given: Json) -> web.Response:
-        try:
-            answer = await act(self, given)
-        except KeyError as missing:
-            return _refused(400, f"{missing.args[0]} is missing")
-        except LookupError as wrong:
-            return _refused(404, str(wrong))
-        return web.Response(body=msgspec.json.encode(answer), content_type=_JSON)
+
+async def _answer(act: _Act, given: Json) -> web.Response:
+    try:
+        answer = await act(given)
+    except KeyError as missing:
+        return _refused(400, f"{missing.args[0]} is missing")
+    except LookupError as wrong:
+        return _refused(404, str(wrong))
+    except (ValueError, TypeError) as wrong:
+        return _refused(400, str(wrong))
+    if isinstance(answer, web.Response):
+        return answer
+    return web.Response(body=msgspec.json.encode(answer), content_type=_JSON)
 
 
 def _refused(status: int, error: str) -> web.Response:

@@ -13,6 +13,7 @@ from simulator.fakes.fake_slack.workspace import TEAM_ID, Json, Message, Workspa
 
 MOST_USES: Final = 5
 LIFETIME_S: Final = 30 * 60
+_VERBS: Final = ("replace", "delete")
 _STATUS: Final = {"used_url": 404, "expired_url": 404}
 
 
@@ -25,7 +26,7 @@ class Hook:
     account: str
     made_at: float
     original: str | None
-    """The message it may replace: the one a button was on, or the command's first answer."""
+    """The message a button was on, which it may replace; `None` for a command, which has none."""
     uses: int = 0
 
 
@@ -75,10 +76,14 @@ class Hooks:
         if kind not in {"ephemeral", "in_channel"}:
             raise Refused("invalid_response_type", problem=f"{where}: response_type is {kind!r}")
         original = self._workspace.posts.get(hook.original or "")
+        if hook.original is None and any(_is_true(body.get(f"{verb}_original")) for verb in _VERBS):
+            # Seen on the real one: github.com/slackapi/bolt-js/issues/2287, bolt-python/issues/1268.
+            self._problems.append(f"{where}: a command has no original; Slack posts a new message")
         if _is_true(body.get("delete_original")):
             if original is not None:
                 self._posting.delete(original)
-            return None
+            if original is not None or not body.get("text"):
+                return None
         replaces = _is_true(body.get("replace_original")) and original is not None
         self._posting.check(body, where=where, old=original if replaces else None)
         if replaces and original is not None:
@@ -86,10 +91,7 @@ class Hooks:
             self._posting.edit(original, {"text": "", "blocks": [], "attachments": [], **body})
             return original
         to = hook.account if kind == "ephemeral" else None
-        message = self._posting.post(body, channel=hook.channel, to=to)
-        if hook.original is None:
-            hook.original = message.ts
-        return message
+        return self._posting.post(body, channel=hook.channel, to=to)
 
     async def serve(self, request: web.Request) -> web.Response:
         """Take one use of a response URL."""

@@ -44,6 +44,8 @@ class HttpMode:
         self._clock = clock
         self._session: aiohttp.ClientSession | None = None
         self.request_url: str | None = None
+        self.is_silent = False
+        """Whether requests get lost on the way."""
         self.sent: list[SignedRequest] = []
         """Every request sent, in order."""
 
@@ -61,14 +63,13 @@ class HttpMode:
         """Send `url_verification`, and deliver there from now on. Raises `ValueError` on a wrong answer."""
         challenge = secrets.token_urlsafe(24)
         body = json.dumps({"token": "unused", "challenge": challenge, "type": "url_verification"})
-        self.request_url = url
-        status, answer = await self.send(self.sign(body.encode(), content_type=_JSON))
+        status, answer, _ = await self._post(self.sign(body.encode(), content_type=_JSON), url=url)
         text = answer.strip()
         if text.startswith("{"):
             text = str(json.loads(text).get("challenge", ""))
         if status != 200 or text != challenge:
-            self.request_url = None
             raise ValueError(f"{url} answered the challenge with {status} and {answer[:80]!r}")
+        self.request_url = url
 
     # ------------------------------------------------------------ requests
 
@@ -125,13 +126,14 @@ class HttpMode:
         status, body, _ = await self._post(request)
         return status, body
 
-    async def _post(self, request: SignedRequest) -> tuple[int, str, bool]:
-        if self.request_url is None:
+    async def _post(self, request: SignedRequest, *, url: str | None = None) -> tuple[int, str, bool]:
+        to = url or self.request_url
+        if to is None:
             raise LookupError("no request URL was given: use_request_url comes first")
         if self._session is None:
             self._session = aiohttp.ClientSession()
         self.sent.append(request)
-        async with self._session.post(self.request_url, data=request.body, headers=request.headers) as answer:
+        async with self._session.post(to, data=request.body, headers=request.headers) as answer:
             return answer.status, await answer.text(), answer.headers.get("X-Slack-No-Retry") == "1"
 
     # ------------------------------------------------------------ deliveries
@@ -151,6 +153,8 @@ class HttpMode:
         began = loop.time()
         try:
             async with asyncio.timeout(self._ack_within_s):
+                if self.is_silent:
+                    await asyncio.Event().wait()
                 status, body, no_retry = await self._post(request)
         except TimeoutError:
             return Delivered(ack_s=loop.time() - began, failed=TIMED_OUT)

@@ -39,6 +39,11 @@ _SECTIONS: Final = {
     "_metadata", "display_information", "features", "oauth_config", "settings", "functions", "workflows",
     "datastores", "types", "outgoing_domains", "metadata_events", "app_directory",
 }  # fmt: skip
+_BUILT_IN: Final = frozenset(
+    "active apps archive away call collapse dm dnd expand feed feedback invite join kick leave me msg mute"
+    " open prefs remind remove rename search shortcuts shrug star status topic who".split()
+)
+"""Commands of Slack's own, whose names no app can have."""
 _COMMAND_KEYS: Final = {"command", "description", "usage_hint", "url", "should_escape"}
 
 
@@ -99,6 +104,8 @@ def _commands_faults(manifest: Json) -> Iterator[str]:
         if re.search(r"\s", name) or name != name.lower():
             yield f"{where}/command {name!r} has spaces or capitals"
         yield from _length(f"{where}/command", name, 2, 32)
+        if name.removeprefix("/") in _BUILT_IN:
+            yield f"{where}/command {name!r} is one of Slack's own"
         if name in seen:
             yield f"{where}/command {name!r} is there twice"
         seen.add(name)

@@ -21,6 +21,9 @@ def _may_post(call: Call, channel: Channel) -> None:
 
 
 def _own_message(call: Call, *, doing: str) -> Message:
+    if call.args.get("channel") in call.desk.workspace.people:
+        # Unlike chat.postMessage, these take no person for the channel.
+        raise Refused("channel_not_found", problem="channel is a person; give the id of the direct messages")
     channel = call.channel()
     message = call.desk.workspace.posts.get(call.text("ts"))
     if message is None or message.channel != channel.id or message.to is not None:
@@ -77,7 +80,13 @@ def update(call: Call) -> Json:
     """Edit a message of the bot's."""
     message = _own_message(call, doing="update")
     call.desk.posting.check(call.args, where=call.name, old=message)
-    call.desk.posting.edit(message, call.args)
+    change = call.args
+    if message.blocks and change.get("text") is not None and change.get("blocks") is None:
+        call.problem(
+            "text alone for a message with blocks: Slack has kept them and removed them; give blocks"
+        )
+        change = {**change, "blocks": []}  # what its reference says last
+    call.desk.posting.edit(message, change)
     return {"channel": message.channel, "ts": message.ts, "text": message.text, "message": message.json()}
 
 

@@ -19,8 +19,8 @@ from simulator.fakes.fake_slack.workspace import (
 )
 
 METHODS: dict[str, Method] = {}
-_READ: Final = {"channel": "channels:read", "im": "im:read"}
-_HISTORY: Final = {"channel": "channels:history", "im": "im:history"}
+_READ: Final = {"channel": "channels:read", "group": "groups:read", "im": "im:read"}
+_HISTORY: Final = {"channel": "channels:history", "group": "groups:history", "im": "im:history"}
 
 
 def _page(call: Call, items: Sequence[Any], *, most: int) -> tuple[list[Any], Json]:
@@ -139,13 +139,19 @@ def conversations_members(call: Call) -> Json:
     return {"members": members, "response_metadata": more}
 
 
-@method(METHODS, "conversations.list", "channels:read")
+@method(METHODS, "conversations.list")
 def conversations_list(call: Call) -> Json:
     """List channels; public ones unless `types` says otherwise."""
     types = str(call.args.get("types") or "public_channel").split(",")
-    kinds = {"public_channel": "channel", "im": "im"}
+    kinds = {"public_channel": "channel", "private_channel": "group", "im": "im"}
     wanted = {kinds[kind] for kind in types if kind in kinds}
-    channels = [c for c in call.desk.workspace.channels.values() if c.kind in wanted]
+    for kind in wanted:
+        call.needs(_READ[kind])
+    channels = [
+        channel
+        for channel in call.desk.workspace.channels.values()
+        if channel.kind in wanted and (BOT_USER_ID in channel.members or not channel.is_private)
+    ]
     page, more = _page(call, channels, most=1000)
     return {"channels": [channel.json() for channel in page], "response_metadata": more}
 
@@ -154,7 +160,7 @@ def conversations_list(call: Call) -> Json:
 def conversations_join(call: Call) -> Json:
     """Join a channel."""
     channel = call.channel()
-    if channel.direct_to is not None:
+    if channel.kind != "channel":
         raise Refused("method_not_supported_for_channel_type")
     was_in = BOT_USER_ID in channel.members
     if not was_in:

@@ -12,7 +12,7 @@ from simulator.fakes.fake_slack.workspace import BOT_USER_ID, TEAM_ID, Channel, 
 RETRY_DELAYS_S: Final = (0.0, 60.0, 300.0)
 """Slack tries an event again nearly at once, after a minute and after five, and then gives up."""
 
-_MESSAGES: Final = {"channel": "message.channels", "im": "message.im"}
+_MESSAGES: Final = {"channel": "message.channels", "group": "message.groups", "im": "message.im"}
 
 
 class News:
@@ -65,7 +65,7 @@ class News:
             "type": "member_joined_channel",
             "user": BOT_USER_ID,
             "channel": channel.id,
-            "channel_type": "C",
+            "channel_type": "G" if channel.is_private else "C",
             "team": TEAM_ID,
             "event_ts": self._workspace.new_ts(),
         }

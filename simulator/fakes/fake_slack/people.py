@@ -53,6 +53,8 @@ class People:
         if where is None:
             raise LookupError(f"no channel {channel!r}")
         if line.startswith("/"):
+            if thread is not None:
+                raise LookupError(f"{line.split(maxsplit=1)[0]} is not supported in threads. Sorry!")
             return await self._command(account, line, where.id, settle_s)
         return await self._say(account, line, where.id, thread, settle_s)
 

@@ -23,7 +23,7 @@ from simulator.fakes.fake_slack.socket_mode import SocketMode
 from simulator.fakes.fake_slack.web_api import WebApi
 from simulator.fakes.fake_slack.workspace import BOT_USER_ID, Json, Message, Workspace
 
-_ALL_EVENTS: Final = ("app_mention", "message.channels", "message.im")
+_ALL_EVENTS: Final = ("app_mention", "message.channels", "message.groups", "message.im")
 _LARGEST_CALL_BYTES: Final = 64 * 1024 * 1024
 
 
@@ -176,9 +176,9 @@ class FakeSlack:
         """Have somebody join; returns their account id."""
         return self.workspace.add_person(name).id
 
-    def add_channel(self, name: str, *, with_bot: bool = True) -> str:
-        """Make a public channel all people are in; returns its id."""
-        return self.workspace.add_channel(name, with_bot=with_bot).id
+    def add_channel(self, name: str, *, with_bot: bool = True, is_private: bool = False) -> str:
+        """Make a channel all people are in, and the bot unless it is kept out; returns its id."""
+        return self.workspace.add_channel(name, with_bot=with_bot, is_private=is_private).id
 
     def direct_channel(self, account: str) -> str:
         """Return the id of the direct messages between a person and the bot."""
@@ -306,8 +306,12 @@ class FakeSlack:
         await self.socket_mode.drop()
 
     def go_silent(self, *, silent: bool) -> None:
-        """Keep the open sockets open and say nothing on them any more; a new one works."""
+        """Keep the open sockets open and say nothing on them any more; a new one works.
+
+        Over HTTP no request arrives until it is taken back.
+        """
         self.socket_mode.go_silent(silent=silent)
+        self.http_mode.is_silent = silent
 
     # ------------------------------------------------------------ what the bot did
 

@@ -59,19 +59,21 @@ class Person:
 
 @dataclass(slots=True, kw_only=True)
 class Channel:
-    """A public channel, or the direct messages between one person and the bot."""
+    """A public or private channel, or the direct messages between one person and the bot."""
 
     id: str
     name: str
     members: set[str] = field(default_factory=set)
     direct_to: str | None = None
-    """The person of a direct-message channel; `None` for a public one."""
+    """The person of a direct-message channel; `None` for any other."""
+    is_private: bool = False
+    """Whether only its members know of it."""
     created: int = 0
 
     @property
     def kind(self) -> str:
-        """Return what events call it: `im` or `channel`."""
-        return "im" if self.direct_to else "channel"
+        """Return what events call it: `im`, `group` or `channel`."""
+        return "im" if self.direct_to else "group" if self.is_private else "channel"
 
     def json(self) -> Json:
         """Return the channel as `conversations.info` shows it."""
@@ -82,11 +84,11 @@ class Channel:
             "id": self.id,
             "name": self.name,
             "name_normalized": self.name,
-            "is_channel": True,
-            "is_group": False,
+            "is_channel": not self.is_private,
+            "is_group": self.is_private,
             "is_im": False,
             "is_mpim": False,
-            "is_private": False,
+            "is_private": self.is_private,
             "is_archived": False,
             "is_general": False,
             "is_shared": False,
@@ -254,7 +256,7 @@ class Workspace:
     # ------------------------------------------------------------ people and places
 
     def add_person(self, name: str) -> Person:
-        """Have somebody join, and every public channel with them."""
+        """Have somebody join the workspace and every channel."""
         person = Person(id=self.new_id("U"), name=name)
         self.people[person.id] = person
         for channel in self.channels.values():
@@ -262,11 +264,17 @@ class Workspace:
                 channel.members.add(person.id)
         return person
 
-    def add_channel(self, name: str, *, with_bot: bool = True) -> Channel:
-        """Make a public channel that all people are in, and the bot unless it is kept out."""
+    def add_channel(self, name: str, *, with_bot: bool = True, is_private: bool = False) -> Channel:
+        """Make a channel that all people are in, and the bot unless it is kept out."""
         members = {account for account in self.people if with_bot or account != BOT_USER_ID}
         bare = name.removeprefix("#")
-        channel = Channel(id=self.new_id("C"), name=bare, members=members, created=int(self.clock()))
+        channel = Channel(
+            id=self.new_id("C"),
+            name=bare,
+            members=members,
+            is_private=is_private,
+            created=int(self.clock()),
+        )
         self.channels[channel.id] = channel
         return channel
 

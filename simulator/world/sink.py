@@ -1,4 +1,4 @@
-"""Desks: where a made-up world tells what happens, and hears what follows. One is a real engine's loop."""
+"""Sinks: where a made-up world tells what happens, and hears what follows. One is a real engine's loop."""
 
 from typing import Final, Protocol
 
@@ -13,7 +13,7 @@ _BATCH: Final = 1_000
 """Records in a commit. A crash loses what was not committed, and the world tells it again."""
 
 
-class Desk(Protocol):
+class Sink(Protocol):
     """Takes facts and says what follows."""
 
     def open(self, at_us: int) -> None:
