@@ -37,7 +37,7 @@ from engine.runtime import wire
 from engine.runtime.live import Live, Parts, SavedSnapshot
 from engine.runtime.loop import fact_of, restore
 from engine.runtime.outbox import status_of, verdict_of, veto_key
-from tests.builders import changed, impact
+from tests.builders import changed, impact, rule_book
 from tests.live.engines import AGAIN, ONCE, SetClock, Told, asked, performing
 
 PEOPLE = {"ann": "responder", "ben": "responder", "cat": "captain", "eve": "viewer", "coder-1": "captain"}
@@ -46,7 +46,7 @@ LIMIT = f.Limit(id="files", measure="files", most=Decimal(4), window_us=HOUR_US,
 WORDS = ("approve", "approve", "deny")
 STATUSES = ("done", "failed", "unknown")
 MOST = 6
-"""Decisions at a time: few, so that much happens to each."""
+"""How many decisions there are: few, so that much happens to each."""
 
 
 class Lasting(MemoryJournal):
@@ -60,7 +60,9 @@ def policy_of(run: Any, hash_: str) -> Policy:
     """Under it the engine clears caches, the agent does all else, and four files may be used in an hour."""
     made = performing(cache_clear=run)
     rollouts = msgspec.structs.replace(made.rollouts, established=("heal@1",))
-    return changed(made, rollouts=rollouts, limits=(LIMIT,), policy_hash=hash_, hold_us=HOUR_US)
+    two = Wait(kind="person", role="responder", needed=2)
+    rules = rule_book(("files == 1", "escalate", {"wait": two}))
+    return changed(made, rollouts=rollouts, limits=(LIMIT,), policy_hash=hash_, hold_us=HOUR_US, rules=rules)
 
 
 POLICIES = (policy_of(ONCE, "first"), policy_of(AGAIN, "second"))
@@ -82,8 +84,12 @@ class HoldMachine(RuleBasedStateMachine):
 
     @initialize()
     def start(self) -> None:
-        """Start the engine."""
+        """Start the engine, and have something decided for people to talk about."""
         self.live = self._engine()
+        self.propose(1, "cache.clear", sure=False, files=3)
+        self.propose(2, "cache.clear", sure=True, files=0)
+        self.propose(3, "service.restart", sure=True, files=1)
+        self.propose(4, "cache.clear", sure=False, files=3)
 
     def _engine(self) -> Live:
         async def ended(_effect: EffectId) -> None:
@@ -126,8 +132,12 @@ class HoldMachine(RuleBasedStateMachine):
         sure=st.booleans(),
         files=st.sampled_from([0, 1, 3]),
     )
-    def propose(self, number: int, action: str, sure: bool, files: int) -> None:
-        """An agent proposes; the same again changes nothing."""
+    def propose_more(self, number: int, action: str, sure: bool, files: int) -> None:
+        """An agent proposes."""
+        self.propose(number, action, sure=sure, files=files)
+
+    def propose(self, number: int, action: str, *, sure: bool, files: int) -> None:
+        """Propose it, unless there is one of that number."""
         wish = asked(number, action=action, confidence=0.9 if sure else 0.1, impact=impact(files=files))
         if self.journal.find(f"proposal:p-{number}") is None:
             self.do(wire.Propose(proposal=wish))
@@ -167,21 +177,26 @@ class HoldMachine(RuleBasedStateMachine):
         if said is not None and said.counted and word == "veto":
             assert said.status not in {"held", "granted", "queued", "running"}, said
 
-    @rule(number=numbers, one=st.sampled_from(["approve", "deny"]), other=st.sampled_from(["veto", "allow"]))
+    @rule(
+        number=numbers,
+        one=st.sampled_from(["approve", "deny", ""]),
+        other=st.sampled_from(["veto", "allow"]),
+    )
     def answer_at_once(self, number: int, one: Any, other: Any) -> None:
         """Two people speak in the same moment, and a worker begins something in it too."""
         decision = decision_id(f"p-{number}")
         if self.journal.find(f"verdict:{decision}") is None:
             return
+        self.lease(1)
         token = self.leased.get(EffectId(decision))
 
         async def both() -> None:
-            asking = [
-                self.live.answer(
-                    wire.AnswerHold(decision_id=decision, by="ann", role="responder", answer=one)
-                ),
-                self.live.answer(wire.Override(decision_id=decision, by="cat", word=other, reason="r")),
-            ]
+            asking: list[Any] = []
+            if one:
+                answer = wire.AnswerHold(decision_id=decision, by="ann", role="responder", answer=one)
+                asking.append(self.live.answer(answer))
+            overruling = wire.Override(decision_id=decision, by="cat", word=other, reason="r")
+            asking.append(self.live.answer(overruling))
             if token is not None and decision not in self.begun:
                 asking.append(self._begin(EffectId(decision), token))
             await asyncio.gather(*asking)
@@ -239,7 +254,9 @@ class HoldMachine(RuleBasedStateMachine):
     @rule(data=st.data(), status=st.sampled_from(STATUSES))
     def end(self, data: Any, status: Any) -> None:
         """A worker reports, to whom it may concern."""
-        effect = data.draw(st.sampled_from(sorted(self.begun)))
+        self._report(data.draw(st.sampled_from(sorted(self.begun))), status)
+
+    def _report(self, effect: EffectId, status: Any) -> None:
         result = Result(success=status == "done", execution_time_s=0.0)
         with contextlib.suppress(LeaseLost):
             self.do(wire.End(effect_id=effect, token=self.leased[effect], status=status, result=result))
@@ -266,18 +283,28 @@ class HoldMachine(RuleBasedStateMachine):
         else:
             self.fence.set(Stop(scope=scope, by="a file", reason="", at_us=self.clock.now_us()))
 
-    @rule(scope=st.sampled_from(SCOPES))
-    def lift(self, scope: f.Scope) -> None:
+    @precondition(lambda self: self.fence.stops())
+    @rule(data=st.data())
+    def lift(self, data: Any) -> None:
         """A captain lifts a stop."""
-        with contextlib.suppress(InputError):
-            self.do(wire.LiftStop(scope=scope, by="cat", reason="a drill"))
+        scope = data.draw(st.sampled_from(sorted(self.fence.stops(), key=str))).scope
+        self.do(wire.LiftStop(scope=scope, by="cat", reason="a drill"))
 
-    @rule(pauses=st.booleans())
-    def hold_back(self, pauses: bool) -> None:
+    @rule(status=st.sampled_from(STATUSES))
+    def work(self, status: Any) -> None:
+        """A worker does the next thing from beginning to end."""
+        self.lease(1)
+        for effect in sorted(self.leased.keys() - self.begun):
+            self.loop.run_until_complete(self._begin(effect, self.leased[effect]))
+        for effect in sorted(self.begun):
+            self._report(effect, status)
+
+    @rule()
+    def hold_back(self) -> None:
         """Somebody pauses the rollout, or resumes it."""
-        kind = wire.PauseRollout if pauses else wire.ResumeRollout
-        with contextlib.suppress(InputError):
-            self.do(kind(capability="heal", by="ben", reason="freeze"))
+        paused = self.live.intake.state.rollouts.paused
+        kind = wire.ResumeRollout if paused else wire.PauseRollout
+        self.do(kind(capability="heal", by="ben", reason="freeze"))
 
     @rule(policy=st.sampled_from([0, 0, 0, 1]), snapshot=st.booleans())
     def restart(self, policy: int, snapshot: bool) -> None:
