@@ -414,6 +414,7 @@ def enough(
     """Check that those who are named gave what was waited for, or that a captain overruled."""
     if fact.decision_id in allowed:
         return
+    ranks: dict[str, int] = dict(RANKS)
     for wait in waits:
         assert wait.kind != "votes", "nobody voted"
         if wait.kind == "person":
@@ -422,7 +423,7 @@ def enough(
                 for word in words
                 if word.answer == "approve"
                 and word.by != "coder-1"
-                and RANKS[word.role] >= RANKS.get(wait.role, RANKS["captain"])  # type: ignore[call-overload]
+                and RANKS[word.role] >= ranks.get(wait.role, RANKS["captain"])
             }
             assert len(people & set(fact.by)) >= wait.needed, (wait, people, fact)
 
