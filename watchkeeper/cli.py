@@ -40,6 +40,7 @@ _COMMANDS: Final = {
     "front": "watchkeeper.commands_service:front",
     "worker": "watchkeeper.commands_service:worker",
     "snapshot": "watchkeeper.commands_snapshot:snapshot",
+    "fake": "watchkeeper.commands_fake:fake",
 }
 
 
