@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+import zlib
 
 import aiohttp
 import discord
 import pytest
+import zstandard
 
 from simulator.fakes.fake_discord import FakeDiscord
 from simulator.fakes.fake_discord.gateway import PRIVILEGED
@@ -148,6 +150,23 @@ async def test_an_intent_nobody_switched_on_closes_the_connection():
         await bot.close()
 
 
+async def test_who_waits_for_the_bot_after_a_broken_connection_waits_for_its_return():
+    async with staged() as stage:
+        await stage.fake.drop()
+        assert not stage.fake.gateway.is_connected()
+        await stage.fake.bot_is_in()
+        assert stage.fake.gateway.resumes == 1
+
+
+async def test_the_bot_hears_of_a_channel_that_is_made_later():
+    async with staged() as stage:
+        later = stage.fake.add_channel("later")
+        async with asyncio.timeout(5):
+            while stage.bot.get_channel(int(later)) is None:
+                await asyncio.sleep(0.01)
+        assert stage.bot.get_channel(int(later)).name == "later"
+
+
 # ------------------------------------------------------------ by hand, where the library makes no mistakes
 
 
@@ -197,3 +216,27 @@ async def test_another_version_of_the_gateway_is_not_spoken():
 
 async def test_a_connection_without_heartbeats_is_given_up():
     assert await spoken(IDENTIFY, heartbeat_s=0.02) == 4009
+
+
+def unpacking(name):
+    """Return how a client reads frames in a compression."""
+    if name == "zlib-stream":
+        return zlib.decompressobj().decompress
+    reading = zstandard.ZstdDecompressor().decompressobj()
+    return reading.decompress
+
+
+@pytest.mark.parametrize("name", ["zlib-stream", "zstd-stream"])
+async def test_frames_are_packed_as_one_stream_where_a_client_asks_for_it(name):
+    fake = FakeDiscord()
+    await fake.start()
+    unpacked = unpacking(name)
+    url = f"{fake.gateway_url}?v=10&encoding=json&compress={name}"
+    try:
+        async with aiohttp.ClientSession() as client, client.ws_connect(url) as socket:
+            hello = json.loads(unpacked(await socket.receive_bytes(timeout=5)))
+            await socket.send_json(IDENTIFY)
+            ready = json.loads(unpacked(await socket.receive_bytes(timeout=5)))
+            assert (hello["op"], ready["t"]) == (10, "READY")
+    finally:
+        await fake.close()

@@ -21,7 +21,7 @@ Path = list[str | int]
 def check_commands(commands: list[Json]) -> None:
     """Check a list that replaces all commands. Raises `Refused` with every fault in it."""
     form = Form()
-    seen: set[tuple[object, object]] = set()
+    seen: list[object] = []
     for at, one in enumerate(commands):
         command = form.table(one, [at])
         _check_command(form, command, [at])
@@ -29,7 +29,7 @@ def check_commands(commands: list[Json]) -> None:
         if key in seen:
             message = "Application command names must be unique"
             form.fault([at, "name"], "APPLICATION_COMMANDS_DUPLICATE_NAME", message)
-        seen.add(key)
+        seen.append(key)
     form.check()
 
 
@@ -57,7 +57,7 @@ def _check_command(form: Form, command: Json, at: Path) -> None:
     _check_name(form, command.get("name"), [*at, "name"])
     form.text(command.get("description"), [*at, "description"], 100, shortest=1, required=True)
     _check_options(form, command.get("options"), [*at, "options"], depth=0)
-    if size(command) > LONGEST_COMMAND:
+    if not form.errors and size(command) > LONGEST_COMMAND:
         message = f"Command exceeds maximum size ({LONGEST_COMMAND})"
         form.fault(at, "APPLICATION_COMMAND_TOO_LARGE", message)
 
@@ -84,7 +84,7 @@ def _check_options(form: Form, options: object, at: Path, *, depth: int) -> None
     listed = form.items(options, at, MOST_OPTIONS)
     tables = [form.table(one, [*at, index]) for index, one in enumerate(listed)]
     may_be = {0: tuple(range(1, 12)), 1: (SUBCOMMAND,), 2: tuple(range(3, 12))}[depth]
-    seen: set[object] = set()
+    seen: list[object] = []
     optional_seen = False
     nested = sum(one.get("type") in (SUBCOMMAND, GROUP) for one in tables)
     if nested and nested != len(tables):
@@ -99,7 +99,7 @@ def _check_options(form: Form, options: object, at: Path, *, depth: int) -> None
         if one.get("name") in seen:
             form.fault([*here, "name"], "APPLICATION_COMMAND_OPTIONS_NAME_ALREADY_EXISTS",
                        "Option name already exists")  # fmt: skip
-        seen.add(one.get("name"))
+        seen.append(one.get("name"))
         if one["type"] in (SUBCOMMAND, GROUP):
             _check_options(
                 form, one.get("options"), [*here, "options"], depth=1 if one["type"] == GROUP else 2
@@ -133,7 +133,6 @@ def _check_values(form: Form, option: Json, at: Path) -> None:
         if option.get(name) is not None and kind not in (INTEGER, NUMBER):
             form.fault([*at, name], "APPLICATION_COMMAND_OPTIONS_MIN_MAX_INVALID", "Only numbers have bounds")
     for name, lowest in (("min_length", 0), ("max_length", 1)):
-        length = option.get(name)
-        if length is not None and (kind != STRING or not lowest <= length <= 6000):
-            message = f"int value should be between {lowest} and 6000."
-            form.fault([*at, name], "NUMBER_TYPE_COERCE", message)
+        if option.get(name) is not None and kind != STRING:
+            form.fault([*at, name], "APPLICATION_COMMAND_OPTIONS_MIN_MAX_INVALID", "Only texts have lengths")
+        form.integer(option.get(name), [*at, name], lowest, 6000)

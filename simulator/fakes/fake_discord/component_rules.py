@@ -12,8 +12,11 @@ LINK, PREMIUM = 5, 6
 _TOP_V2: Final = (ROW, SECTION, TEXT_DISPLAY, GALLERY, FILE, SEPARATOR, CONTAINER)
 _MOST_ROWS, _MOST_IN_ROW, _MOST_V2 = 5, 5, 40
 _LONGEST_DISPLAYS: Final = 4000
+_LONGEST_INPUT: Final = 4000
 _MOST_OPTIONS: Final = 25
 _IN_LABEL: Final = (*SELECTS, TEXT_INPUT, 19, 21, 22, 23)
+# Where components stand within others, and in which kinds.
+_NESTS: Final = {"components": (ROW, SECTION, CONTAINER), "accessory": (SECTION,), "component": (LABEL,)}
 
 Path = list[str | int]
 
@@ -22,7 +25,10 @@ def walk(components: list[Json]) -> Iterator[Json]:
     """Yield every component, outer before inner, in the order in which they are shown."""
     for one in components:
         yield one
-        yield from walk([part for part in one.get("components") or [] if isinstance(part, dict)])
+        inside = one.get("components")
+        yield from walk(
+            [part for part in inside if isinstance(part, dict)] if isinstance(inside, list) else []
+        )
         for name in ("accessory", "component"):
             if isinstance(one.get(name), dict):
                 yield from walk([one[name]])
@@ -34,11 +40,13 @@ def numbered(components: list[Json]) -> list[Json]:
     fresh = (number for number in range(1, 10_000) if number not in taken)
 
     def number(one: Json) -> Json:
-        done = {**one, "id": one.get("id") or next(fresh)}
-        if isinstance(done.get("components"), list):
+        # What a component of its kind does not have is left out, as the platform does.
+        done = {name: part for name, part in one.items() if name not in _NESTS or one["type"] in _NESTS[name]}
+        done["id"] = one.get("id") or next(fresh)
+        if "components" in done:
             done["components"] = [number(part) for part in done["components"]]
         for name in ("accessory", "component"):
-            if isinstance(done.get(name), dict):
+            if name in done:
                 done[name] = number(done[name])
         return done
 
@@ -64,15 +72,11 @@ def check_components(form: Form, components: object, *, is_v2: bool) -> None:
 
 
 def _check_unique(form: Form, at: Path, everything: list[Json]) -> None:
-    seen: set[str] = set()
     for one in everything:
-        name = one.get("custom_id")
-        if name is not None and name in seen:
-            message = "Component custom id cannot be duplicated"
-            form.fault(at, "COMPONENT_CUSTOM_ID_DUPLICATED", message)
-            return
-        if name is not None:
-            seen.add(name)
+        form.integer(one.get("id"), [*at, "id"], 0, (1 << 31) - 1)
+    names = [one["custom_id"] for one in everything if isinstance(one.get("custom_id"), str)]
+    if len(set(names)) < len(names):
+        form.fault(at, "COMPONENT_CUSTOM_ID_DUPLICATED", "Component custom id cannot be duplicated")
 
 
 def _check_part(form: Form, part: Json, at: Path) -> None:
@@ -92,6 +96,7 @@ def _check_part(form: Form, part: Json, at: Path) -> None:
     elif kind == GALLERY:
         form.items(part.get("items"), [*at, "items"], 10, fewest=1)
     elif kind == CONTAINER:
+        form.integer(part.get("accent_color"), [*at, "accent_color"], 0, 0xFFFFFF)
         inside = form.items(part.get("components"), [*at, "components"], _MOST_V2, fewest=1)
         _check_each(form, inside, [*at, "components"], _TOP_V2[:-1])
     elif kind == BUTTON:
@@ -129,6 +134,8 @@ def _check_button(form: Form, button: Json, at: Path) -> None:
     form.text(button.get("label"), [*at, "label"], 80)
     if not form.one_of(button.get("style"), [*at, "style"], (1, 2, 3, 4, LINK, PREMIUM)):
         return
+    if button.get("emoji") is not None:
+        form.table(button["emoji"], [*at, "emoji"])
     if button["style"] == PREMIUM:
         return
     if not button.get("label") and not button.get("emoji"):
@@ -148,15 +155,12 @@ def _check_button(form: Form, button: Json, at: Path) -> None:
 def _check_select(form: Form, select: Json, at: Path) -> None:
     form.text(select.get("custom_id"), [*at, "custom_id"], 100, shortest=1, required=True)
     form.text(select.get("placeholder"), [*at, "placeholder"], 150)
-    for name, lowest in (("min_values", 0), ("max_values", 1)):
-        count = select.get(name)
-        if count is not None and not lowest <= count <= _MOST_OPTIONS:
-            message = f"int value should be between {lowest} and {_MOST_OPTIONS}."
-            form.fault([*at, name], "NUMBER_TYPE_COERCE", message)
+    form.integer(select.get("min_values"), [*at, "min_values"], 0, _MOST_OPTIONS)
+    form.integer(select.get("max_values"), [*at, "max_values"], 1, _MOST_OPTIONS)
     if select.get("type") != STRING_SELECT:
         return
     options = form.items(select.get("options"), [*at, "options"], _MOST_OPTIONS, fewest=1)
-    seen: set[object] = set()
+    seen: list[object] = []
     for index, one in enumerate(options):
         option = form.table(one, [*at, "options", index])
         form.text(option.get("label"), [*at, "options", index, "label"], 100, shortest=1, required=True)
@@ -165,7 +169,7 @@ def _check_select(form: Form, select: Json, at: Path) -> None:
         if option.get("value") in seen:
             message = "The specified option value is already used"
             form.fault([*at, "options", index, "value"], "SELECT_COMPONENT_OPTION_VALUE_DUPLICATED", message)
-        seen.add(option.get("value"))
+        seen.append(option.get("value"))
 
 
 def check_modal(form: Form, modal: Json) -> None:
@@ -202,9 +206,6 @@ def _check_input(form: Form, asked: Json, at: Path) -> None:
     form.text(asked.get("custom_id"), [*at, "custom_id"], 100, shortest=1, required=True)
     form.one_of(asked.get("style"), [*at, "style"], (1, 2))
     form.text(asked.get("placeholder"), [*at, "placeholder"], 100)
-    form.text(asked.get("value"), [*at, "value"], 4000)
-    for name, lowest in (("min_length", 0), ("max_length", 1)):
-        length = asked.get(name)
-        if length is not None and not lowest <= length <= 4000:
-            message = f"int value should be between {lowest} and 4000."
-            form.fault([*at, name], "NUMBER_TYPE_COERCE", message)
+    form.text(asked.get("value"), [*at, "value"], _LONGEST_INPUT)
+    form.integer(asked.get("min_length"), [*at, "min_length"], 0, _LONGEST_INPUT)
+    form.integer(asked.get("max_length"), [*at, "max_length"], 1, _LONGEST_INPUT)

@@ -149,6 +149,7 @@ class Gateway:
         """Break every connection off."""
         for link in list(self.links):
             link.abort()
+            self._left(link)
 
     def silence(self, *, silent: bool) -> None:
         """Have the connections that are open say nothing, or speak again; later ones speak."""

@@ -21,7 +21,7 @@ class Span(Struct, frozen=True, kw_only=True):
 
 _BLOCK: Final = re.compile(r"```(?:[\w+.-]*\n)?(.*?)\n?```", re.DOTALL)
 _INLINE: Final = re.compile(
-    r"(?P<escape>\\(?P<escaped>[^\w\s]))"
+    r"(?P<escape>\\(?P<escaped>[^\w\s]|_))"
     r"|(?P<code>(?P<ticks>`{1,2})(?P<coded>.+?)(?P=ticks))"
     r"|(?P<link>\[(?P<label>[^\]\n]+)\]\(<?(?P<target>https?://[^\s)>]+)>?(?:\s+\"[^\"]*\")?\))"
     r"|(?P<hidden><(?P<bare>https?://[^\s>]+)>)"

@@ -24,12 +24,17 @@ def check_message(body: Json, *, files: int, kept: Json | None = None) -> None:
     form.text(body.get("content"), ["content"], LONGEST_CONTENT)
     _check_embeds(form, body.get("embeds"))
     _check_mentions(form, body.get("allowed_mentions"))
-    form.items(body.get("attachments"), ["attachments"], MOST_FILES)
+    for at, one in enumerate(form.items(body.get("attachments"), ["attachments"], MOST_FILES)):
+        attachment = form.table(one, ["attachments", at])
+        form.text(attachment.get("filename"), ["attachments", at, "filename"], 1024, shortest=1)
+        form.text(attachment.get("description"), ["attachments", at, "description"], 1024)
+    if body.get("message_reference") is not None:
+        form.table(body["message_reference"], ["message_reference"])
     if files > MOST_FILES:
         form.fault(["files"], "BASE_TYPE_MAX_LENGTH", f"Must be {MOST_FILES} or fewer in length.")
     form.text(body.get("nonce") if isinstance(body.get("nonce"), str) else None, ["nonce"], 25)
-    flags = (body.get("flags") or 0) | (kept or {}).get("flags", 0)
-    is_v2 = bool(flags & COMPONENTS_V2)
+    flags = form.integer(body.get("flags"), ["flags"], 0, (1 << 31) - 1) or 0
+    is_v2 = bool((flags | (kept or {}).get("flags", 0)) & COMPONENTS_V2)
     if body.get("components"):
         check_components(form, body["components"], is_v2=is_v2)
     if is_v2:
@@ -77,9 +82,7 @@ def _check_embed(form: Form, embed: Json, at: list[str | int]) -> int:
         if embed.get(picture) is not None:
             shown = form.table(embed[picture], [*at, picture])
             _check_url(form, shown.get("url"), [*at, picture, "url"])
-    color = embed.get("color")
-    if color is not None and not (isinstance(color, int) and 0 <= color <= 0xFFFFFF):
-        form.fault([*at, "color"], "NUMBER_TYPE_MAX", "int value should be less than or equal to 16777215.")
+    form.integer(embed.get("color"), [*at, "color"], 0, 0xFFFFFF)
     seen = ("title", "description", "footer", "author", "fields", "image", "thumbnail", "video")
     if not any(embed.get(name) for name in seen):
         form.required([*at, "description"])

@@ -1,5 +1,6 @@
 """The platform's own doing: messages posted, edited and removed, threads begun, and the bot told of it."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -92,6 +93,7 @@ class Platform:
         stored.attachments = self._attached(stored, body, files, kept=[])
         world.messages[stored.id] = stored
         place.archived = False
+        place.newest = place.newest if viewer else stored.id
         self._tell_message("MESSAGE_CREATE", stored)
         if author is None:
             self._written(stored, via)
@@ -152,7 +154,8 @@ class Platform:
         fresh = []
         for number, upload in files.items():
             said = described.get(number, {})
-            name, identifier = said.get("filename") or upload.name, self.world.next_id()
+            name = re.sub(r"[^\w.-]", "_", said.get("filename") or upload.name)
+            identifier = self.world.next_id()
             path = f"/attachments/{stored.channel}/{identifier}/{name}"
             self.world.files[path] = (upload.kind, upload.content)
             one = {"id": identifier, "filename": name, "size": len(upload.content), "url": path,

@@ -4,6 +4,7 @@ The numbers behind Discord's buckets are not published and change; only the head
 """
 
 import hashlib
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -58,7 +59,7 @@ class Meter:
         headers = {
             "X-RateLimit-Limit": str(calls),
             "X-RateLimit-Remaining": str(max(calls - used, 0)),
-            "X-RateLimit-Reset": f"{ends:.3f}",
+            "X-RateLimit-Reset": f"{time.time() + ends - now:.3f}",
             "X-RateLimit-Reset-After": f"{ends - now:.3f}",
             "X-RateLimit-Bucket": hashlib.blake2b(route.encode(), digest_size=16).hexdigest(),
         }

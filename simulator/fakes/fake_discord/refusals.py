@@ -79,7 +79,7 @@ class Form:
                 self.required(path)
             return 0
         if not isinstance(value, str):
-            self.fault(path, "STRING_TYPE_CONVERT", f'Could not interpret "{value}" as string.')
+            self.fault(path, "STRING_TYPE_CONVERT", f'Could not interpret "{str(value)[:100]}" as string.')
             return 0
         if shortest and not shortest <= len(value) <= longest:
             self.fault(path, "BASE_TYPE_BAD_LENGTH", f"Must be between {shortest} and {longest} in length.")
@@ -94,6 +94,21 @@ class Form:
         listed = ", ".join(str(choice) for choice in choices)
         self.fault(path, "BASE_TYPE_CHOICES", f"Value must be one of {{{listed}}}.")
         return False
+
+    def integer(self, value: object, path: Sequence[str | int], lowest: int, highest: int) -> int | None:
+        """Check a whole number and return it; `None` for what is none, or is missing."""
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int):
+            self.fault(path, "NUMBER_TYPE_COERCE", f'Value "{str(value)[:100]}" is not int.')
+            return None
+        if value < lowest:
+            message = f"int value should be greater than or equal to {lowest}."
+            self.fault(path, "NUMBER_TYPE_MIN", message)
+        elif value > highest:
+            message = f"int value should be less than or equal to {highest}."
+            self.fault(path, "NUMBER_TYPE_MAX", message)
+        return value
 
     def items(self, value: object, path: Sequence[str | int], most: int, *, fewest: int = 0) -> list[Any]:
         """Check a list's length and return it; an empty one for what is no list."""

@@ -12,7 +12,7 @@ from msgspec import Struct
 from simulator.fakes.fake_discord.official import Official
 from simulator.fakes.fake_discord.posting import Platform, Upload
 from simulator.fakes.fake_discord.rates import Meter
-from simulator.fakes.fake_discord.refusals import Json, Refused
+from simulator.fakes.fake_discord.refusals import INVALID_FORM, Json, Refused
 from simulator.fakes.fake_discord.talks import Talks
 
 LARGEST_REQUEST_BYTES: Final = 120 * 1024 * 1024
@@ -39,6 +39,15 @@ class Call(Struct, kw_only=True):
         if isinstance(self.body, dict):
             return self.body
         raise Refused(400, 50109, "The request body contains invalid JSON.")
+
+    def number(self, name: str, without: int) -> int:
+        """Return a number of the query. Raises `Refused`."""
+        said = self.query.get(name, "")
+        if said and not said.isdecimal():
+            message = f'Value "{said}" is not int.'
+            told = {name: {"_errors": [{"code": "NUMBER_TYPE_COERCE", "message": message}]}}
+            raise Refused(400, INVALID_FORM, "Invalid Form Body", errors=told)
+        return int(said) if said else without
 
 
 class Made(Struct, frozen=True, kw_only=True):

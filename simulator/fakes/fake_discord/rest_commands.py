@@ -49,7 +49,9 @@ class _Commands:
 
     def put(self, call: Call) -> Reply:
         scope = self.scope(call)
-        commands = call.body if isinstance(call.body, list) else []
+        if not isinstance(call.body, list):
+            raise Refused(400, 50109, "The request body contains invalid JSON.")
+        commands: list[Json] = call.body
         check_commands(commands)
         kept = {}
         for command in commands:

@@ -134,9 +134,9 @@ def _messages(platform: Platform) -> list[Route]:
 
     def listed(call: Call) -> Reply:
         found = world.written_in(world.channel(call.match["channel_id"]).id)
-        before, after = int(call.query.get("before", 1 << 63)), int(call.query.get("after", 0))
+        before, after = call.number("before", 1 << 63), call.number("after", 0)
         found = [one for one in found if after < int(one.id) < before]
-        most = min(int(call.query.get("limit", 50)), 100)
+        most = min(call.number("limit", 50), 100)
         # The newest, newest first; with `after` the ones that follow it.
         chosen = found[:most] if "after" in call.query else found[-most:]
         return Reply(body=[platform.shape(one) for one in reversed(chosen)])
@@ -210,6 +210,8 @@ def _channels(platform: Platform) -> list[Route]:
 def _check_thread(body: Json) -> None:
     form = Form()
     form.text(body.get("name"), ["name"], 100, shortest=1, required=True)
+    if body.get("type") is not None:
+        form.one_of(body["type"], ["type"], (10, *THREADS))
     if body.get("auto_archive_duration") is not None:
         form.one_of(body["auto_archive_duration"], ["auto_archive_duration"], _ARCHIVE_AFTER_MIN)
     form.check()
@@ -242,8 +244,8 @@ def _guilds(platform: Platform) -> list[Route]:
     def members(call: Call) -> Reply:
         here(call)
         accounts = sorted([*world.people, world.bot], key=int)
-        accounts = [one for one in accounts if int(one) > int(call.query.get("after", 0))]
-        most = min(int(call.query.get("limit", 1)), 1000)
+        accounts = [one for one in accounts if int(one) > call.number("after", 0)]
+        most = min(call.number("limit", 1), 1000)
         return Reply(body=[_member(platform, one) for one in accounts[:most]])
 
     def member(call: Call) -> Reply:

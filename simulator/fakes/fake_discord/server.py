@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 from aiohttp import web
 
-from simulator.fakes.chat import Answer, Modal, Screen
+from simulator.fakes.chat import Answer, FakeChat, Modal, Screen
 from simulator.fakes.fake_discord import shapes
 from simulator.fakes.fake_discord.clocks import Clock, WallClock
 from simulator.fakes.fake_discord.doing import Doing
@@ -31,7 +31,7 @@ ACK_LIMIT_S: Final = 3.0
 TOKEN: Final = "fake-token"  # noqa: S105 - it opens nothing
 
 
-class FakeDiscord:
+class FakeDiscord(FakeChat):
     """A guild with people, channels and one bot. What is here beyond `FakeChat` is Discord's own."""
 
     platform: Literal["discord"] = "discord"
@@ -55,9 +55,9 @@ class FakeDiscord:
             token=token, privileged=privileged_intents & PRIVILEGED, heartbeat_s=heartbeat_s,
             kept=kept_events, ready=self._first, members=self._members,
         )  # fmt: skip
-        self._doings = Platform(self.world, self.clock, self.gateway)
-        self.talks = Talks(self._doings, ack_limit_s=ack_limit_s)
-        self._people = Doing(self._doings, self.talks, quiet_s=quiet_s)
+        self.happenings = Platform(self.world, self.clock, self.gateway)
+        self.talks = Talks(self.happenings, ack_limit_s=ack_limit_s)
+        self._people = Doing(self.happenings, self.talks, quiet_s=quiet_s)
         self._rates, self._spec = rates or Rates(), spec
         self._door: Door | None = None
         self._runner: web.AppRunner | None = None
@@ -83,12 +83,12 @@ class FakeDiscord:
         site = web.TCPSite(self._runner, "127.0.0.1", self._port)
         await site.start()
         self._port = self._runner.addresses[0][1]
-        self._doings.base_url = self.base_url
+        self.happenings.base_url = self.base_url
         loop = asyncio.get_running_loop()
         self._door = Door(
-            self._doings,
+            self.happenings,
             self.talks,
-            all_routes(self._doings, self.talks, gateway_url=self.gateway_url),
+            all_routes(self.happenings, self.talks, gateway_url=self.gateway_url),
             token=self.token,
             meter=Meter(self._rates, loop.time),
             official=Official(self._spec) if self._spec else None,
@@ -171,7 +171,7 @@ class FakeDiscord:
 
     def add_channel(self, name: str) -> str:
         """Make a channel everybody is in; returns its id."""
-        return self._doings.add_channel(name).id
+        return self.happenings.add_channel(name).id
 
     def lock(self, channel: str, *, locked: bool = True) -> None:
         """Take from the bot, or give back to it, the right to write in a channel."""
@@ -187,7 +187,8 @@ class FakeDiscord:
         """Type a slash command; words are bound to its options in order, or by name as in `reason:late`.
 
         Raises `LookupError` for what the client would not send: no such command, or none this person may use,
-        options missing or of another kind.
+        options missing or of another kind. For the first answer it waits as long as the platform does,
+        whatever `settle_s` says.
         """
         return await self._people.type(account, line, channel=channel, settle_s=settle_s)
 
@@ -222,11 +223,11 @@ class FakeDiscord:
 
     def say(self, account: str, text: str, *, channel: str) -> str:
         """Have somebody write an ordinary message; returns its id."""
-        return self._doings.post({"content": text}, {}, channel=channel, author=account).id
+        return self.happenings.post({"content": text}, {}, channel=channel, author=account).id
 
     async def delete(self, message_id: str) -> None:
         """Have somebody delete a message; the bot hears of it. Raises `LookupError`."""
-        self._doings.remove(self.world.shown(message_id))
+        self.happenings.remove(self.world.shown(message_id))
 
     # ------------------------------------------------------------ what people see
 

@@ -58,8 +58,7 @@ def member(world: World, account: str, *, with_user: bool = True) -> Json:
 
 def channel(world: World, place: Channel) -> Json:
     """Return a channel, a thread or a direct conversation."""
-    newest = world.written_in(place.id)
-    shape: Json = {"id": place.id, "type": place.kind, "last_message_id": newest[-1].id if newest else None}
+    shape: Json = {"id": place.id, "type": place.kind, "last_message_id": place.newest}
     if place.kind == DIRECT:
         return shape | {"recipients": [user(world, place.recipient or "")], "flags": 0}
     shape |= {
@@ -69,12 +68,12 @@ def channel(world: World, place: Channel) -> Json:
         "rate_limit_per_user": 0,
     }
     if place.kind in THREADS:
-        started = stamp(place.created)
+        started, count = stamp(place.created), len(world.written_in(place.id))
         return shape | {
             "owner_id": world.bot,
-            "message_count": len(newest),
+            "message_count": count,
             "member_count": 1,
-            "total_message_sent": len(newest),
+            "total_message_sent": count,
             "flags": 0,
             "thread_metadata": {
                 "archived": place.archived,

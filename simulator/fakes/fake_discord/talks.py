@@ -148,9 +148,16 @@ class Talks:
             and not talk.message
         ):
             form.one_of(kind, ["type"], (REPLY, DEFER))
+        data = form.table(body.get("data") or {}, ["data"])
+        form.integer(data.get("flags"), ["data", "flags"], 0, (1 << 31) - 1)
         form.check()
-        data = body.get("data") or {}
-        resource = self._do(talk, kind, data, files)
+        try:
+            resource = self._do(talk, kind, data, files)
+        except Refused as refused:
+            # Here the message is a part of the form, and so are its faults.
+            if refused.errors and "data" not in refused.errors:
+                refused.errors = {"data": refused.errors}
+            raise
         talk.answered, talk.acked_at = kind, now
         talk.acked.set()
         told: Json = {"id": talk.id, "type": talk.kind, "activity_instance_id": None}

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from msgspec import Struct, field
 
+from simulator.fakes.fake_discord.component_rules import TEXT_DISPLAY, walk
 from simulator.fakes.fake_discord.refusals import Json, unknown
 
 # ------------------------------------------------------------ Discord's numbers
@@ -53,6 +54,8 @@ class Channel(Struct, kw_only=True):
     archived: bool = False
     archive_after_min: int = 1440
     created: float = 0.0
+    newest: str | None = None
+    """The last message everybody sees, also when it was deleted since."""
     bot_may_write: bool = True
 
 
@@ -170,7 +173,8 @@ _EVERYONE: Final = re.compile(r"@(everyone|here)\b")
 
 def pinged(message: Message, world: World) -> tuple[list[str], list[str], bool]:
     """Return the accounts and roles a message pings, and whether everyone, as `allowed_mentions` has it."""
-    text = "\n".join([message.content, *_displays(message.components)])
+    displays = [part["content"] for part in walk(message.components) if part["type"] == TEXT_DISPLAY]
+    text = "\n".join([message.content, *displays])
     allowed: dict[str, Any] = message.allowed if message.allowed is not None else {"parse": _ALL}
     parse = allowed.get("parse") or []
 
@@ -185,13 +189,3 @@ def pinged(message: Message, world: World) -> tuple[list[str], list[str], bool]:
 
 
 _ALL: Final = ("users", "roles", "everyone")
-
-
-def _displays(components: list[Json]) -> list[str]:
-    """Return the texts of text displays, wherever they stand."""
-    found = []
-    for part in components:
-        if isinstance(part.get("content"), str):
-            found.append(part["content"])
-        found += _displays(part.get("components") or [])
-    return found
