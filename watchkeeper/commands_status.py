@@ -1,5 +1,6 @@
 """`watchkeeper status` and `watchkeeper doctor`: how it is, and what to do about what is wrong."""
 
+import importlib
 import json
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +13,8 @@ from watchkeeper.home import CONFIG_VARIABLE, home, shown
 
 _LOOK_S: Final = 1.5
 _RECENT: Final = 5
+_DOCTORS: Final = {"slack": "watchkeeper.doctor_slack:diagnose_slack"}
+"""Who looks at which chat platform."""
 _MARKS: Final = {"ok": "ok  ", "warn": "warn", "bad": "BAD "}
 
 
@@ -81,6 +84,7 @@ def _state(seen: Any, name: str) -> str:
 
 
 @click.command()
+@click.argument("what", type=click.Choice(["all", *_DOCTORS]), default="all")
 @click.option(
     "--config",
     envvar=CONFIG_VARIABLE,
@@ -88,14 +92,13 @@ def _state(seen: Any, name: str) -> str:
     help="Folder with watchkeeper.yaml.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def doctor(config: Path | None, as_json: bool) -> None:
+def doctor(what: str, config: Path | None, as_json: bool) -> None:
     """Check everything a working installation needs, and say how to mend what is wrong.
 
-    Ends with status 1 when something is.
+    With the name of a chat platform, check the bot there instead. Ends with status 1 when something is wrong.
     """
-    from watchkeeper.diagnosis import diagnose
-
-    found = diagnose(home().resolve(), config)
+    module, _, attribute = _DOCTORS.get(what, "watchkeeper.diagnosis:diagnose").partition(":")
+    found = getattr(importlib.import_module(module), attribute)(home().resolve(), config)
     if as_json:
         click.echo(json.dumps([check.plain() for check in found], indent=2))
     else:

@@ -1,5 +1,6 @@
 """What was posted where, in a small SQLite file beside the journal. Losing it costs a repeated message."""
 
+import hashlib
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,7 @@ from engine.errors import StorageError
 from engine.ports import Posted
 
 _KEY = ("front", "channel", "about")
+_MOST_TEXTS = 10_000
 
 
 class MessageFile:
@@ -69,6 +71,24 @@ class MessageFile:
         with self._asking():
             self._db.execute(sql, list(row.values()))
             self._db.conn.commit()
+
+    def put_by(self, text: str) -> str:
+        """Keep a text that a platform has no room for, and return what `text` knows it by: 24 letters."""
+        name = hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
+        with self._asking():
+            self._db.execute("insert or replace into texts (name, text) values (?, ?)", [name, text])
+            # The oldest go first; one that is put by again is the newest.
+            self._db.execute(
+                "delete from texts where rowid <= (select max(rowid) from texts) - ?", [_MOST_TEXTS]
+            )
+            self._db.conn.commit()
+        return name
+
+    def text(self, name: str) -> str | None:
+        """Return a text that was put by; `None` when it is not known, or was too long ago."""
+        with self._asking():
+            row = self._db.execute("select text from texts where name = ?", [name]).fetchone()
+        return str(row[0]) if row is not None else None
 
     def seen(self) -> int | None:
         """Return the last record that was looked at; `None` at the very first start."""

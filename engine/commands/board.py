@@ -57,6 +57,11 @@ class Board:
         self._tools, self._hearing, self._posters, self._messages = tools, hearing, posters, messages
         self._lanes = [_Lane(self, poster) for poster in posters]
 
+    @property
+    def messages(self) -> Messages:
+        """What was posted where, and texts that a platform has no room for."""
+        return self._messages
+
     async def run(self) -> None:
         """Follow the journal for ever. End it by cancelling."""
         async with asyncio.TaskGroup() as group:

@@ -4,6 +4,7 @@ Help, menus and docs come from here.
 """
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import AfterValidator
@@ -65,6 +66,11 @@ class Kill(Command):
             return cls(scope=_scope(first or "all"), reason=left.strip())
         except ValueError:
             return cls(scope="all", reason=text.strip())
+
+    @classmethod
+    def build(cls, values: Mapping[str, Any]) -> Self:
+        """Make it from options as leniently as from words."""
+        return cls.read(" ".join(str(values[name]) for name in ("scope", "reason") if values.get(name)))
 
 
 class Resume(Command):

@@ -18,7 +18,8 @@ from msgspec import Struct, structs
 from engine.adapters.redaction import redact
 from engine.commands import catalogue as c
 from engine.commands import looking, override, people, steering, working
-from engine.commands.language import Command
+from engine.commands.completing import Completions
+from engine.commands.language import Command, Given
 from engine.commands.model import Account, Asker, Button, Confirm, Outcome, Reply, Table
 from engine.commands.tools import Tools, now_us
 from engine.core.vocabulary.facts import CommandGiven, decode
@@ -99,6 +100,7 @@ class Desk:
     def __init__(self, tools: Tools) -> None:
         """Take the means."""
         self.tools = tools
+        self._completions = Completions(tools)
         self._under_way: dict[str, asyncio.Future[Reply]] = {}
         self._done: OrderedDict[str, Reply] = OrderedDict()
         self._questions: OrderedDict[str, _Question] = OrderedDict()
@@ -109,7 +111,7 @@ class Desk:
         await asyncio.gather(*self._behind, return_exceptions=True)
         await self.tools.close()
 
-    async def give(self, said: str | Command, account: Account, key: str) -> Reply:
+    async def give(self, said: str | Command | Given, account: Account, key: str) -> Reply:
         """Take a command and return its answer. Never raises but when cancelled.
 
         `key` is the id the platform gave this delivery; the same one again gets the same answer, and nothing
@@ -126,11 +128,12 @@ class Desk:
         # One of two who wait for it may go away without taking it back from the other.
         return await asyncio.shield(under_way)
 
-    async def _give(self, said: str | Command, account: Account, name: str) -> Reply:
+    async def _give(self, said: str | Command | Given, account: Account, name: str) -> Reply:
         # Until it can be read, nobody knows where in it a code stands.
-        line = "link" if isinstance(said, str) and "link" in said.casefold() else str(said)
+        text = said if isinstance(said, str) else said.line()
+        line = "link" if "link" in text.casefold() else text
         try:
-            command = c.LANGUAGE.parse(said) if isinstance(said, str) else said
+            command = _read(said)
             line = command.line()
             reply = await self._do(command, account, name)
         except Forbidden as refused:
@@ -151,6 +154,15 @@ class Desk:
         if len(self._done) > _REMEMBERED:
             self._done.popitem(last=False)
         return reply
+
+    async def offer(self, kind: str, typed: str, account: Account) -> list[str]:
+        """Return what can be offered for an argument as it is typed; nothing to strangers. Never raises."""
+        try:
+            known = self.identify(account) is not None
+        except WatchkeeperError:
+            return []
+        # What anybody may ask for help about is no secret.
+        return await self._completions.complete(kind, typed) if known or kind == "command" else []
 
     # ------------------------------------------------------------ one command
 
@@ -306,6 +318,12 @@ class Desk:
         task = asyncio.create_task(note())
         self._behind.add(task)
         task.add_done_callback(self._behind.discard)
+
+
+def _read(said: str | Command | Given) -> Command:
+    if isinstance(said, str):
+        return c.LANGUAGE.parse(said)
+    return said.kind.build(said.values) if isinstance(said, Given) else said
 
 
 def _stranger(account: Account) -> str:

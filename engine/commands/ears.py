@@ -59,13 +59,16 @@ class Ears:
                 continue
             self._is_deaf()
             try:
-                await asyncio.wait_for(self._reconnect(), self._deaf_s * 2)
+                async with asyncio.timeout(self._deaf_s * 2):
+                    await self._reconnect()
             except Exception as failed:  # noqa: BLE001 - it is tried again as long as it takes
                 _log.warning("%s did not connect anew: %s", self._front, failed)
 
     async def _sign_within(self, seconds: float) -> bool:
+        # Not `wait_for`, which on Python 3.11 may swallow that we are told to end.
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._sign.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._sign.wait()
             # Cleared only now: a sign may come while it is still being asked for.
             self._sign.clear()
             return True

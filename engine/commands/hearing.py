@@ -97,8 +97,10 @@ class Hearing:
     async def wait(self, flag: asyncio.Event, *, at_most_s: float = LOOK_S) -> None:
         """Wait until a flag is raised or it is time to look unasked, and lower it."""
         if not self.closing:
+            # Not `wait_for`, which on Python 3.11 may swallow that we are told to end.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(flag.wait(), at_most_s)
+                async with asyncio.timeout(at_most_s):
+                    await flag.wait()
         flag.clear()
 
     async def _listen(self) -> None:

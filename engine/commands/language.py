@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Final, Self
 
+from msgspec import Struct
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
@@ -99,6 +100,19 @@ class Command(BaseModel):
         return " ".join(parts)
 
 
+class Given(Struct, frozen=True, kw_only=True):
+    """A command as options, modals and forms give it: not read yet, so it may be wrong."""
+
+    kind: type[Command]
+    values: Mapping[str, Any]
+
+    def line(self) -> str:
+        """Write it for whoever looks it up later; it need not be readable as a command."""
+        return " ".join(
+            [self.kind.words, *(f"{name}={_quoted(str(each))}" for name, each in self.values.items())]
+        )
+
+
 class Argument:
     """One argument of a command, as help, menus and completion need it."""
 
@@ -156,6 +170,30 @@ class Language:
         near = difflib.get_close_matches(first, {each.words.split()[0] for each in self.listed()}, n=1)
         cure = f"did you mean /{near[0]}? /help shows all" if near else "/help shows what there is"
         raise InputError(f"there is no command /{first}", cure=cure)
+
+    def asked(self, line: str, reason: str) -> Given:
+        """Put a reason that was asked for apart behind a line: as its last argument, whatever stands in it.
+
+        >>> from engine.commands.catalogue import LANGUAGE
+        >>> LANGUAGE.asked("canary pause heal", 'the "disk" is full').values["reason"]
+        'the "disk" is full'
+        """
+        kind, rest = self.find(line)
+        last = kind.arguments()[-1].name
+        return Given(kind=kind, values={**_values(kind, rest), last: reason})
+
+    def missing(self, line: str) -> Given | None:
+        """Return what was given of a command that lacks something it needs.
+
+        `None` when nothing is missing, or the line is wrong in some other way.
+        """
+        try:
+            kind, rest = self.find(line.strip().removeprefix("/"))
+            values = _values(kind, rest)
+        except InputError:
+            return None
+        lacks = any(each.required and each.name not in values for each in kind.arguments())
+        return Given(kind=kind, values=values) if lacks else None
 
     def listed(self) -> list[type[Command]]:
         """Return the commands that help and menus show."""

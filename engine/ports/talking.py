@@ -159,6 +159,12 @@ class Messages(Protocol):
     def keep(self, posted: Posted) -> None:
         """Remember a message, in the place of the one about the same thing."""
 
+    def put_by(self, text: str) -> str:
+        """Keep a text that a platform has no room for, and return what `text` knows it by: 24 letters."""
+
+    def text(self, name: str) -> str | None:
+        """Return a text that was put by; `None` when it is not known, or was too long ago."""
+
     def seen(self) -> int | None:
         """Return the last record that was looked at; `None` at the very first start."""
 
