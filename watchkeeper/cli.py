@@ -45,6 +45,7 @@ _COMMANDS: Final = {
     "bots": "watchkeeper.commands_service:bots",
     "worker": "watchkeeper.commands_service:worker",
     "snapshot": "watchkeeper.commands_snapshot:snapshot",
+    "fake": "watchkeeper.commands_fake:fake",
 }
 
 

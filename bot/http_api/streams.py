@@ -186,13 +186,16 @@ def _concerns(journal: DecisionsReader, fact: Fact, agent: str) -> bool:
         return fact.verdict.agent == agent
     if isinstance(fact, ProposalReceived):
         return fact.proposal.agent == agent
-    if isinstance(fact, EffectEnded | OutcomeReported | HoldEnded):
+    if isinstance(fact, EffectEnded | OutcomeReported):
         return fact.agent == agent
-    if isinstance(fact, EffectStarted | UndoRequested | HoldAnswered | DecisionOverridden | AnswerRefused):
+    if isinstance(fact, EffectStarted | UndoRequested | _ABOUT_ANSWERS):
         record = journal.find(f"verdict:{fact.decision_id}")
         decided = decode(record.body) if record is not None else None
         return isinstance(decided, VerdictReached) and decided.verdict.agent == agent
     return False
+
+
+_ABOUT_ANSWERS: Final = HoldAnswered | DecisionOverridden | HoldEnded | AnswerRefused
 
 
 def _event(seq: int, name: str, data: bytes) -> bytes:

@@ -158,18 +158,15 @@ class Leases:
 
     async def end(self, request: wire.End) -> wire.Done:
         """Journal how an effect ended. Saying the same again changes nothing. Raises `LeaseLost`."""
+        letting_go = self._letting_go.get(request.effect_id)
+        if letting_go is not None and letting_go.token == request.token:
+            # Its worker is done with it, so what takes it back need wait no longer.
+            del self._letting_go[request.effect_id]
+            self.wake()
         known = ended(self._intake.journal, request.effect_id)
-        if known is not None and known.token == request.token:
+        if known is not None and (known.token, known.status) == (request.token, request.status):
             return wire.Done()
-        try:
-            task = self._held(request.effect_id, request.token)
-        except LeaseLost:
-            letting_go = self._letting_go.get(request.effect_id)
-            if letting_go is not None and letting_go.token == request.token:
-                # Its worker is done with it, so what takes it back need wait no longer.
-                del self._letting_go[request.effect_id]
-                self.wake()
-            raise
+        task = self._held(request.effect_id, request.token)
         await self._end(task, request.status, request.result)
         return wire.Done()
 

@@ -202,7 +202,7 @@ async def test_codes_cannot_be_guessed_for_long(tmp_path):
         made = await given.say("cat", "/link")
         code = made.text.split("/link ")[1].split()[0]
         reply = await given.desk.give(f"/link {code}", STRANGER, "e9")
-        assert "Too many wrong codes" in reply.text
+        assert "too many wrong codes" in reply.text
 
 
 async def test_help_shows_a_person_what_they_may_say(tmp_path):

@@ -258,7 +258,8 @@ def _objections(hold: Hold, fact: HoldAnswered) -> Iterator[str]:
         yield "it is in shadow: nothing of it is executed, so there is nothing to answer"
     if hold.is_overdue(fact.at_us):
         yield "its time was over before that; propose it again"
-    if fact.by in {hold.agent, f"agent:{hold.agent}"}:
+    # Whose undo was lost may well look at it; it then bears that person's name.
+    if hold.effect_id is None and fact.by in {hold.agent, f"agent:{hold.agent}"}:
         yield f"{fact.by} proposed it, and nobody answers for themselves"
     if RANKS[fact.role] < RANKS["responder"]:
         yield f"{fact.by} is a {fact.role}, and only responders and captains answer"

@@ -1,0 +1,446 @@
+"""Several people, one engine, and everything that can come between: a machine for Hypothesis to drive.
+
+The engine is the real one, on a journal in memory that outlives its restarts, and the machine's steps are the
+only worker. What must hold after every step is judged from the journal by short rules of its own:
+
+- nothing begins without what its waits demanded, or a captain's word;
+- nothing begins twice, behind a stop that was there before, or after a veto;
+- what waits ends once at most, and every end says who ended it or that nobody answered;
+- the state that a restart folds is the one the engine had.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from engine.adapters.fence_memory import MemoryFence
+from engine.adapters.journal_memory import MemoryJournal
+from engine.core.policy import Policy
+from engine.core.state import encode_state
+from engine.core.vocabulary import facts as f
+from engine.core.vocabulary.effects import Result
+from engine.core.vocabulary.ids import DecisionId, EffectId, decision_id
+from engine.core.vocabulary.people_facts import RANKS
+from engine.core.vocabulary.units import HOUR_US, MINUTE_US, SECOND_US
+from engine.core.vocabulary.verdicts import Wait
+from engine.errors import InputError, LeaseLost, Stopped
+from engine.ports import Stop
+from engine.runtime import wire
+from engine.runtime.live import Live, Parts, SavedSnapshot
+from engine.runtime.loop import fact_of, restore
+from engine.runtime.outbox import status_of, verdict_of, veto_key
+from tests.builders import changed, impact, rule_book
+from tests.live.engines import AGAIN, ONCE, SetClock, Told, asked, performing
+
+PEOPLE = {"ann": "responder", "ben": "responder", "cat": "captain", "eve": "viewer", "coder-1": "captain"}
+SCOPES = (f.Scope("all"), f.Scope("agent", "coder-1"), f.Scope("action", "cache.clear"))
+LIMIT = f.Limit(id="files", measure="files", most=Decimal(4), window_us=HOUR_US, per="all")
+WORDS = ("approve", "approve", "deny")
+STATUSES = ("done", "failed", "unknown")
+MOST = 6
+"""How many decisions there are: few, so that much happens to each."""
+
+
+class Lasting(MemoryJournal):
+    """Outlives the engine that closes it, as a file would."""
+
+    def close(self) -> None:
+        """Stay open for the next engine."""
+
+
+def policy_of(run: Any, hash_: str) -> Policy:
+    """Under it the engine clears caches, the agent does all else, and four files may be used in an hour."""
+    made = performing(cache_clear=run)
+    rollouts = msgspec.structs.replace(made.rollouts, established=("heal@1",))
+    two = Wait(kind="person", role="responder", needed=2)
+    rules = rule_book(("files == 1", "escalate", {"wait": two}))
+    return changed(made, rollouts=rollouts, limits=(LIMIT,), policy_hash=hash_, hold_us=HOUR_US, rules=rules)
+
+
+POLICIES = (policy_of(ONCE, "first"), policy_of(AGAIN, "second"))
+numbers = st.integers(1, MOST)
+
+
+class HoldMachine(RuleBasedStateMachine):
+    """People, a worker, a clock and an operator, in any order."""
+
+    def __init__(self) -> None:
+        """Begin with an engine on an empty journal."""
+        super().__init__()
+        self.loop = asyncio.new_event_loop()
+        self.journal, self.fence, self.clock = Lasting(), MemoryFence(), SetClock()
+        self.told, self.policy = Told(), 0
+        self.leased: dict[EffectId, int] = {}
+        self.begun: set[EffectId] = set()
+        self.checked = 0
+
+    @initialize()
+    def start(self) -> None:
+        """Start the engine, and have something decided for people to talk about."""
+        self.live = self._engine()
+        self.propose(1, "cache.clear", sure=False, files=3)
+        self.propose(2, "cache.clear", sure=True, files=0)
+        self.propose(3, "service.restart", sure=True, files=1)
+        self.propose(4, "cache.clear", sure=False, files=3)
+
+    def _engine(self) -> Live:
+        async def ended(_effect: EffectId) -> None:
+            pass
+
+        async def made() -> Live:
+            live = Live(
+                Parts(
+                    policy=POLICIES[self.policy],
+                    open_journal=lambda: self.journal,
+                    fence=self.fence,
+                    clock=self.clock,
+                    announcer=self.told,
+                    home=Path("nowhere"),
+                    version="0",
+                    lease_s=5.0,
+                    start_within_s=7200.0,
+                    end_leftovers=ended,
+                    save_snapshot=lambda: SavedSnapshot(snapshot_id="", journal_seq=0, files=0, size_bytes=0),
+                )
+            )
+            await live.begin()
+            return live
+
+        return self.loop.run_until_complete(made())
+
+    def do(self, request: Any) -> Any:
+        """Ask the engine, as a socket would."""
+        return self.loop.run_until_complete(self.live.answer(request))
+
+    def teardown(self) -> None:
+        """Leave nothing running."""
+        self.loop.close()
+
+    # ------------------------------------------------------------ agents and people
+
+    @rule(
+        number=numbers,
+        action=st.sampled_from(["cache.clear", "service.restart"]),
+        sure=st.booleans(),
+        files=st.sampled_from([0, 1, 3]),
+    )
+    def propose_more(self, number: int, action: str, sure: bool, files: int) -> None:
+        """An agent proposes."""
+        self.propose(number, action, sure=sure, files=files)
+
+    def propose(self, number: int, action: str, *, sure: bool, files: int) -> None:
+        """Propose it, unless there is one of that number."""
+        wish = asked(number, action=action, confidence=0.9 if sure else 0.1, impact=impact(files=files))
+        if self.journal.find(f"proposal:p-{number}") is None:
+            self.do(wire.Propose(proposal=wish))
+
+    @rule(
+        number=numbers,
+        by=st.sampled_from(sorted(PEOPLE)),
+        word=st.sampled_from(["approve", "approve", "deny"]),
+    )
+    def answer(self, number: int, by: str, word: Any) -> None:
+        """A person answers, in time or not, allowed to or not."""
+        self._said(
+            wire.AnswerHold(decision_id=decision_id(f"p-{number}"), by=by, role=PEOPLE[by], answer=word)
+        )
+
+    @rule(number=numbers)
+    def answer_what_was_shown_of_another(self, number: int) -> None:
+        """A person was shown something else: that never counts before anything ran."""
+        said = self._said(
+            wire.AnswerHold(
+                decision_id=decision_id(f"p-{number}"),
+                by="cat",
+                role="captain",
+                answer="approve",
+                digest="00",
+            )
+        )
+        if said is not None and said.counted:
+            assert self._ends(decision_id(f"p-{number}"))[-1].effect_id is not None
+
+    @rule(number=numbers, word=st.sampled_from(["veto", "allow"]))
+    def override(self, number: int, word: Any) -> None:
+        """A captain overrules."""
+        said = self._said(
+            wire.Override(decision_id=decision_id(f"p-{number}"), by="cat", word=word, reason="r")
+        )
+        if said is not None and said.counted and word == "veto":
+            assert said.status not in {"held", "granted", "queued", "running"}, said
+
+    @rule(
+        number=numbers,
+        one=st.sampled_from(["approve", "deny", ""]),
+        other=st.sampled_from(["veto", "allow"]),
+    )
+    def answer_at_once(self, number: int, one: Any, other: Any) -> None:
+        """Two people speak in the same moment, and a worker begins something in it too."""
+        decision = decision_id(f"p-{number}")
+        if self.journal.find(f"verdict:{decision}") is None:
+            return
+        self.lease(1)
+        token = self.leased.get(EffectId(decision))
+
+        async def both() -> None:
+            asking: list[Any] = []
+            if one:
+                answer = wire.AnswerHold(decision_id=decision, by="ann", role="responder", answer=one)
+                asking.append(self.live.answer(answer))
+            overruling = wire.Override(decision_id=decision, by="cat", word=other, reason="r")
+            asking.append(self.live.answer(overruling))
+            if token is not None and decision not in self.begun:
+                asking.append(self._begin(EffectId(decision), token))
+            await asyncio.gather(*asking)
+
+        self.loop.run_until_complete(both())
+
+    def _said(self, request: Any) -> wire.HoldAnswer | None:
+        try:
+            said: wire.HoldAnswer = self.do(request)
+        except InputError:
+            assert self.journal.find(f"verdict:{request.decision_id}") is None
+            return None
+        assert said.reason
+        return said
+
+    # ------------------------------------------------------------ a worker
+
+    @rule(most=st.integers(1, 3))
+    def lease(self, most: int) -> None:
+        """A worker asks for work."""
+        for effect in self.do(wire.Lease(worker="w-1", most=most, wait_s=0)).effects:
+            self.leased[effect.task.effect_id] = effect.task.token
+            self.begun.discard(effect.task.effect_id)
+
+    @precondition(lambda self: self.leased.keys() - self.begun)
+    @rule(data=st.data())
+    def begin(self, data: Any) -> None:
+        """A worker begins what it leased."""
+        effect = data.draw(st.sampled_from(sorted(self.leased.keys() - self.begun)))
+        self.loop.run_until_complete(self._begin(effect, self.leased[effect]))
+
+    async def _begin(self, effect: EffectId, token: int) -> None:
+        task = self.journal.tasks.find(effect)
+        vetoed = task is not None and self._vetoed_before(task)
+        try:
+            await self.live.answer(wire.Start(effect_id=effect, token=token))
+        except (Stopped, LeaseLost):
+            self.leased.pop(effect, None)
+            with contextlib.suppress(LeaseLost):
+                await self.live.answer(wire.GiveBack(effect_id=effect, token=token))
+            return
+        assert not vetoed, "it began after its veto"
+        assert task is not None
+        if task.kind == "perform":
+            assert self.journal.find(veto_key(task.decision_id)) is None, "its veto came first"
+            assert not any(
+                stop.scope.covers(task.agent, task.capability, task.action) for stop in self.fence.stops()
+            ), "it began behind a stop"
+        self.begun.add(effect)
+
+    def _vetoed_before(self, task: Any) -> bool:
+        return task.kind == "perform" and self.journal.find(veto_key(task.decision_id)) is not None
+
+    @precondition(lambda self: self.begun)
+    @rule(data=st.data(), status=st.sampled_from(STATUSES))
+    def end(self, data: Any, status: Any) -> None:
+        """A worker reports, to whom it may concern."""
+        self._report(data.draw(st.sampled_from(sorted(self.begun))), status)
+
+    def _report(self, effect: EffectId, status: Any) -> None:
+        result = Result(success=status == "done", execution_time_s=0.0)
+        with contextlib.suppress(LeaseLost):
+            self.do(wire.End(effect_id=effect, token=self.leased[effect], status=status, result=result))
+        self.begun.discard(effect)
+        self.leased.pop(effect, None)
+
+    # ------------------------------------------------------------ the clock, operators, and a crash
+
+    @rule(step_us=st.sampled_from([SECOND_US, MINUTE_US, HOUR_US // 2, HOUR_US]), ticks=st.booleans())
+    def wait(self, step_us: int, ticks: bool) -> None:
+        """Time passes, and a tick comes or is late."""
+        self.clock.pass_us(step_us)
+        if ticks:
+            now_us = self.clock.now_us()
+            fact = f.TimePassed(at_us=now_us, schedule="minute")
+            self.loop.run_until_complete(self.live.intake.take(f"time:minute:{now_us}", fact))
+            self.loop.run_until_complete(self.live.answers.finish())
+
+    @rule(scope=st.sampled_from(SCOPES), told=st.booleans())
+    def kill(self, scope: f.Scope, told: bool) -> None:
+        """Somebody stops a part, and tells the engine or does not."""
+        if told:
+            self.do(wire.SetStop(scope=scope, by="ann"))
+        else:
+            self.fence.set(Stop(scope=scope, by="a file", reason="", at_us=self.clock.now_us()))
+
+    @precondition(lambda self: self.fence.stops())
+    @rule(data=st.data())
+    def lift(self, data: Any) -> None:
+        """A captain lifts a stop."""
+        scope = data.draw(st.sampled_from(sorted(self.fence.stops(), key=str))).scope
+        self.do(wire.LiftStop(scope=scope, by="cat", reason="a drill"))
+
+    @rule(status=st.sampled_from(STATUSES))
+    def work(self, status: Any) -> None:
+        """A worker does the next thing from beginning to end."""
+        self.lease(1)
+        for effect in sorted(self.leased.keys() - self.begun):
+            self.loop.run_until_complete(self._begin(effect, self.leased[effect]))
+        for effect in sorted(self.begun):
+            self._report(effect, status)
+
+    @rule()
+    def hold_back(self) -> None:
+        """Somebody pauses the rollout, or resumes it."""
+        paused = self.live.intake.state.rollouts.paused
+        kind = wire.ResumeRollout if paused else wire.PauseRollout
+        self.do(kind(capability="heal", by="ben", reason="freeze"))
+
+    @rule(policy=st.sampled_from([0, 0, 0, 1]), snapshot=st.booleans())
+    def restart(self, policy: int, snapshot: bool) -> None:
+        """The engine dies and comes back, now and then with another policy."""
+        if snapshot:
+            self.live.intake.snapshot()
+        folded, _ = restore(self.journal)
+        assert encode_state(folded) == encode_state(self.live.intake.state)
+        self.policy = policy
+        self.live = self._engine()
+
+    # ------------------------------------------------------------ what must hold
+
+    def _facts(self) -> list[Any]:
+        return [fact_of(record) for record in self.journal.read()]
+
+    def _ends(self, decision: DecisionId) -> list[f.HoldEnded]:
+        return [
+            fact for fact in self._facts() if isinstance(fact, f.HoldEnded) and fact.decision_id == decision
+        ]
+
+    @invariant()
+    def everything_is_in_order(self) -> None:
+        """Judge the whole journal, if anything was added to it."""
+        head = self.journal.head().seq
+        if head == self.checked:
+            return
+        self.checked = head
+        judge(self._facts())
+        for decision in {
+            fact.verdict.decision_id for fact in self._facts() if isinstance(fact, f.VerdictReached)
+        }:
+            assert status_of(self.journal, verdict_of(self.journal, decision))
+
+
+def judge(facts: list[Any]) -> None:
+    """Check a journal's facts against the rules at the top of this page. Raises `AssertionError`."""
+    judging = _Judging()
+    for fact in facts:
+        judging.take(fact)
+
+
+class _Judging:
+    """What the rules must remember of the facts so far."""
+
+    def __init__(self) -> None:
+        self.verdicts: dict[str, Any] = {}
+        self.said: dict[str, list[f.HoldAnswered]] = {}
+        self.allowed: set[str] = set()
+        self.ended: dict[tuple[str, str | None], f.HoldEnded] = {}
+        self.started: set[tuple[str, int]] = set()
+        self.over: set[str] = set()
+        self.stops: dict[str, f.Scope] = {}
+
+    def take(self, fact: Any) -> None:
+        """Check one fact, and remember it."""
+        match fact:
+            case f.VerdictReached():
+                self.verdicts[fact.verdict.decision_id] = fact.verdict
+            case f.KillSwitchSet():
+                self.stops[str(fact.scope)] = fact.scope
+            case f.KillSwitchCleared():
+                self.stops.pop(str(fact.scope), None)
+            case f.HoldAnswered():
+                self.said.setdefault(fact.decision_id, []).append(fact)
+            case f.DecisionOverridden() if fact.word == "allow":
+                self.allowed.add(fact.decision_id)
+            case f.AnswerRefused():
+                self.taken_back(fact)
+            case f.HoldEnded():
+                self.hold_ended(fact)
+            case f.EffectStarted() if fact.kind == "perform":
+                assert (fact.effect_id, fact.token) not in self.started
+                self.started.add((fact.effect_id, fact.token))
+                began(fact, self.verdicts, self.ended, self.over)
+            case f.EffectEnded():
+                assert fact.effect_id not in self.over, "it ended twice"
+                self.over.add(fact.effect_id)
+
+    def taken_back(self, fact: f.AnswerRefused) -> None:
+        """What followed from the last word takes that word back."""
+        words = self.said.get(fact.decision_id, [])
+        if words and words[-1].by == fact.by and words[-1].at_us == fact.at_us:
+            words.pop()
+        self.allowed.discard(fact.decision_id)
+
+    def hold_ended(self, fact: f.HoldEnded) -> None:
+        """A hold ends once, by somebody or for want of anybody, and an approval is what was waited for."""
+        key = (fact.decision_id, fact.effect_id)
+        assert key not in self.ended, f"{key} ended twice"
+        self.ended[key] = fact
+        assert bool(fact.by) == (fact.how != "timeout"), fact
+        assert fact.reason or fact.how != "timeout"
+        if fact.how == "approved" and fact.effect_id is None:
+            verdict = self.verdicts[fact.decision_id]
+            scopes = self.stops.values()
+            assert not any(s.covers(verdict.agent, verdict.capability, verdict.action) for s in scopes), (
+                "approved behind a stop"
+            )
+            assert fact.at_us < verdict.at_us + HOUR_US, "approved after its time"
+            enough(verdict.waits, self.said.get(fact.decision_id, []), fact, self.allowed)
+
+
+def enough(
+    waits: tuple[Wait, ...], words: list[f.HoldAnswered], fact: f.HoldEnded, allowed: set[str]
+) -> None:
+    """Check that those who are named gave what was waited for, or that a captain overruled."""
+    if fact.decision_id in allowed:
+        return
+    ranks: dict[str, int] = dict(RANKS)
+    for wait in waits:
+        assert wait.kind != "votes", "nobody voted"
+        if wait.kind == "person":
+            people = {
+                word.by
+                for word in words
+                if word.answer == "approve"
+                and word.by != "coder-1"
+                and RANKS[word.role] >= ranks.get(wait.role, RANKS["captain"])
+            }
+            assert len(people & set(fact.by)) >= wait.needed, (wait, people, fact)
+
+
+def began(
+    fact: f.EffectStarted, verdicts: dict[str, Any], ended: dict[Any, f.HoldEnded], over: set[str]
+) -> None:
+    """Check that an effect might begin.
+
+    One noted in the very transaction of its veto is told not to: the machine checks that where it begins it.
+    """
+    verdict = verdicts[fact.decision_id]
+    assert fact.effect_id not in over, "it began after its end"
+    assert not verdict.shadowed
+    if verdict.word == "hold":
+        end = ended.get((fact.decision_id, None))
+        assert end is not None, "it began while it was held"
+        assert end.how == "approved", "it began though nobody approved it"
+    else:
+        assert verdict.word == "allow"
