@@ -1,6 +1,7 @@
 """Players: people at a front-end, as a script moves them."""
 
 import asyncio
+import contextlib
 import itertools
 from collections.abc import Sequence
 from typing import Protocol
@@ -20,6 +21,12 @@ class Seen(Struct, frozen=True, kw_only=True):
     text: str
     private: bool = True
     buttons: tuple[str, ...] = ()
+    attached: bool = False
+    """Whether some of it is in a file."""
+    unsaid: bool = False
+    """Whether the platform itself lets nobody send this, or asks for what is missing in a form."""
+    parts: tuple["Seen", ...] = ()
+    """Message by message, where several came or changed: the answer, and whatever else happened meanwhile."""
 
 
 class Player(Protocol):
@@ -135,16 +142,26 @@ class ChatPlayer:
     async def say(self, person: str, text: str, *, copies: int) -> Seen:
         """Type it as a slash command."""
         self._fake.redeliver(copies=copies)
-        answer = await self._fake.type(self._accounts[person], text, channel=self._channel)
-        self._fake.redeliver(copies=1)
-        return self._kept(person, answer)
+        bare = text.removeprefix("/")
+        # Some words a platform keeps for itself, or does not let through.
+        lines = [f"/{bare}", f"/wk {bare}"] if self._fake.platform == "slack" else [f"/{bare}"]
+        try:
+            for line in lines:
+                with contextlib.suppress(LookupError):
+                    answer = await self._fake.type(self._accounts[person], line, channel=self._channel)
+                    return self._kept(person, answer)
+        finally:
+            self._fake.redeliver(copies=1)
+        return Seen(text=f"({self._fake.platform} lets nobody say this)", unsaid=True)
 
     async def press(self, person: str, label: str, *, on: str, writes: str, copies: int) -> Seen:
         """Press the button; fill in the form that opens."""
         account = self._accounts[person]
         self._fake.redeliver(copies=copies)
         screens = self._about(on) if on else self._answers[person].screens
-        screen = next(each for each in reversed(screens) if any(b.label == label for b in each.buttons))
+        found = [each for each in screens if any(button.label == label for button in each.buttons)]
+        # A question stands in private; the board may show a button of the same name.
+        screen = next((each for each in reversed(found) if each.private), found[-1])
         answer = await self._fake.press(account, screen.message_id, label)
         if answer.modal is not None:
             first = answer.modal.fields[0].label
@@ -154,7 +171,8 @@ class ChatPlayer:
 
     def board(self) -> list[Seen]:
         """Return what everybody sees in the channel."""
-        return [_read(screen) for screen in self._fake.messages(self._channel)]
+        shown = self._fake.messages(self._channel)
+        return [_read(one) for screen in shown for one in (screen, *self._fake.thread(screen.message_id))]
 
     def _about(self, decision: str) -> tuple[Screen, ...]:
         found = []
@@ -166,10 +184,16 @@ class ChatPlayer:
 
     def _kept(self, person: str, answer: Answer) -> Seen:
         self._answers[person] = answer
-        text = answer.failed or answer.text
-        private = all(screen.private for screen in answer.screens)
-        buttons = tuple(button.label for screen in answer.screens for button in screen.buttons)
-        return Seen(text=text, private=private, buttons=buttons)
+        if answer.modal is not None:
+            return Seen(text=answer.modal.title, unsaid=True)
+        parts = tuple(_read(screen) for screen in answer.screens)
+        return Seen(
+            text=answer.failed or answer.text,
+            private=all(part.private for part in parts),
+            buttons=tuple(label for part in parts for label in part.buttons),
+            attached=any(part.attached for part in parts),
+            parts=parts,
+        )
 
 
 def button_of(buttons: Sequence[Button], label: str) -> Button:
@@ -190,4 +214,5 @@ def _read(screen: Screen) -> Seen:
         text=screen.text,
         private=screen.private,
         buttons=tuple(button.label for button in screen.buttons if button.enabled),
+        attached=bool(screen.attachments),
     )

@@ -87,10 +87,14 @@ class Stage:
         self._live: Live | None = None
         self._server: EngineServer | None = None
         self._client = EngineClient(home / "engine.sock", timeout_s=2.0)
+        for folder in ("stops", "workspace"):
+            (home / folder).mkdir(parents=True, exist_ok=True)
         self._fence = FileFence(home / "stops")
         self._links = LinkFile(home / "links.json")
         self.names: dict[str, DecisionId] = {}
         self.transcript: list[str] = []
+        self.seen: list[tuple[str, list[Seen]]] = []
+        """Each line of the script, and what was read at it."""
         self._front: contextlib.AsyncExitStack | None = None
         self._board: Board | None = None
         self._board_was: list[Seen] = []
@@ -100,8 +104,6 @@ class Stage:
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator["Stage"]:
         """Open engine, desk and board, and close them in the end."""
-        (self._home / "stops").mkdir(parents=True, exist_ok=True)
-        (self._home / "workspace").mkdir(exist_ok=True)
         await self._engine_comes()
         await self._front_comes()
         try:
@@ -119,6 +121,7 @@ class Stage:
 
     async def _step(self, step: s.Step) -> None:
         self._write(f"» {step.line}")
+        self.seen.append((step.line, []))
         match step:
             case s.People():
                 for person, role in step.roles.items():
@@ -315,6 +318,7 @@ class Stage:
         return text
 
     def _read(self, seen: Seen) -> None:
+        self.seen[-1][1].append(seen)
         for line in seen.text.splitlines():
             self._write(f"  {line}".rstrip())
         if seen.buttons:
@@ -322,6 +326,10 @@ class Stage:
 
     def _write(self, line: str) -> None:
         self.transcript.append(self.normal(line))
+
+    def normal_text(self, seen: Seen) -> str:
+        """Write everything somebody reads without what differs from run to run."""
+        return "\n".join(self.normal(line) for line in seen.text.splitlines())
 
     def normal(self, line: str) -> str:
         """Write what differs from run to run as what it is."""
@@ -342,8 +350,9 @@ class Stage:
         line = re.sub(r"\br[0-9a-f]{6}\b", "JOB", line)
         line = re.sub(r"\b[a-z2-7]{4}-[a-z2-7]{4}\b", "CODE", line)
         line = re.sub(r"stranger:HASH", "stranger", line)
+        line = re.sub(r"\b(at|this|Here|at:|Here:) (terminal|slack|discord)\b", r"\1 FRONT", line)
         line = re.sub(r"\brecord [\d,]+", "record N", line)
-        return re.sub(r"^(\s+)[\d,]+(\s+TIME)", r"\1N\2", line)
+        return re.sub(r"^(\s*)[\d,]+(\s+TIME)", r"\1N\2", line)
 
 
 class _Nobody:

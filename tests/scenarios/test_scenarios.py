@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from simulator.scenario.players import TerminalPlayer
+from simulator.scenario.players import ChatPlayer, TerminalPlayer
 from simulator.scenario.script import read_script, read_step
 from simulator.scenario.stage import Stage
+from tests.scenarios.bots import SlackBot, slack
+from tests.scenarios.meaning import missing
 
 HERE = Path(__file__).parent
 SCRIPTS = sorted((HERE / "scripts").glob("*.txt"))
@@ -33,6 +35,31 @@ def test_people_at_terminals_read_what_the_transcript_says(tmp_path, script):
     if os.environ.get("WATCHKEEPER_WRITE_GOLDEN"):
         path.write_text(shown)
     assert shown == path.read_text(), "meant? then see the top of this file"
+
+
+async def both(home: Path, script: Path) -> tuple[list[str], tuple[str, ...]]:
+    """Play a script at terminals and on Slack; return what people there miss, and what Slack objects to."""
+    steps = read_script(script)
+    async with Stage(home / "terminal", TerminalPlayer()).open() as terminal:
+        await terminal.play(steps)
+    fake = slack()
+    await fake.start()
+    try:
+        channel = fake.add_channel("captains")
+        stage = Stage(home / "chat", ChatPlayer(fake, channel), bot=SlackBot(fake, channel))
+        async with stage.open() as chat:
+            await chat.play(steps)
+        return missing(terminal, chat), fake.problems()
+    finally:
+        await fake.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_people_on_slack_read_the_same(tmp_path, script):
+    missed, problems = asyncio.run(both(tmp_path, script))
+    assert not missed, "\n".join(missed)
+    assert not problems
 
 
 def test_there_is_a_script_for_every_way_things_go():

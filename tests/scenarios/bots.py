@@ -1,0 +1,80 @@
+"""Real bots on fake platforms, as a stage runs them beside its desk."""
+
+import asyncio
+import contextlib
+from pathlib import Path
+from typing import Any
+
+from bot.fronts import ChatFront
+from bot.slack_app.front import SlackFront
+from bot.slack_app.manifest import make_manifest
+from engine.adapters.message_file import MessageFile
+from engine.commands.board import Board
+from engine.commands.desk import Desk
+from engine.commands.hearing import Hearing
+from engine.settings.service import SlackSection
+from simulator.fakes.fake_slack import FakeSlack
+
+NEVER_S = 3600.0
+
+
+class BotOnAPlatform:
+    """A front-end with its board. What it knows in memory is gone with every restart."""
+
+    def __init__(self) -> None:
+        self._open = contextlib.AsyncExitStack()
+        self._board: Board
+
+    def front(self, desk: Desk) -> ChatFront:
+        """Make the front-end anew."""
+        raise NotImplementedError
+
+    async def is_in(self) -> None:
+        """Wait until the platform has it."""
+        raise NotImplementedError
+
+    async def start(self, desk: Desk, hearing: Hearing, home: Path) -> None:
+        messages = MessageFile(home / "messages.db")
+        self._open.callback(messages.close)
+        front = self.front(desk)
+        self._board = Board(desk.tools, hearing, front.posters, messages)
+        front.attach(self._board)
+        work = [asyncio.create_task(run) for run in (hearing.run(), self._board.run(), front.run())]
+        self._open.push_async_callback(ended, work)
+        await self.is_in()
+
+    async def stop(self) -> None:
+        await self._open.aclose()
+
+    async def quiet(self) -> None:
+        async with asyncio.timeout(20):
+            while not self._board.is_quiet():
+                await asyncio.sleep(0.01)
+
+
+class SlackBot(BotOnAPlatform):
+    def __init__(self, fake: FakeSlack, channel: str) -> None:
+        super().__init__()
+        self.fake, self.channel = fake, channel
+
+    def front(self, desk: Desk) -> ChatFront:
+        section = SlackSection(
+            channel=self.channel, mode="socket", listen="127.0.0.1:0", api=self.fake.api_url
+        )
+        return SlackFront(
+            desk, section, bot_token=self.fake.bot_token, app_token=self.fake.app_token, quiet_s=NEVER_S
+        )
+
+    async def is_in(self) -> None:
+        await self.fake.bot_is_in()
+
+
+def slack() -> FakeSlack:
+    """A fake Slack in which our app is installed."""
+    return FakeSlack(manifest=make_manifest())
+
+
+async def ended(tasks: list["asyncio.Task[Any]"]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
