@@ -146,6 +146,9 @@ class Evidence(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     control: ArmTally = ArmTally(0, 0)
     late: int = 0
     """Outcomes that came after their episode was judged, and count for nothing."""
+    explored_canary: ArmTally = ArmTally(0, 0)
+    """Decisions whose arm was drawn anew, by who acted: nobody's episode, and no evidence."""
+    explored_control: ArmTally = ArmTally(0, 0)
     requirements: tuple[Requirement, ...] = ()
 
 

@@ -17,7 +17,15 @@ from engine.core.vocabulary.ids import (
     ProposalId,
     capability_name,
 )
-from engine.core.vocabulary.rollouts import SHARES, Arm, Disagreement, RolloutPlan, RolloutSettings, Stage
+from engine.core.vocabulary.rollouts import (
+    SHARES,
+    Arm,
+    ArmTally,
+    Disagreement,
+    RolloutPlan,
+    RolloutSettings,
+    Stage,
+)
 
 TWIN = "+twin"
 """A version that ends with this is its incumbent's second run: what the two differ in is noise."""
@@ -40,6 +48,8 @@ class OpenEpisode(Struct):
     """Whose outcomes are awaited."""
     objection: str = ""
     """The rule that held or denied something the candidate wanted; empty when there is none."""
+    drawn: dict[ActionName, bool] = {}
+    """Actions whose arm was drawn anew in it, and whether their outcome came: each counts once, by itself."""
     allowed: bool = False
     """Whether anything was allowed in it."""
     ended: bool = False
@@ -58,6 +68,8 @@ class Awaited(Struct, frozen=True, array_like=True):
     """Whether it was executed."""
     candidate: bool
     """Whether it was the candidate's."""
+    drawn: ActionName = ActionName("")
+    """Its action, if the arm of this one decision was drawn anew; else empty."""
 
 
 class Performed(Struct, frozen=True, array_like=True):
@@ -90,6 +102,9 @@ class Candidate(Struct, kw_only=True):
     control: int = 0
     control_failures: int = 0
     late: int = 0
+    explored_canary: ArmTally = ArmTally(0, 0)
+    """Decisions whose arm was drawn anew, by who acted; in no episode's outcome and in no evidence."""
+    explored_control: ArmTally = ArmTally(0, 0)
     twins: int = 0
     """Episodes in which the incumbent ran twice."""
     twins_agreed: int = 0

@@ -3,6 +3,10 @@
 The horizon is the same for both arms, so that neither looks better or worse for being slower. A failure that
 counted as soon as it is reported would count sooner for the arm that is quicker to report, and haste would be
 taken for harm: in the study (docs/why/earned-authority.md) that alone rolls back up to a fifth of the good.
+
+An episode is judged by its own arm's decisions only. One whose arm was drawn anew may be the other arm's, and
+counts by itself, for whoever acted: neither its outcome nor the want of one says anything of the episode. As
+that draw knows nothing of the episode's arm, it leaves out as much in either, so the arms stay comparable.
 """
 
 from typing import Final, Literal
@@ -19,7 +23,7 @@ from engine.core.vocabulary.facts import (
     encode,
 )
 from engine.core.vocabulary.ids import ActionName, capability_name
-from engine.core.vocabulary.rollouts import Assignment, Disagreement, RolloutPlan
+from engine.core.vocabulary.rollouts import ArmTally, Assignment, Disagreement, RolloutPlan
 from engine.core.vocabulary.units import DAY_US
 from engine.core.vocabulary.verdicts import Verdict
 from engine.core.work.rollout.assignment import assigned, unit_under
@@ -30,10 +34,10 @@ _MOST_PERFORMED: Final = 100
 
 
 def fold_verdict(rollouts: Rollouts, fact: VerdictReached) -> None:
-    """Take a decision into its unit. One whose arm was drawn by itself says nothing about a unit."""
+    """Take a decision into its unit."""
     verdict = fact.verdict
     assignment = verdict.assignment
-    if not assignment or assignment.explored:
+    if not assignment:
         return
     name = capability_name(verdict.capability)
     candidate = rollouts.candidates.get(name)
@@ -43,8 +47,13 @@ def fold_verdict(rollouts: Rollouts, fact: VerdictReached) -> None:
     judge_due(candidate, plan, verdict.at_us)
     episode = candidate.episodes.get(assignment.unit)
     if episode is None:
-        episode = _open(candidate, plan, verdict.at_us, assignment)
+        # The verdict of one that was drawn anew carries that draw, and not the arm of its unit.
+        of_unit = assigned(candidate, assignment.unit) if assignment.explored else assignment
+        episode = _open(candidate, plan, verdict.at_us, of_unit)
     episode.last_us = verdict.at_us
+    if assignment.explored:
+        _note_drawn(candidate, episode, verdict, assignment.unit)
+        return
     _note_decision(rollouts, candidate, episode, verdict, assignment.unit)
 
 
@@ -69,6 +78,14 @@ def _note_decision(
     if own or verdict.capability == rollouts.live.get(capability_name(verdict.capability)):
         candidate.awaited[verdict.proposal_id] = Awaited(unit, act, acting, own)
         episode.proposals.append(verdict.proposal_id)
+
+
+def _note_drawn(candidate: Candidate, episode: OpenEpisode, verdict: Verdict, unit: str) -> None:
+    """Await the outcome of a decision whose arm was drawn anew; it says nothing of its unit."""
+    own, acting = verdict.capability == candidate.capability, verdict.word == "allow" and not verdict.shadowed
+    episode.drawn.setdefault(verdict.action, False)
+    candidate.awaited[verdict.proposal_id] = Awaited(unit, "", acting, own, verdict.action)
+    episode.proposals.append(verdict.proposal_id)
 
 
 def _objection(verdict: Verdict) -> str:
@@ -101,6 +118,9 @@ def fold_outcome(rollouts: Rollouts, fact: OutcomeReported) -> None:
     if awaited.candidate and by_executor and fact.action in plan.never:
         candidate.breach = candidate.breach or f"it carried out {fact.action}, which it never may"
     episode = candidate.episodes[awaited.unit]
+    if awaited.drawn:
+        _count_drawn(candidate, episode, awaited.drawn, canary=awaited.candidate and by_executor, ok=fact.ok)
+        return
     if awaited.candidate and not by_executor and not awaited.acting:
         # The incumbent did the very same, and somebody reports how that went.
         episode.incumbent.add(awaited.act)
@@ -122,6 +142,9 @@ def fold_incumbent(rollouts: Rollouts, fact: IncumbentActed) -> None:
     if episode is None:
         episode = _open(candidate, plan, fact.at_us, assigned(candidate, unit))
     episode.last_us = fact.at_us
+    if fact.action in episode.drawn:
+        _count_drawn(candidate, episode, fact.action, canary=False, ok=fact.ok)
+        return
     episode.incumbent.add(f"{fact.action} {digest_of(fact.action, encode(fact.args))}")
     _note_outcome(episode, ok=fact.ok)
 
@@ -130,6 +153,23 @@ def _open(candidate: Candidate, plan: RolloutPlan, at_us: int, assignment: Assig
     episode = OpenEpisode(at_us + plan.horizon_us, at_us, assignment.arm, assignment.share)
     candidate.episodes[assignment.unit] = episode
     return episode
+
+
+def _count_drawn(
+    candidate: Candidate, episode: OpenEpisode, action: ActionName, *, canary: bool, ok: bool
+) -> None:
+    """Count what came of a decision whose arm was drawn anew, once for each draw, for whoever acted."""
+    if episode.drawn[action]:
+        return
+    episode.drawn[action] = True
+    if canary:
+        candidate.explored_canary = _one_more(candidate.explored_canary, ok=ok)
+    else:
+        candidate.explored_control = _one_more(candidate.explored_control, ok=ok)
+
+
+def _one_more(tally: ArmTally, *, ok: bool) -> ArmTally:
+    return ArmTally(tally.episodes + 1, tally.failures + (not ok))
 
 
 def _note_outcome(episode: OpenEpisode, *, ok: bool) -> None:

@@ -160,6 +160,8 @@ def _evidence(candidate: Candidate, requirements: tuple[Requirement, ...]) -> Ev
         canary=ArmTally(candidate.canary, candidate.canary_failures),
         control=ArmTally(candidate.control, candidate.control_failures),
         late=candidate.late,
+        explored_canary=candidate.explored_canary,
+        explored_control=candidate.explored_control,
         requirements=requirements,
     )
 

@@ -13,7 +13,7 @@ from engine.core.vocabulary.facts import (
     StageChanged,
 )
 from engine.core.vocabulary.ids import CapabilityId, capability_name
-from engine.core.vocabulary.rollouts import RolloutSettings
+from engine.core.vocabulary.rollouts import ArmTally, RolloutSettings
 from engine.core.work.rollout.candidates import Candidate, Rollouts
 
 
@@ -51,6 +51,7 @@ def fold_changed(rollouts: Rollouts, fact: StageChanged) -> None:
     candidate.stage, candidate.since_us, candidate.ready = fact.now, fact.at_us, False
     candidate.compared = candidate.agreed = candidate.days = candidate.late = 0
     candidate.canary = candidate.canary_failures = candidate.control = candidate.control_failures = 0
+    candidate.explored_canary = candidate.explored_control = ArmTally(0, 0)
     candidate.twins, candidate.twins_agreed, candidate.last_day = 0, 0, -1
     candidate.disagreements = {}
     candidate.agreement, candidate.good, candidate.ratio = (
