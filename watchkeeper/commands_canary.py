@@ -333,7 +333,7 @@ def plan_lines(name: CapabilityName, plan: RolloutPlan, established: Sequence[Ca
         f"outcomes  an episode is judged {hours} after its first decision; without an outcome it failed",
         f"assigned  by {plan.unit}",
     ]
-    back = f"at once on evidence of harm, on more than {failing} failing"
+    back = f"at once on evidence of harm, on more than {failing} failing, and more than beside it"
     back += "".join(f", on {each.series} over {each.above:g}" for each in plan.guardrails)
     back += f", on the first {' or '.join(plan.never)}" if plan.never else ""
     back += "; what it did is taken back" if plan.undo_on_rollback else ""

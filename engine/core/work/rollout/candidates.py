@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct, field
 
-from engine.core.statistics import agreement, detector, risk_ratio, sample_ratio
+from engine.core.statistics import agreement, excess, risk_ratio, sample_ratio
 from engine.core.vocabulary.facts import CapabilityReplayed
 from engine.core.vocabulary.ids import (
     ActionName,
@@ -117,7 +117,9 @@ class Candidate(Struct, kw_only=True):
 
     # Of the whole rollout: what speaks against it is not forgotten at the next step.
     bad: list[float] = field(default_factory=risk_ratio.begin_bad)
-    limit: list[float] = field(default_factory=detector.begin)
+    limit: list[float] = field(default_factory=excess.begin)
+    promoted_on: ArmTally = ArmTally(0, 0)
+    """Control's episodes in the stage from which it went live: how often it fails is held against that."""
     guardrails: dict[str, list[float]] = {}
     breach: str = ""
     """Why it must be rolled back whatever the numbers say; empty while nothing of that kind happened."""

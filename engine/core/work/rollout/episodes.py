@@ -11,7 +11,7 @@ that draw knows nothing of the episode's arm, it leaves out as much in either, s
 
 from typing import Final, Literal
 
-from engine.core.statistics import agreement, detector, risk_ratio, sample_ratio
+from engine.core.statistics import agreement, detector, excess, risk_ratio, sample_ratio
 from engine.core.vocabulary.chain import digest_of
 from engine.core.vocabulary.facts import (
     EffectEnded,
@@ -217,10 +217,12 @@ def _judge(candidate: Candidate, plan: RolloutPlan, unit: str, episode: OpenEpis
         if failed:
             risk_ratio.see_bad(candidate.bad, in_arm, episode.share)
             risk_ratio.see_good(candidate.good, in_arm, episode.share, ruled_out(candidate, plan))
+    if episode.share == 1 or episode.ended:
+        # Beside control, an episode nobody reported accuses nobody, and excuses nobody.
+        excess.see(candidate.limit, in_arm, failed, most_failing(candidate, plan), episode.share)
     if in_arm:
         candidate.canary += 1
         candidate.canary_failures += failed
-        detector.see(candidate.limit, failed, plan.failure_share)
     else:
         candidate.control += 1
         candidate.control_failures += failed
@@ -229,6 +231,26 @@ def _judge(candidate: Candidate, plan: RolloutPlan, unit: str, episode: OpenEpis
 def ruled_out(candidate: Candidate, plan: RolloutPlan) -> float:
     """Return how many times the incumbent's failures this stage must rule out."""
     return plan.ratios[{"canary_1": 0, "canary_10": 1}.get(candidate.stage, 2)]
+
+
+def most_failing(candidate: Candidate, plan: RolloutPlan) -> float:
+    """Return the share of its episodes that may fail, whatever is known of control now.
+
+    Once live nobody is beside it. It was promoted on what control failed at then, times the ratio that was
+    ruled out: where control had failed in 80 of 200, half of its episodes may fail.
+
+    >>> from engine.core.vocabulary.ids import CapabilityId
+    >>> from engine.core.vocabulary.rollouts import ArmTally
+    >>> heal = Candidate(
+    ...     capability=CapabilityId("heal@2"), stage="live", since_us=0, promoted_on=ArmTally(200, 80)
+    ... )
+    >>> most_failing(heal, RolloutPlan(failure_share=0.2))
+    0.5
+    """
+    known = candidate.promoted_on
+    if candidate.stage != "live" or not known.episodes:
+        return plan.failure_share
+    return min(max(plan.failure_share, plan.ratios[-1] * known.failures / known.episodes), excess.MOST)
 
 
 def _compare(candidate: Candidate, plan: RolloutPlan, unit: str, episode: OpenEpisode) -> None:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from engine.core.statistics import detector, mixture, risk_ratio, sample_ratio, thresholds
+from engine.core.statistics import detector, excess, mixture, risk_ratio, sample_ratio, thresholds
 from engine.core.vocabulary.facts import CapabilityReplayed
 from engine.core.vocabulary.rollouts import (
     ORDER,
@@ -89,7 +89,7 @@ def broken(candidate: Candidate, plan: RolloutPlan) -> tuple[Requirement, ...]:
     found = [
         Requirement(_BREACH, candidate.breach or "none", "none", not candidate.breach),
         _under(_BAD, risk_ratio.bad(candidate.bad), thresholds.needed(parts.bad)),
-        _under(_LIMIT, detector.level(candidate.limit), detector.alarm_at(parts.failure_share, plan.span)),
+        _under(_LIMIT, excess.level(candidate.limit), detector.alarm_at(parts.failure_share, plan.span)),
         *(
             _under(
                 f"guardrail {series}", detector.level(values), detector.alarm_at(parts.guardrail, plan.span)

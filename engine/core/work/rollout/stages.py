@@ -46,6 +46,7 @@ def fold_changed(rollouts: Rollouts, fact: StageChanged) -> None:
         return
     if fact.now == "live":
         candidate.before = rollouts.live.get(name, CapabilityId(""))
+        candidate.promoted_on = fact.evidence.control
         rollouts.live[name] = capability
         candidate.episodes, candidate.awaited = OrderedDict(), {}
     candidate.stage, candidate.since_us, candidate.ready = fact.now, fact.at_us, False
