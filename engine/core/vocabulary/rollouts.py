@@ -144,6 +144,9 @@ class Evidence(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     agreed: int = 0
     canary: ArmTally = ArmTally(0, 0)
     control: ArmTally = ArmTally(0, 0)
+    canary_missing: int = 0
+    """Of its failures, those for want of an outcome."""
+    control_missing: int = 0
     late: int = 0
     """Outcomes that came after their episode was judged, and count for nothing."""
     explored_canary: ArmTally = ArmTally(0, 0)

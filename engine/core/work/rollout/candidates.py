@@ -101,6 +101,9 @@ class Candidate(Struct, kw_only=True):
     canary_failures: int = 0
     control: int = 0
     control_failures: int = 0
+    canary_missing: int = 0
+    """Of its failures, those for want of an outcome."""
+    control_missing: int = 0
     late: int = 0
     explored_canary: ArmTally = ArmTally(0, 0)
     """Decisions whose arm was drawn anew, by who acted; in no episode's outcome and in no evidence."""
@@ -112,6 +115,8 @@ class Candidate(Struct, kw_only=True):
     agreement: list[float] = field(default_factory=agreement.begin)
     good: list[float] = field(default_factory=risk_ratio.begin_good)
     ratio: list[float] = field(default_factory=sample_ratio.begin)
+    missing: list[float] = field(default_factory=sample_ratio.begin)
+    """Evidence that outcomes go missing in one arm more than in the other."""
     ready: bool = False
     """Whether people were told that the next step waits for their word."""
 

@@ -210,10 +210,13 @@ def _judge(candidate: Candidate, plan: RolloutPlan, unit: str, episode: OpenEpis
     if not episode.share or not (episode.allowed or episode.ended):
         return
     # Nobody says how it went: whoever had it did not do it well.
-    failed = episode.failed or not episode.ended
+    missing = not episode.ended
+    failed = episode.failed or missing
     in_arm = episode.arm == "canary"
     if episode.share < 1:
         sample_ratio.see(candidate.ratio, in_arm, episode.share)
+        if missing:
+            sample_ratio.see(candidate.missing, in_arm, episode.share)
         if failed:
             risk_ratio.see_bad(candidate.bad, in_arm, episode.share)
             risk_ratio.see_good(candidate.good, in_arm, episode.share, ruled_out(candidate, plan))
@@ -223,9 +226,11 @@ def _judge(candidate: Candidate, plan: RolloutPlan, unit: str, episode: OpenEpis
     if in_arm:
         candidate.canary += 1
         candidate.canary_failures += failed
+        candidate.canary_missing += missing
     else:
         candidate.control += 1
         candidate.control_failures += failed
+        candidate.control_missing += missing
 
 
 def ruled_out(candidate: Candidate, plan: RolloutPlan) -> float:

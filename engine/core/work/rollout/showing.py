@@ -90,7 +90,7 @@ def show(rollouts: Rollouts, name: CapabilityName, now_us: int) -> RolloutShown:
     )
     reason, likely_us = "", None
     if candidate is not None and weighed is not None:
-        reason, likely_us = evidence.waits_for(candidate, weighed, now_us)
+        reason, likely_us = evidence.waits_for(candidate, plan, weighed, now_us)
     found = candidate.disagreements.values() if candidate is not None else ()
     return RolloutShown(
         name=name,
