@@ -8,6 +8,7 @@ from typing import Any, Final
 import click
 import msgspec
 
+from engine.core.statistics.intervals import Interval
 from engine.core.vocabulary import facts as f
 from engine.core.vocabulary.ids import CapabilityId, CapabilityName, capability_name
 from engine.core.vocabulary.rollouts import ORDER, SHARES, Evidence, Requirement, RolloutPlan
@@ -263,6 +264,7 @@ def standing_lines(shown: RolloutShown) -> list[str]:
             f"  {arm:<8} {tally.episodes:,} episodes, {tally.failures:,} failed"
             for arm, tally in (("canary", evidence.canary), ("control", evidence.control))
         ]
+        lines += [f"  {line}" for line in _rate_lines(shown)]
     lines += [f"  {line}" for line in _requirement_lines(evidence.requirements)]
     lines.append(f"  says {shown.says}" + (f" to {shown.next_stage}" if shown.says == "advance" else ""))
     lines += [f"  {line}" for line in _likely(shown.likely_us)]
@@ -272,12 +274,18 @@ def standing_lines(shown: RolloutShown) -> list[str]:
 def step_lines(stepped: wire.Stepped) -> list[str]:
     """Say what became of the wish for a step."""
     if stepped.moved:
-        return [f"{stepped.capability} went from {stepped.was} to {stepped.now}"]
+        moved = f"{stepped.capability} went from {stepped.was} to {stepped.now}"
+        return [moved, *_warned(stepped.confounded)]
     return [
         f"refused: {stepped.capability} stays in {stepped.was}: {stepped.reason}",
         *_requirement_lines(stepped.evidence.requirements),
         *_likely(stepped.likely_us),
+        *_warned(stepped.confounded),
     ]
+
+
+def _warned(confounded: str) -> list[str]:
+    return [f"WARNING: {confounded}"] if confounded else []
 
 
 def shadow_lines(shown: RolloutShown) -> list[str]:
@@ -301,6 +309,13 @@ def shadow_lines(shown: RolloutShown) -> list[str]:
         f"  {each.episodes:>7,}  {each.reason}; {each.failures:,} went wrong then ({each.example})"
         for each in shown.disagreements
     ]
+    held = shown.held_back
+    if held is not None and held.went_wrong + held.went_well:
+        lines.append(
+            f"it would have held back where the incumbent acted: {held.went_wrong:,} of those went wrong, "
+            f"{held.went_well:,} went well; e-value that holding back is right {held.better:.3g}, wrong "
+            f"{held.worse:.3g}"
+        )
     return lines + [f"  {line}" for line in _requirement_lines(evidence.requirements)]
 
 
@@ -345,6 +360,27 @@ def _requirement_lines(requirements: Sequence[Requirement]) -> list[str]:
         f"{_MARK[each.met]}  {each.name}: {number_text(each.measured)}, needed {number_text(each.needed)}"
         for each in requirements
     ]
+
+
+def _rate_lines(shown: RolloutShown) -> list[str]:
+    """Say what the true rates may be."""
+    if shown.rates is None:
+        return []
+    rates, sure = shown.rates, percent_text(shown.rates.confidence)
+    found = [
+        f"{name} fails in {_percents(each)} of episodes"
+        for name, each in (("canary", rates.canary), ("control", rates.control))
+        if each.estimate is not None
+    ]
+    if rates.ratio.estimate is not None or rates.ratio.high is not None:
+        high = "any" if rates.ratio.high is None else f"{rates.ratio.high:.2g}"
+        found.append(f"canary over control: {rates.ratio.low:.2g} to {high} times")
+    return [f"with {sure}: {line}" for line in found]
+
+
+def _percents(interval: Interval) -> str:
+    high = 1.0 if interval.high is None else interval.high
+    return f"{100 * interval.low:.1f} to {100 * high:.1f} %"
 
 
 def _likely(at_us: int | None) -> list[str]:

@@ -69,9 +69,10 @@ def test_outcomes_that_only_the_canary_loses_are_called_the_canarys():
     assert missing.said(candidate, PLAN).startswith("the canary's outcomes are missing")
 
 
-@pytest.mark.parametrize("lost", [0.0, 0.002])
-def test_a_few_missing_in_both_arms_hold_up_nothing(lost):
-    candidate = judged(5, 16_000, canary_fails=0.05, control_fails=0.05, canary_lost=lost, control_lost=lost)
+def test_a_few_missing_in_both_arms_hold_up_nothing():
+    lost = {"canary_lost": 0.002, "control_lost": 0.002}
+    candidate = judged(4, 30_000, canary_fails=0.05, control_fails=0.05, **lost)
+    assert candidate.control_missing > missing.FEW
     assert missing.said(candidate, PLAN) == ""
     assert word(candidate).word == "advance"
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from msgspec import Struct, field
 
 from engine.core.statistics import agreement, excess, risk_ratio, sample_ratio
+from engine.core.statistics.confounding import OfEntity
 from engine.core.vocabulary.facts import CapabilityReplayed
 from engine.core.vocabulary.ids import (
     ActionName,
@@ -105,6 +106,10 @@ class Candidate(Struct, kw_only=True):
     """Of its failures, those for want of an outcome."""
     control_missing: int = 0
     late: int = 0
+    entities: dict[str, OfEntity] = {}
+    """Where a plan assigns by an argument: each value's episodes. Only the first so many are kept."""
+    held_back: ArmTally = ArmTally(0, 0)
+    """Shadow episodes whose end is known, in which it would have done nothing and the incumbent acted."""
     explored_canary: ArmTally = ArmTally(0, 0)
     """Decisions whose arm was drawn anew, by who acted; in no episode's outcome and in no evidence."""
     explored_control: ArmTally = ArmTally(0, 0)
@@ -119,6 +124,9 @@ class Candidate(Struct, kw_only=True):
     """Evidence that outcomes go missing in one arm more than in the other."""
     ready: bool = False
     """Whether people were told that the next step waits for their word."""
+
+    failed: list[int] = field(default_factory=lambda: [0, 0] * len(SHARES))
+    """Failures of the canary and of control by share, for people to look at; of the whole rollout."""
 
     # Of the whole rollout: what speaks against it is not forgotten at the next step.
     bad: list[float] = field(default_factory=risk_ratio.begin_bad)

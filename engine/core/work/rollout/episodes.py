@@ -12,6 +12,7 @@ that draw knows nothing of the episode's arm, it leaves out as much in either, s
 from typing import Final, Literal
 
 from engine.core.statistics import agreement, detector, excess, risk_ratio, sample_ratio
+from engine.core.statistics.confounding import OfEntity
 from engine.core.vocabulary.chain import digest_of
 from engine.core.vocabulary.facts import (
     EffectEnded,
@@ -23,7 +24,7 @@ from engine.core.vocabulary.facts import (
     encode,
 )
 from engine.core.vocabulary.ids import ActionName, capability_name
-from engine.core.vocabulary.rollouts import ArmTally, Assignment, Disagreement, RolloutPlan
+from engine.core.vocabulary.rollouts import SHARES, ArmTally, Assignment, Disagreement, RolloutPlan
 from engine.core.vocabulary.units import DAY_US
 from engine.core.vocabulary.verdicts import Verdict
 from engine.core.work.rollout.assignment import assigned, unit_under
@@ -31,6 +32,10 @@ from engine.core.work.rollout.candidates import TWIN, Awaited, Candidate, OpenEp
 
 _MOST_PERFORMED: Final = 100
 """As many undo records as a workspace keeps by default: older ones are gone anyway."""
+_MOST_ENTITIES: Final = 1000
+"""More would only make state larger: it is few entities that are few units."""
+_NOTHING: Final = OfEntity(ArmTally(0, 0), ArmTally(0, 0))
+_SHARES: Final = tuple(SHARES.values())
 
 
 def fold_verdict(rollouts: Rollouts, fact: VerdictReached) -> None:
@@ -220,6 +225,9 @@ def _judge(candidate: Candidate, plan: RolloutPlan, unit: str, episode: OpenEpis
         if failed:
             risk_ratio.see_bad(candidate.bad, in_arm, episode.share)
             risk_ratio.see_good(candidate.good, in_arm, episode.share, ruled_out(candidate, plan))
+            candidate.failed[2 * _SHARES.index(episode.share) + (not in_arm)] += 1
+        if plan.unit != "episode":
+            _note_entity(candidate, unit, in_arm=in_arm, failed=failed)
     if episode.share == 1 or episode.ended:
         # Beside control, an episode nobody reported accuses nobody, and excuses nobody.
         excess.see(candidate.limit, in_arm, failed, most_failing(candidate, plan), episode.share)
@@ -231,6 +239,18 @@ def _judge(candidate: Candidate, plan: RolloutPlan, unit: str, episode: OpenEpis
         candidate.control += 1
         candidate.control_failures += failed
         candidate.control_missing += missing
+
+
+def _note_entity(candidate: Candidate, unit: str, *, in_arm: bool, failed: bool) -> None:
+    entities = candidate.entities
+    if unit not in entities and len(entities) >= _MOST_ENTITIES:
+        return
+    known = entities.get(unit, _NOTHING)
+    entities[unit] = (
+        OfEntity(_one_more(known.canary, ok=not failed), known.control)
+        if in_arm
+        else OfEntity(known.canary, _one_more(known.control, ok=not failed))
+    )
 
 
 def ruled_out(candidate: Candidate, plan: RolloutPlan) -> float:
@@ -268,6 +288,8 @@ def _compare(candidate: Candidate, plan: RolloutPlan, unit: str, episode: OpenEp
         candidate.twins += 1
         candidate.twins_agreed += _acts(episode.twin, plan.compare) == theirs
     if not agreed:
+        if not episode.candidate and episode.ended:
+            candidate.held_back = _one_more(candidate.held_back, ok=not episode.failed)
         reason = _difference(episode)
         known = candidate.disagreements.get(reason, Disagreement(reason, 0, 0, unit))
         candidate.disagreements[reason] = Disagreement(

@@ -53,7 +53,7 @@ def fold_changed(rollouts: Rollouts, fact: StageChanged) -> None:
     candidate.stage, candidate.since_us, candidate.ready = fact.now, fact.at_us, False
     candidate.compared = candidate.agreed = candidate.days = candidate.late = 0
     _count_anew(candidate)
-    candidate.explored_canary = candidate.explored_control = ArmTally(0, 0)
+    candidate.explored_canary = candidate.explored_control = candidate.held_back = ArmTally(0, 0)
     candidate.twins, candidate.twins_agreed, candidate.last_day = 0, 0, -1
     candidate.disagreements = {}
     candidate.agreement, candidate.ratio = agreement.begin(), sample_ratio.begin()
@@ -63,6 +63,7 @@ def _count_anew(candidate: Candidate) -> None:
     candidate.canary = candidate.canary_failures = candidate.canary_missing = 0
     candidate.control = candidate.control_failures = candidate.control_missing = 0
     candidate.good, candidate.missing = risk_ratio.begin_good(), sample_ratio.begin()
+    candidate.entities = {}
 
 
 def _fold_rolled_back(rollouts: Rollouts, capability: CapabilityId, at_us: int) -> None:
