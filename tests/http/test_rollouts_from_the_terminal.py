@@ -52,8 +52,9 @@ async def test_status_pause_resume_abort_and_history_tell_one_story(place, termi
         shown = json.loads((await terminal("canary", "status", "--json")).output)
         assert [each["live"] for each in shown] == []
     history = await terminal("canary", "history", "heal")
-    assert "heal@1 live → rolled_back by cat: it errs" in history.output
-    assert "heal rollout paused by cat: a sale" in history.output
+    said = " ".join(history.output.split())
+    assert "heal@1 live → rolled_back cat it errs" in said
+    assert "heal rollout paused cat a sale" in said
     assert "never had a rollout" in (await terminal("canary", "history", "other")).output
 
 
