@@ -8,6 +8,7 @@ import pytest
 from engine.adapters.journal_memory import MemoryJournal
 from engine.adapters.journal_sqlite import SqliteJournal
 from engine.core.vocabulary.facts import decode, encode
+from engine.core.vocabulary.rollouts import RolloutPlan
 from engine.ports import Entry
 from simulator.rederive import rederive
 from tests.cli.running import here
@@ -36,6 +37,14 @@ async def test_a_promotion_without_evidence_says_what_is_missing_and_ends_with_1
         named = await terminal("canary", "promote", "heal", "--reason", "x")
         assert named.exit_code == 2
         assert "name the version too" in named.output + named.stderr
+
+
+@pytest.mark.asyncio
+async def test_the_answer_to_a_promotion_warns_of_arms_that_cannot_be_compared(place, terminal):
+    by_host = {"by_name": {"heal": RolloutPlan(unit="argument:service")}}
+    async with place.engine(**by_host):
+        said = (await terminal("canary", "promote", "heal@2", "--reason", "it is time")).output
+    assert "WARNING: the arm is drawn for each service, not for each episode" in said
 
 
 @pytest.mark.asyncio
