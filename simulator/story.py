@@ -7,9 +7,10 @@ from typing import Final
 from msgspec import Struct
 
 from engine.core.statistics import mixture, risk_ratio
+from engine.core.statistics.intervals import rate
 from engine.core.vocabulary.facts import StageChanged
 from engine.core.vocabulary.ids import CapabilityId, capability_name
-from engine.core.vocabulary.rollouts import Stage
+from engine.core.vocabulary.rollouts import ArmTally, Stage
 from engine.core.vocabulary.units import DAY_US, time_text
 from engine.ports import Journal
 from engine.wiring import PolicySource, build_policy
@@ -118,6 +119,13 @@ def text(told: Told) -> str:
     return "\n".join([*lines, "", str(told.again)])
 
 
+def _tally(tally: ArmTally) -> str:
+    """Write so many of so many, with what the true rate may be (a 95 % confidence sequence)."""
+    found = rate(tally.failures, tally.episodes, 0.05)
+    span = f" ({100 * found.low:.1f} to {100 * (found.high or 0.0):.1f} %)" if tally.episodes else ""
+    return f"{tally.failures:,} of {tally.episodes:,}{span}"
+
+
 def why(step: StageChanged) -> str:
     """Say in a few words what a step was taken on."""
     evidence = step.evidence
@@ -126,8 +134,6 @@ def why(step: StageChanged) -> str:
     if step.was == "shadow":
         return f"agreed in {evidence.agreed:,} of {evidence.compared:,} episodes, for {step.by}"
     if evidence.canary.episodes:
-        return (
-            f"canary failed in {evidence.canary.failures:,} of {evidence.canary.episodes:,}, control in "
-            f"{evidence.control.failures:,} of {evidence.control.episodes:,}, for {step.by}"
-        )
+        canary, control = _tally(evidence.canary), _tally(evidence.control)
+        return f"canary failed in {canary}, control in {control}, for {step.by}"
     return step.reason

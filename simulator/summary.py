@@ -14,6 +14,7 @@ from msgspec import Struct
 from engine.core.state import State
 from engine.core.vocabulary.facts import Limit
 from engine.core.vocabulary.verdicts import RULING_RANK
+from simulator.better import Better, better
 from simulator.compare import Differences, Reproduced, differences, recorded_verdicts
 from simulator.plain import when_text
 from simulator.replay.driver import ReplayEnd, TrackEnd
@@ -143,6 +144,8 @@ class Summary(Struct, frozen=True, kw_only=True):
     """Of the second policy."""
     differences: Differences | None
     """`None` unless two policies were replayed."""
+    better: Better | None
+    """Which policy is right where two disagree; `None` for one alone, and where nothing is labelled."""
     recorded_verdicts: Reproduced | None
     """`None` unless the recording is a journal of our own."""
 
@@ -194,6 +197,7 @@ def summarise(
         score=scored,
         other_score=score(db, 1, whole=whole) if len(tracks) > 1 else None,
         differences=found,
+        better=better(db) if len(tracks) > 1 else None,
         recorded_verdicts=recorded_verdicts(db),
     )
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from textwrap import wrap
 from typing import Final
 
+from simulator.better import Better
 from simulator.compare import Differences, Reproduced
 from simulator.plain import count_text, percent_text, printable, usd_text
 from simulator.score import Score, Share
@@ -29,6 +30,8 @@ def text(summary: Summary) -> str:
         lines += ["", *_score(summary.other_score, "--against")]
     if summary.differences is not None:
         lines += ["", *_differences(summary.differences)]
+    if summary.better is not None and summary.better.differ:
+        lines += ["", *_better(summary.better)]
     if summary.recorded_verdicts is not None:
         lines += ["", *_reproduced(summary.recorded_verdicts)]
     lines += ["", *_next(summary)]
@@ -138,6 +141,24 @@ def _differences(found: Differences) -> Iterable[str]:
     if found.groups_in_all > _MOST_GROUPS:
         more = found.groups_in_all - _MOST_GROUPS
         yield f"  {'':>11}  and {more:,} more groups, in --json and in the report"
+
+
+def _better(found: Better) -> Iterable[str]:
+    yield f"{count_text(found.differ, 'labelled decisions')} are let through by one policy alone"
+    yield f"  {found.first_right:>11,}  --policy is right"
+    yield f"  {found.differ - found.first_right:>11,}  --against is right"
+    yield (
+        f"  {found.unsafe_stopped_by_first:>11,}  unsafe stopped by --policy alone, "
+        f"{found.unsafe_stopped_by_second:,} by --against alone"
+    )
+    yield (
+        f"  {found.benign_stopped_by_first:>11,}  benign stopped by --policy alone, "
+        f"{found.benign_stopped_by_second:,} by --against alone"
+    )
+    words = {"first": "--policy is better", "second": "--against is better", "": "neither is proven better"}
+    yield f"  {found.episodes_first:>11,}  episodes --policy does better in, e-value {found.first_better:.3g}"
+    yield f"  {found.episodes_second:>11,}  episodes --against does, e-value {found.second_better:.3g}"
+    yield f"  {'':>11}  {words[found.verdict]} (20 proves it at 5 %)"
 
 
 def _reproduced(found: Reproduced) -> Iterable[str]:

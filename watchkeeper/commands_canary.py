@@ -8,19 +8,22 @@ from typing import Any, Final
 import click
 import msgspec
 
+from engine.core.statistics.intervals import Interval
 from engine.core.vocabulary import facts as f
 from engine.core.vocabulary.ids import CapabilityId, CapabilityName, capability_name
 from engine.core.vocabulary.rollouts import ORDER, SHARES, Evidence, Requirement, RolloutPlan
 from engine.core.vocabulary.units import SECOND_US, duration_text, percent_text, time_text
 from engine.core.work.rollout.evidence import number_text
+from engine.core.work.rollout.evidence import shown as requirement_text
 from engine.core.work.rollout.showing import RolloutShown
 from engine.errors import InputError
 from engine.runtime import wire
 from engine.wiring import SHIPPED_POLICY
 from watchkeeper.commands_override import ask_engine, captain, state_folder
 from watchkeeper.home import default_journal
+from watchkeeper.tables import Part, show, table
 
-_TOLD: Final = (
+TOLD: Final = (
     f.CapabilityReplayed,
     f.StageChanged,
     f.PromotionRefused,
@@ -53,8 +56,7 @@ def status(capability: str | None, as_json: bool) -> None:
     if not rollouts:
         click.echo("no capability is live or on its way; see `watchkeeper rollout plan NAME`")
     for shown in rollouts:
-        for line in standing_lines(shown):
-            click.echo(line)
+        show(standing_parts(shown))
 
 
 @canary.command("promote")
@@ -130,7 +132,7 @@ def history(capability: str, journal: Path | None, as_json: bool) -> None:
         found: list[tuple[int, Any]] = [
             (record.seq, fact)
             for record in reader.read()
-            if isinstance(fact := fact_of(record), _TOLD)
+            if isinstance(fact := fact_of(record), TOLD)
             and capability_name(CapabilityId(fact.capability)) == name
         ]
     if as_json:
@@ -139,11 +141,8 @@ def history(capability: str, journal: Path | None, as_json: bool) -> None:
         return
     if not found:
         click.echo(f"{name} never had a rollout in {path}")
-    for seq, fact in found:
-        click.echo(f"{time_text(fact.at_us)}  record {seq:>7,}  {_told(fact)}")
-        evidence: Evidence | None = getattr(fact, "evidence", None)
-        for line in _requirement_lines(evidence.requirements if evidence is not None else ()):
-            click.echo(f"    {line}")
+        return
+    show(history_parts(found))
 
 
 @click.group()
@@ -160,8 +159,7 @@ def report(capability: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(msgspec.to_builtins(shown), indent=2))
         return
-    for line in shadow_lines(shown):
-        click.echo(line)
+    show(shadow_parts(shown))
 
 
 @click.group()
@@ -241,11 +239,13 @@ def _rollouts(capability: str | None) -> tuple[RolloutShown, ...]:
     return ask_engine(state_folder(), wire.GetRollouts(capability=name), wire.RolloutList).rollouts
 
 
-def standing_lines(shown: RolloutShown) -> list[str]:
+def standing_parts(shown: RolloutShown) -> list[Part]:
     """Say how one rollout stands."""
     live = shown.live or "people (nothing is live)"
     if shown.candidate is None or shown.candidate == shown.live:
-        lines = [f"{shown.name}: {live} is live" if shown.live else f"{shown.name}: nothing is live"]
+        lines: list[Part] = [
+            f"{shown.name}: {live} is live" if shown.live else f"{shown.name}: nothing is live"
+        ]
     else:
         share = f", {percent_text(shown.share)} of episodes" if shown.share else ""
         lines = [f"{shown.name}: {shown.candidate} is in {shown.stage}{share}; incumbent: {live}"]
@@ -259,11 +259,8 @@ def standing_lines(shown: RolloutShown) -> list[str]:
     if shown.stage == "shadow":
         lines.append(f"  compared {evidence.compared:,} episodes, agreed in {evidence.agreed:,}")
     else:
-        lines += [
-            f"  {arm:<8} {tally.episodes:,} episodes, {tally.failures:,} failed"
-            for arm, tally in (("canary", evidence.canary), ("control", evidence.control))
-        ]
-    lines += [f"  {line}" for line in _requirement_lines(evidence.requirements)]
+        lines += _arms(shown, evidence)
+    lines += _requirement_table(evidence.requirements)
     lines.append(f"  says {shown.says}" + (f" to {shown.next_stage}" if shown.says == "advance" else ""))
     lines += [f"  {line}" for line in _likely(shown.likely_us)]
     return lines
@@ -272,22 +269,30 @@ def standing_lines(shown: RolloutShown) -> list[str]:
 def step_lines(stepped: wire.Stepped) -> list[str]:
     """Say what became of the wish for a step."""
     if stepped.moved:
-        return [f"{stepped.capability} went from {stepped.was} to {stepped.now}"]
+        moved = f"{stepped.capability} went from {stepped.was} to {stepped.now}"
+        return [moved, *_warned(stepped.confounded)]
     return [
         f"refused: {stepped.capability} stays in {stepped.was}: {stepped.reason}",
         *_requirement_lines(stepped.evidence.requirements),
         *_likely(stepped.likely_us),
+        *_warned(stepped.confounded),
     ]
 
 
-def shadow_lines(shown: RolloutShown) -> list[str]:
+def _warned(confounded: str) -> list[str]:
+    return [f"WARNING: {confounded}"] if confounded else []
+
+
+def shadow_parts(shown: RolloutShown) -> list[Part]:
     """Say where a version in shadow and its incumbent differ."""
     evidence = shown.evidence
     if evidence is None or shown.stage != "shadow":
         return [f"{shown.name}: nothing is in shadow (stage {shown.stage})"]
     differed = evidence.compared - evidence.agreed
     both = f"{shown.candidate} beside {shown.live or 'people'}"
-    lines = [f"{both}: {evidence.compared:,} episodes compared, {_part(differed, evidence.compared)} differ"]
+    lines: list[Part] = [
+        f"{both}: {evidence.compared:,} episodes compared, {_part(differed, evidence.compared)} differ"
+    ]
     if shown.twins:
         lines.append(
             f"the incumbent ran twice in {shown.twins:,} and differed from itself in "
@@ -297,11 +302,35 @@ def shadow_lines(shown: RolloutShown) -> list[str]:
         lines.append(f"nobody knows how much of that is noise: run the incumbent twice, as {shown.live}+twin")
     else:
         lines.append("nobody knows how much of that is noise: people cannot be run twice")
-    lines += [
-        f"  {each.episodes:>7,}  {each.reason}; {each.failures:,} went wrong then ({each.example})"
-        for each in shown.disagreements
-    ]
-    return lines + [f"  {line}" for line in _requirement_lines(evidence.requirements)]
+    if shown.disagreements:
+        rows = [
+            (f"{each.episodes:,}", f"{each.failures:,}", each.reason, each.example)
+            for each in shown.disagreements
+        ]
+        columns = ("episodes", "went wrong", "how they differ", "such as")
+        lines.append(table(columns, rows, numbers=columns[:2]))
+    held = shown.held_back
+    if held is not None and held.went_wrong + held.went_well:
+        lines.append(
+            f"it would have held back where the incumbent acted: {held.went_wrong:,} of those went wrong, "
+            f"{held.went_well:,} went well; e-value that holding back is right {held.better:.3g}, wrong "
+            f"{held.worse:.3g}"
+        )
+    return lines + _requirement_table(evidence.requirements)
+
+
+def history_parts(found: Sequence[tuple[int, Any]]) -> list[Part]:
+    """Show each step with its evidence, the oldest first."""
+    rows = []
+    for seq, fact in found:
+        evidence: Evidence | None = getattr(fact, "evidence", None)
+        what, by, why = _told(fact)
+        rows.append((time_text(fact.at_us), f"{seq:,}", what, by, why))
+        rows += [
+            ("", "", "", _MARK[each.met].strip(), f"{each.name} {requirement_text(each)}")
+            for each in (evidence.requirements if evidence is not None else ())
+        ]
+    return [table(("when", "record", "what", "by", "why, and on what evidence"), rows, numbers=("record",))]
 
 
 def plan_lines(name: CapabilityName, plan: RolloutPlan, established: Sequence[CapabilityId]) -> list[str]:
@@ -333,11 +362,49 @@ def plan_lines(name: CapabilityName, plan: RolloutPlan, established: Sequence[Ca
         f"outcomes  an episode is judged {hours} after its first decision; without an outcome it failed",
         f"assigned  by {plan.unit}",
     ]
-    back = f"at once on evidence of harm, on more than {failing} failing"
+    back = f"at once on evidence of harm, on more than {failing} failing, and more than beside it"
     back += "".join(f", on {each.series} over {each.above:g}" for each in plan.guardrails)
     back += f", on the first {' or '.join(plan.never)}" if plan.never else ""
     back += "; what it did is taken back" if plan.undo_on_rollback else ""
     return [*lines, f"back      {back}"]
+
+
+def _arms(shown: RolloutShown, evidence: Evidence) -> list[Part]:
+    """Count both arms, and say what their true rates may be."""
+    rates = shown.rates
+    sure = percent_text(rates.confidence) if rates is not None else ""
+    arms = (
+        ("canary", evidence.canary, evidence.canary_missing, evidence.explored_canary),
+        ("control", evidence.control, evidence.control_missing, evidence.explored_control),
+    )
+    rows = [
+        (
+            arm,
+            f"{tally.episodes:,}",
+            f"{tally.failures:,}",
+            f"{missing:,}",
+            _percents(getattr(rates, arm)) if rates is not None and tally.episodes else "",
+            f"{explored.failures:,} of {explored.episodes:,}" if explored.episodes else "",
+        )
+        for arm, tally, missing, explored in arms
+    ]
+    columns = ["arm", "episodes", "failed", "missing", f"fails, with {sure}", "explored, failed"]
+    used = len(columns) if any(row[-1] for row in rows) else len(columns) - 1
+    found: list[Part] = [table(columns[:used], [row[:used] for row in rows], numbers=columns[1:4])]
+    ratio = rates.ratio if rates is not None else None
+    if ratio is not None and (ratio.estimate is not None or ratio.high is not None):
+        high = "any number of" if ratio.high is None else f"{ratio.high:.2g}"
+        found.append(f"  canary fails {ratio.low:.2g} to {high} times as often as control, with {sure}")
+    return found
+
+
+def _requirement_table(requirements: Sequence[Requirement]) -> list[Part]:
+    rows = [
+        (_MARK[each.met].strip(), each.name, number_text(each.measured), number_text(each.needed))
+        for each in requirements
+    ]
+    columns = ("", "asked for", "measured", "needed")
+    return [table(columns, rows, numbers=columns[2:])] if rows else []
 
 
 def _requirement_lines(requirements: Sequence[Requirement]) -> list[str]:
@@ -345,6 +412,11 @@ def _requirement_lines(requirements: Sequence[Requirement]) -> list[str]:
         f"{_MARK[each.met]}  {each.name}: {number_text(each.measured)}, needed {number_text(each.needed)}"
         for each in requirements
     ]
+
+
+def _percents(interval: Interval) -> str:
+    high = 1.0 if interval.high is None else interval.high
+    return f"{100 * interval.low:.1f} to {100 * high:.1f} %"
 
 
 def _likely(at_us: int | None) -> list[str]:
@@ -355,17 +427,18 @@ def _part(part: int, whole: int) -> str:
     return f"{part:,} ({part / whole:.1%})" if whole else "0"
 
 
-def _told(fact: Any) -> str:
+def _told(fact: Any) -> tuple[str, str, str]:
+    """Say what happened, by whom and why."""
     match fact:
         case f.StageChanged():
-            return f"{fact.capability} {fact.was} → {fact.now} by {fact.by}: {fact.reason}"
+            return f"{fact.capability} {fact.was} → {fact.now}", fact.by, fact.reason
         case f.PromotionRefused():
-            return f"{fact.capability} refused in {fact.stage} to {fact.by}: {fact.reason}"
+            return f"{fact.capability} refused in {fact.stage}", fact.by, fact.reason
         case f.PromotionReady():
-            return f"{fact.capability} ready for {fact.stage}"
+            return f"{fact.capability} ready for {fact.stage}", "", ""
         case f.CapabilityReplayed():
             shown = f"{fact.decisions:,} decisions, {fact.failed:,} of those allowed failed"
-            return f"{fact.capability} replayed by {fact.by}: {shown}"
+            return f"{fact.capability} replayed", fact.by, shown
         case _:
             kind = str(type(fact).__struct_config__.tag).replace("_", " ")
-            return f"{fact.capability} {kind} by {fact.by}: {fact.reason}"
+            return f"{fact.capability} {kind}", fact.by, fact.reason

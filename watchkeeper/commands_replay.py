@@ -13,7 +13,7 @@ from engine.errors import InputError, JournalBusy, JournalError
 from engine.wiring import SHIPPED_POLICY, PolicySource, read_policy
 from simulator.fail_if import FailIf, figures
 from simulator.recording import Recording
-from simulator.rederive import Rederived, rederive
+from simulator.rederive import Rederived, rederive, rederive_recording
 from simulator.replay.driver import Replay, ReplayEnd
 from simulator.replay.journalled import replay_into
 from simulator.replay.lanes import EVERYTHING, Span
@@ -104,7 +104,8 @@ def replay(  # noqa: PLR0917 - click passes every option by name
 ) -> None:
     """Replay SOURCE through the decision core: a recording, or FORMAT:FILE to import first.
 
-    Of a journal every step of its rollouts is worked out again from the facts before it.
+    Of a journal, and of a recording made from one, every step of its rollouts is worked out again from the
+    facts before it.
 
     Ends with status 0, with 1 if --fail-if holds or a step of a rollout was not what followed, 2 on wrong
     input, and 130 when stopped by Ctrl-C.
@@ -119,8 +120,9 @@ def replay(  # noqa: PLR0917 - click passes every option by name
         )
     if from_us is not None and until_us is not None and from_us >= until_us:
         raise InputError("--from is not before --until", cure="exchange them")
+    recording = open_with_progress(source, mapping)
     summary = run_replay(
-        open_with_progress(source, mapping),
+        recording,
         [policy, *([against] if against else [])],
         name=source,
         mapping=mapping,
@@ -134,7 +136,7 @@ def replay(  # noqa: PLR0917 - click passes every option by name
         journal=journal,
     )
     click.echo(text(summary))
-    again = _steps_again(source)
+    again = _steps_again(source, recording)
     if again is not None:
         click.echo(again)
     if score and summary.score is None and summary.finished:
@@ -155,13 +157,16 @@ def replay(  # noqa: PLR0917 - click passes every option by name
         raise SystemExit(1)
 
 
-def _steps_again(source: str) -> Rederived | None:
-    """Work out every step of every rollout again, where the source is a journal that holds any."""
+def _steps_again(source: str, recording: Recording) -> Rederived | None:
+    """Work out every step of every rollout again, where the source is or was a journal that holds any."""
     kind, _, path = source.partition(":")
-    if kind != "journal":
+    if kind == "journal":
+        with SqliteReader(path) as journal:
+            again = rederive(journal)
+    elif recording.has_steps:
+        again = rederive_recording(recording)
+    else:
         return None
-    with SqliteReader(path) as journal:
-        again = rederive(journal)
     return again if again.recorded or again.difference else None
 
 

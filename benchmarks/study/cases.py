@@ -21,7 +21,7 @@ WEATHERS = {
 }
 """Outages take one episode in seven with them, in both arms, 200 episodes long and 4,000 apart on average."""
 BIG_OUTAGES = {"big outages": Weather("outages", 0.01, 0.3)}
-"""These break the limit on the canary's own failures, which does not ask how control does."""
+"""In these both arms fail more often than `most_failing` lets a canary that control does not excuse."""
 TRUTHS = (1.0, 1.25)
 """Risk ratios on either boundary: as good as the incumbent, and just bad enough never to be let to 100 %."""
 

@@ -7,7 +7,7 @@ import numpy as np
 from benchmarks.study.product import LIMITS, RAMP, Limits
 from benchmarks.study.ramps import ARRIVED, ROLLED_BACK, UNDECIDED, Climb, Ends, Log
 from benchmarks.study.worlds import Weather
-from engine.core.statistics import detector, mixture, risk_ratio
+from engine.core.statistics import excess, mixture, risk_ratio
 
 
 @dataclass(frozen=True)
@@ -34,25 +34,24 @@ def judged_again(
     events: list[tuple[int, bool, bool]], limits: Limits = LIMITS
 ) -> tuple[int, int, list[tuple[float, float, float]]]:
     """Take one canary through the core's functions; return its end, the event that ended it, every look."""
-    bad, good, own = risk_ratio.begin_bad(), risk_ratio.begin_good(), detector.begin()
+    bad, good, own = risk_ratio.begin_bad(), risk_ratio.begin_good(), excess.begin()
     stage, here = 0, 0
     looks = []
     for number, (well, failed, in_canary) in enumerate(events):
         share, ratio = RAMP[stage], limits.ratios[stage]
         for _ in range(well):
-            detector.see(own, False, limits.failure_share)
+            excess.see(own, True, False, limits.failure_share, share)
             here += 1
-            if detector.level(own) >= limits.failures:
+            if excess.level(own) >= limits.failures:
                 return ROLLED_BACK, number, looks
             if mixture.e_value(good) >= limits.good and here >= limits.episodes:
                 raise AssertionError("a step up was passed over")
         if failed:
             risk_ratio.see_bad(bad, in_canary, share)
             risk_ratio.see_good(good, in_canary, share, ratio)
-        if in_canary:
-            detector.see(own, failed, limits.failure_share)
-            here += 1
-        looks.append((risk_ratio.bad(bad), mixture.e_value(good), detector.level(own)))
+        excess.see(own, in_canary, failed, limits.failure_share, share)
+        here += in_canary
+        looks.append((risk_ratio.bad(bad), mixture.e_value(good), excess.level(own)))
         if looks[-1][0] >= limits.bad or looks[-1][2] >= limits.failures:
             return ROLLED_BACK, number, looks
         if looks[-1][1] >= limits.good and here >= limits.episodes:
@@ -72,9 +71,9 @@ def compare(log: Log, ends: Ends) -> Agreement:
         for mine, other in zip(looks, theirs, strict=True):
             same_bits += mine[:2] == other[:2]
             seen += 1
-        # Between the canary's failures the arrays keep the level they had at the last one.
-        for (_, failed, own), mine, other in zip(events, looks, theirs, strict=True):
-            if failed and own:
+        # Between failures the arrays keep the level they had at the last one.
+        for (_, failed, _), mine, other in zip(events, looks, theirs, strict=True):
+            if failed:
                 largest = max(largest, abs(mine[2] - other[2]) / other[2])
     return Agreement(len(log.events), seen, same_ends, same_bits, largest)
 

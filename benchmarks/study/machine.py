@@ -50,8 +50,8 @@ _BEGIN_US = 1_770_000_000 * SECOND_US
 _EVERY_US = 10 * SECOND_US
 
 WORLDS = ((0.15, 1.0), (0.12, 1.25), (0.05, 5.0), (0.25, 1.0))
-"""How often the incumbent fails, and how many times as often the canary: much, so that all end soon. The last
-fails more often than any canary may, whatever control does."""
+"""How often the incumbent fails, and how many times as often the canary: much, so that all end soon. In the
+last both fail more often than `most_failing`, so control excuses the canary."""
 
 
 @cache

@@ -6,11 +6,12 @@ have computed; `exact` checks that, and tests do. Only the detector takes a run 
 the closed form of v → (v + 1) · g repeated, which differs from repeating in the last digits.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from engine.core.statistics import detector, mixture, onset, risk_ratio, thresholds
+from engine.core.statistics import detector, excess, mixture, onset, risk_ratio, thresholds
 from engine.core.vocabulary.rollouts import SHARES, RolloutPlan
 
 PLAN = RolloutPlan()
@@ -27,7 +28,7 @@ class Limits:
     bad: float
     good: float
     failures: float
-    """The level of the detector on the canary's own failures."""
+    """The level of the detector on failures over the limit and over control's."""
     episodes: int
     ratios: tuple[float, float, float]
     failure_share: float
@@ -85,7 +86,7 @@ MOST_BETS = 1 << 17
 _KEPT, _STAKE = stakes(MOST_BETS)
 
 
-def _table(pairs: list[tuple[list[float], list[float]]]) -> Array:
+def _table(pairs: Sequence[tuple[Sequence[float], Sequence[float]]]) -> Array:
     """Put factors in columns by 2 · stage + whether it was the canary's."""
     return np.array([row for happened, did_not in pairs for row in (did_not, happened)]).T.copy()
 
@@ -169,6 +170,33 @@ class Detector:
         powers = self.good**good_points
         after = self.values[:, rows] * powers + self.good * (1 - powers) / (1 - self.good)
         after = np.minimum((after + 1.0) * self.bad, mixture.CEILING)
+        self.values[:, rows] = after
+        return added(after, detector.WEIGHTS)
+
+    def keep(self, mask: Array) -> None:
+        """Drop the canaries that are done."""
+        self.values = self.values[:, mask]
+
+
+class Excess:
+    """The detector of failures over limit and control, which takes a run of good points in one step."""
+
+    def __init__(self, count: int, limit: float, shares: tuple[float, ...] = RAMP) -> None:
+        self.values = np.repeat(np.array(excess.begin())[:, None], count, axis=1)
+        of_stages = [excess.factors(limit, share) for share in shares]
+        self._failed = _table([(each.canary_failed, each.control_failed) for each in of_stages])
+        self._well = np.array([each.canary_well for each in of_stages]).T.copy()
+
+    def rest(self, well: Array, stage: Array, rows: Array | slice = slice(None)) -> None:
+        """Take so many good points of each of these canaries in: v → v · g + 1, repeated."""
+        factors = self._well[:, stage]
+        powers = factors**well
+        self.values[:, rows] = self.values[:, rows] * powers + (1 - powers) / (1 - factors)
+
+    def see(self, in_canary: Array, stage: Array, rows: Array | slice = slice(None)) -> Array:
+        """Take one failed episode of each of these canaries in; return where it stands."""
+        after = self.values[:, rows] * self._failed[:, 2 * stage + in_canary] + in_canary
+        after = np.minimum(after, mixture.CEILING)
         self.values[:, rows] = after
         return added(after, detector.WEIGHTS)
 

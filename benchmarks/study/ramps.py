@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from benchmarks.study.product import LIMITS, RAMP, Array, Bad, Detector, Good, Limits
+from benchmarks.study.product import LIMITS, RAMP, Array, Bad, Excess, Good, Limits
 from benchmarks.study.worlds import Dice, Next, World
 
 UNDECIDED, ROLLED_BACK, ARRIVED = 0, 1, 2
@@ -44,7 +44,7 @@ class Ends:
     stage: Array
     """The canary stage it ended in, from 0."""
     by_limit: Array
-    """Whether the detector on its own failures ended it, rather than the comparison with control."""
+    """Whether the detector at the limit ended it, rather than the evidence of harm."""
 
 
 @dataclass
@@ -69,7 +69,7 @@ class Climb:
         self.ends = Ends(*numbers)
         self._bad = Bad(self.count, self.shares, late=self.late)
         self._good = Good(self.count, self.shares, self.limits.ratios[: len(self.shares)])
-        self._limit = Detector(self.count, self.limits.failure_share)
+        self._limit = Excess(self.count, self.limits.failure_share, self.shares)
         self._ids = np.arange(self.count)
         self._at, self._stage, self._canary, self._failures, self._here, self._pending = (
             np.zeros(self.count, dtype=np.int64) for _ in range(6)
@@ -102,6 +102,8 @@ class Climb:
         by_limit = ~over & found.failed & found.in_canary & (self._level >= self.limits.failures)
         over |= by_limit
         up = ~over & (no_harm >= self.limits.good) & (self._here >= self.limits.episodes) & (not self.hold)
+        self._limit.rest(self._pending[up], self._stage[up], up)
+        self._pending[up] = 0
         self._stage += up
         self._here[up] = 0
         self._good.begin_again(up)
@@ -117,15 +119,16 @@ class Climb:
         of_canary = found.well + found.in_canary
         self._here += of_canary
         self._canary += of_canary
-        self._pending += found.well + (found.in_canary & ~found.failed)
         own = np.flatnonzero(found.in_canary & found.failed)
         self._failures[own] += 1
         everyone = found.failed.all()
         rows = slice(None) if everyone else np.flatnonzero(found.failed)
         self._bad.see(found.in_canary[rows], self._stage[rows], rows)
         self._good.see(found.in_canary[rows], self._stage[rows], rows)
-        self._level[own] = self._limit.see(self._pending[own], own)
-        self._pending[own] = 0
+        stage = self._stage[rows]
+        self._limit.rest((self._pending + found.well)[rows], stage, rows)
+        self._level[rows] = self._limit.see(found.in_canary[rows], stage, rows)
+        self._pending = np.where(found.failed, 0, self._pending + found.well + found.in_canary)
 
     def _close(self, which: Array, ended: Array | int) -> None:
         names = self._ids[which]

@@ -215,6 +215,8 @@ class Stepped(Struct, frozen=True, kw_only=True):
     reason: str
     evidence: Evidence
     """What was known when it was taken."""
+    confounded: str
+    """Why the arms could not be compared as they stood; empty when they could."""
 
 
 class RolloutList(Struct, frozen=True, kw_only=True):

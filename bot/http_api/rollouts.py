@@ -69,6 +69,8 @@ def routes(front: Front) -> APIRouter:
             )
             when = f", perhaps at {time_text(stepped.likely_us)}" if stepped.likely_us is not None else ""
             cure = f"missing: {missing or 'see why'}{when}"
+            if stepped.confounded:
+                cure += f". {stepped.confounded}"
             raise Problem("unproven", stepped.reason, place=capability, cure=cure)
         return answers.answer(_stepped(stepped))
 
@@ -143,4 +145,5 @@ def _stepped(stepped: wire.Stepped) -> answers.Stepped:
         now=stepped.now,
         reason=stepped.reason,
         evidence=stepped.evidence,
+        confounded=stepped.confounded,
     )

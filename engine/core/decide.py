@@ -272,9 +272,7 @@ def settle(
     Returns the verdict, and every gate that does not simply allow.
     """
     agent, capability, action, now_us = claim.agent, claim.capability, claim.action, claim.at_us
-    stands = standing(
-        state.rollouts, capability, claim.decision_id, claim.unit, safe=claim.risk_level is RiskLevel.SAFE
-    )
+    stands = standing(state.rollouts, capability, action, claim.unit, safe=claim.risk_level is RiskLevel.SAFE)
     stage = ask(rollout.GATE, rollout.judge, stands, capability, state.rollouts.settings.owner)
     shadowed = not stands.acting
     answers = (

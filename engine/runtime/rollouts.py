@@ -10,7 +10,7 @@ from engine.core.vocabulary import facts as f
 from engine.core.vocabulary.ids import CapabilityId, capability_name
 from engine.core.vocabulary.rollouts import Stage
 from engine.core.work.endings import ENGINE
-from engine.core.work.rollout.showing import names, show
+from engine.core.work.rollout.showing import confounded, names, show
 from engine.errors import InputError
 from engine.ports import Announcer
 from engine.runtime import wire
@@ -37,6 +37,8 @@ class RolloutKeeper:
         asked = f.PromotionAsked(
             at_us=self._now_us(), capability=request.capability, by=request.by, reason=request.reason
         )
+        # A step begins its counts anew, so this is asked before.
+        doubt = confounded(self._intake.state.rollouts, capability_name(request.capability))
         for fact in await self._take(f"asked:{request.capability}", asked):
             if isinstance(fact, f.PromotionRefused):
                 return wire.Stepped(
@@ -47,9 +49,10 @@ class RolloutKeeper:
                     reason=fact.reason,
                     evidence=fact.evidence,
                     likely_us=fact.likely_us,
+                    confounded=doubt,
                 )
             if isinstance(fact, f.StageChanged):
-                return _stepped(fact)
+                return _stepped(fact, doubt)
         raise InputError("nothing followed from it", place=request.capability, cure="ask again")
 
     async def abort(self, request: wire.Abort) -> wire.Stepped:
@@ -147,7 +150,7 @@ class RolloutKeeper:
         return taken.decisions.facts
 
 
-def _stepped(fact: f.StageChanged) -> wire.Stepped:
+def _stepped(fact: f.StageChanged, doubt: str = "") -> wire.Stepped:
     return wire.Stepped(
         capability=fact.capability,
         was=fact.was,
@@ -156,4 +159,5 @@ def _stepped(fact: f.StageChanged) -> wire.Stepped:
         reason=fact.reason,
         evidence=fact.evidence,
         likely_us=None,
+        confounded=doubt,
     )

@@ -339,6 +339,8 @@ class Stepped(Answer, frozen=True, kw_only=True):
     evidence: Evidence
     likely_us: int | None
     """When what is missing may be there; `None` when nobody can say, or nothing is."""
+    confounded: str = ""
+    """Why the arms could not be compared as they stood; empty when they could."""
 
 
 class Replayed(Answer, frozen=True, kw_only=True):

@@ -288,7 +288,7 @@ class _Sides:
         return Row(decision.unit, logged)
 
     def _alike(self, decision: _Decision, alike: list[_Decision], context: str) -> Row | None:
-        """Count what was done whoever had the episode; `None` where an explored draw let nobody do it."""
+        """Count what was done whoever had the episode; `None` where nobody did it."""
         if decision.executed:
             ends: list[bool | None] = [decision.ok]
         else:

@@ -1,4 +1,4 @@
-"""The recording format, version 1: what its frames hold. Documented in `docs/reference/recording-format.md`.
+"""The recording format, versions 1 and 2: what its frames hold. See `docs/reference/recording-format.md`.
 
 A recording is a row of independent zstd frames of JSON lines, so `zstdcat history.wkr` shows all of it:
 
@@ -30,7 +30,9 @@ from engine.core.vocabulary.ids import Digest, EpisodeId, ProposalId
 from engine.core.vocabulary.verdicts import Word
 from engine.errors import RecordingError
 
-VERSION: Final = 1
+VERSIONS: Final = (1, 2)
+"""Those that are read. 2 is 1 with the records that the steps of a journal's rollouts follow from; what holds
+none is written as 1, and every Watchkeeper reads it."""
 EXTENSION: Final = ".wkr"
 LANES: Final = 8
 """Eight lanes let 1, 2, 4 or 8 processes share a recording evenly, and still make frames of some 2,000
@@ -73,7 +75,7 @@ class Origin(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Header(Struct, frozen=True, kw_only=True):
     """The first line of a recording."""
 
-    watchkeeper_recording: int = VERSION
+    watchkeeper_recording: int = VERSIONS[0]
     """The version of the format."""
     source: str
     """The kind of history this was: the name of an importer, or of a generator."""
@@ -114,6 +116,21 @@ class RecordedVerdict(Struct, frozen=True, kw_only=True, tag_field="label", tag=
     word: Word
     sha256: Digest
     """Of the whole recorded fact in canonical JSON: a replay that reasons differently shows here."""
+
+
+class RecordedStep(Struct, frozen=True, kw_only=True, tag_field="label", tag="step"):
+    """A step of a rollout, or another record it follows from, that is no fact to replay: the replay comes to
+    its own.
+    """
+
+    after: int
+    """How many facts of the recording came before it."""
+    seq: int
+    """Its number in the journal."""
+    follows: bool
+    """Whether it followed from the record before it, rather than being told."""
+    fact: msgspec.Raw
+    """In canonical JSON, exactly as the journal keeps it."""
 
 
 AnyLabel = Label | RecordedVerdict

@@ -16,7 +16,7 @@ from simulator.recording.format import (
     TAIL,
     TAIL_CONTENT_BYTES,
     TAIL_MAGIC,
-    VERSION,
+    VERSIONS,
     ZSTD_MAGIC,
     AnyLabel,
     EpisodeLabel,
@@ -24,6 +24,7 @@ from simulator.recording.format import (
     FrameEntry,
     FrameHead,
     Header,
+    RecordedStep,
     content_digest,
     unpack,
     unpack_first,
@@ -32,7 +33,9 @@ from simulator.recording.format import (
 T = TypeVar("T")
 
 _HEADS: Final = msgspec.json.Decoder(FrameHead)
-_LABELS: Final[msgspec.json.Decoder[AnyLabel | EpisodeLabel]] = msgspec.json.Decoder(AnyLabel | EpisodeLabel)
+_KEPT = AnyLabel | EpisodeLabel | RecordedStep
+_LABELS: Final[msgspec.json.Decoder[AnyLabel | EpisodeLabel | RecordedStep]] = msgspec.json.Decoder(_KEPT)
+_WITH_STEPS: Final = 2
 _OURS: Final = "make one with: watchkeeper import FORMAT SRC -o REC"
 
 
@@ -121,9 +124,10 @@ class Recording:
             version = None
         if not isinstance(version, int):
             self._refuse("not a Watchkeeper recording, though it is compressed like one", cure=_OURS)
-        if version != VERSION:
+        if version not in VERSIONS:
+            known = " and ".join(map(str, VERSIONS))
             self._refuse(
-                f"written in version {version} of the format; this program reads version {VERSION}",
+                f"written in version {version} of the format; this program reads versions {known}",
                 cure="update Watchkeeper, or import the history again",
             )
         self.header: Header = self._parse(line, Header, place)
@@ -205,11 +209,20 @@ class Recording:
 
         Raises `RecordingError` as `read_frame` does.
         """
-        return (label for label in self._labels() if not isinstance(label, EpisodeLabel))
+        return (label for label in self._labels() if isinstance(label, AnyLabel))
 
     def episode_labels(self) -> Iterator[EpisodeLabel]:
         """Yield what is known about episodes, also those without any proposal; as secret as `labels`."""
         return (label for label in self._labels() if isinstance(label, EpisodeLabel))
+
+    def steps(self) -> Iterator[RecordedStep]:
+        """Yield the steps of rollouts, and what they follow from beside the facts, in the journal's order."""
+        return (label for label in self._labels() if isinstance(label, RecordedStep))
+
+    @property
+    def has_steps(self) -> bool:
+        """Whether it says which steps its rollouts took, so that they can be worked out again."""
+        return self.header.watchkeeper_recording >= _WITH_STEPS
 
     def verify(self) -> None:
         """Read every frame and compare what it says with the index, labels too.
@@ -226,7 +239,7 @@ class Recording:
             if hashlib.sha256(self._read(entry, place)).hexdigest() != entry.sha256:
                 raise RecordingError("the content is not what the index says", place=place, cure=CURE_DAMAGED)
 
-    def _labels(self) -> Iterator[AnyLabel | EpisodeLabel]:
+    def _labels(self) -> Iterator[AnyLabel | EpisodeLabel | RecordedStep]:
         for entry in self.footer.label_frames:
             place = self._place(f"labels {entry.group}", entry.offset)
             body = self._read(entry, place)

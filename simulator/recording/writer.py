@@ -29,6 +29,7 @@ from simulator.recording.format import (
     FrameEntry,
     FrameHead,
     Header,
+    RecordedStep,
     content_digest,
     lane_of,
     to_line,
@@ -123,7 +124,7 @@ class RecordingWriter:
             self._end_group()
         return self.facts
 
-    def label(self, label: AnyLabel | EpisodeLabel) -> None:
+    def label(self, label: AnyLabel | EpisodeLabel | RecordedStep) -> None:
         """Take a label; it will lie behind all facts, in frames of its own."""
         self.labels += 1
         self._label_kinds[str(label.__struct_config__.tag)] += 1

@@ -295,6 +295,8 @@ class Stage:
             self._board = Board(tools, hearing, self._player.posters(), messages)
             work = [asyncio.create_task(self._board.run()), asyncio.create_task(hearing.run())]
             front.push_async_callback(_end, work)
+        # Its first look tells no old stories: what the script does now must not be one.
+        await self._quiet()
 
     async def _front_goes(self) -> None:
         if self._front is not None:

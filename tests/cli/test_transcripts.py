@@ -11,7 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from engine.core.work.rollout.showing import show
+from engine.runtime.loop import fact_of
 from tests.cli.running import DEMO, ROOT, here, normal
+from tests.courses import MINUTE_US, NAME, OLD, Course
+from watchkeeper.commands_canary import TOLD, history_parts, shadow_parts, standing_parts
+from watchkeeper.tables import plain
 
 GOLDEN = Path(__file__).with_name("golden")
 # One decision of the demo for each word a verdict can have, by what it shows.
@@ -62,9 +67,46 @@ def test_an_explanation(at_home, name):
     agree(f"explain-{name}", normal(here("explain", decision_id).stdout))
 
 
+@pytest.fixture(scope="module")
+def rollouts():
+    """A version in shadow that differs from its incumbent, and another in its second canary stage."""
+    shadow, canary = Course().to("shadow"), Course(exploration=0.1).to("canary_10")
+    for number in range(24):
+        shadow.episode(f"e-{number}", fails=number % 5 == 0, args={"service": "api" if number < 4 else "web"})
+        read = canary.propose(f"e-{number}", action="file.read", args={"path": "a"})
+        if not read.shadowed:
+            canary.outcome(read, ok=True)
+        canary.episode(f"e-{number}", fails=number % 5 == 0)
+    canary.propose("silent", OLD)
+    canary.later(20 * MINUTE_US)
+    canary.ask()
+    canary.pause("a sale")
+    return {"shadow": shadow, "canary": canary}
+
+
+def test_how_rollouts_stand(rollouts):
+    agree("canary-status", "".join(plain(standing_parts(shown(each))) for each in rollouts.values()))
+
+
+def test_a_shadow_report(rollouts):
+    agree("shadow-report", plain(shadow_parts(shown(rollouts["shadow"]))))
+
+
+def test_the_history_of_a_rollout(rollouts):
+    told = [(each.seq, fact_of(each)) for each in rollouts["canary"].journal.read()]
+    agree(
+        "canary-history", plain(history_parts([(seq, fact) for seq, fact in told if isinstance(fact, TOLD)]))
+    )
+
+
+def shown(course):
+    return show(course.loop.state.rollouts, NAME, course.now_us)
+
+
 def test_every_transcript_has_its_test():
     written = {path.stem for path in GOLDEN.glob("*.txt")}
-    assert written == {"demo", "replay-against"} | {f"explain-{name}" for name in DECISIONS}
+    rollouts = {"canary-status", "canary-history", "shadow-report"}
+    assert written == {"demo", "replay-against"} | rollouts | {f"explain-{name}" for name in DECISIONS}
 
 
 def test_transcripts_name_no_machine():

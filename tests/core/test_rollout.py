@@ -33,7 +33,7 @@ def judged(*steps, capability="heal@1"):
     rollouts = Rollouts()
     for fold, fact in steps:
         fold(rollouts, fact)
-    stands = standing(rollouts, capability, "d_1", "episode", safe=False)
+    stands = standing(rollouts, capability, "cache.clear", "episode", safe=False)
     return rollout.judge(stands, capability, "captain")
 
 

@@ -107,13 +107,13 @@ class Place:
         return make_app(**given | values)
 
     @contextlib.asynccontextmanager
-    async def engine(self) -> AsyncIterator[Live]:
-        """The live engine at its socket, with `heal@1` established."""
+    async def engine(self, **rollouts: Any) -> AsyncIterator[Live]:
+        """The live engine at its socket, with `heal@1` established; other settings of rollouts as given."""
 
         async def ended(effect_id: EffectId) -> None:
             pass
 
-        established = RolloutSettings(established=(CapabilityId("heal@1"),))
+        established = RolloutSettings(established=(CapabilityId("heal@1"),), **rollouts)
         live = Live(
             Parts(
                 policy=changed(performing(PERFORMED), rollouts=established),

@@ -8,6 +8,7 @@ import pytest
 from engine.adapters.journal_memory import MemoryJournal
 from engine.adapters.journal_sqlite import SqliteJournal
 from engine.core.vocabulary.facts import decode, encode
+from engine.core.vocabulary.rollouts import RolloutPlan
 from engine.ports import Entry
 from simulator.rederive import rederive
 from tests.cli.running import here
@@ -39,6 +40,14 @@ async def test_a_promotion_without_evidence_says_what_is_missing_and_ends_with_1
 
 
 @pytest.mark.asyncio
+async def test_the_answer_to_a_promotion_warns_of_arms_that_cannot_be_compared(place, terminal):
+    by_host = {"by_name": {"heal": RolloutPlan(unit="argument:service")}}
+    async with place.engine(**by_host):
+        said = (await terminal("canary", "promote", "heal@2", "--reason", "it is time")).output
+    assert "WARNING: the arm is drawn for each service, not for each episode" in said
+
+
+@pytest.mark.asyncio
 async def test_status_pause_resume_abort_and_history_tell_one_story(place, terminal):
     async with place.engine():
         assert "heal: heal@1 is live" in (await terminal("canary", "status")).output
@@ -52,8 +61,9 @@ async def test_status_pause_resume_abort_and_history_tell_one_story(place, termi
         shown = json.loads((await terminal("canary", "status", "--json")).output)
         assert [each["live"] for each in shown] == []
     history = await terminal("canary", "history", "heal")
-    assert "heal@1 live → rolled_back by cat: it errs" in history.output
-    assert "heal rollout paused by cat: a sale" in history.output
+    said = " ".join(history.output.split())
+    assert "heal@1 live → rolled_back cat it errs" in said
+    assert "heal rollout paused cat a sale" in said
     assert "never had a rollout" in (await terminal("canary", "history", "other")).output
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from engine.core.vocabulary.rollouts import RolloutPlan
 from tests.http.placing import GRANTED
 
 
@@ -59,6 +60,18 @@ async def test_rollouts_are_shown_and_strangers_are_not_found(place):
         assert (await client.get("/v1/rollouts/heal@1")).json()["rollouts"] == [shown]
         missing = await client.get("/v1/rollouts/nobody")
         assert missing.status_code == 404, missing.text
+
+
+@pytest.mark.asyncio
+async def test_the_answer_to_a_promotion_warns_of_arms_that_cannot_be_compared(place):
+    by_host = {"by_name": {"heal": RolloutPlan(unit="argument:service", replay_decisions=0)}}
+    async with place.engine(**by_host), place.talking("cat") as client:
+        begun = await client.post("/v1/capabilities/heal@2/promote", json={"reason": "it is time"})
+        assert begun.json()["now"] == "shadow"
+        assert begun.json()["confounded"].startswith("the arm is drawn for each service")
+        refused = await client.post("/v1/capabilities/heal@2/promote", json={"reason": "and on"})
+        assert refused.status_code == 409
+        assert "the arm is drawn for each service" in refused.json()["cure"]
 
 
 @pytest.mark.asyncio

@@ -56,7 +56,7 @@ def test_the_last_word_on_each_name_and_each_reason_counts(given_steps, capabili
             held.add(fact.reason)
         elif isinstance(fact, f.RolloutResumed) and fact.capability == name:
             held.discard(fact.reason)
-    stands = standing(state.rollouts, capability, "d_1", "episode", safe=False)
+    stands = standing(state.rollouts, capability, "cache.clear", "episode", safe=False)
     said = rollout.judge(stands, capability, "captain")
     assert said.shadowed == (live != capability)
     assert said.ruling == ("escalate" if held else "allow")

@@ -104,8 +104,8 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path):
 
 
 def test_a_newer_version_asks_for_an_update(tmp_path):
-    path = with_header(tmp_path / "a.wkr", lambda header: header.update(watchkeeper_recording=2))
-    with pytest.raises(RecordingError, match=r"version 2 .* reads version 1 .*update Watchkeeper"):
+    path = with_header(tmp_path / "a.wkr", lambda header: header.update(watchkeeper_recording=3))
+    with pytest.raises(RecordingError, match=r"version 3 .* reads versions 1 and 2 .*update Watchkeeper"):
         Recording(path)
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.core.work.rollout.assignment import bucket, chance_of_canary, in_canary
+from engine.core.work.rollout.assignment import bucket, in_canary
 from tests.courses import MINUTE_US, NAME, NEW, OLD, QUICK, Course
 
 units = st.text(min_size=1, max_size=40)
@@ -96,34 +96,3 @@ def test_a_plan_may_assign_by_an_argument():
     course = Course(by_name={NAME: own}).to("shadow")
     assert course.propose("e", args={"service": "db"}).assignment.unit == "db"
     assert course.propose("e", args={}).assignment is msgspec.UNSET, "what cannot be assigned is in no arm"
-
-
-def test_without_exploration_nothing_is_drawn_anew():
-    course = Course().to("canary_10")
-    read = {"action": "file.read", "args": {"path": "a"}}
-    assert not any(course.propose(f"e-{number}", **read).assignment.explored for number in range(100))
-
-
-def test_only_safe_decisions_are_explored_at_the_rate_that_is_set():
-    course = Course(exploration=0.1).to("canary_10")
-    read = {"action": "file.read", "args": {"path": "a"}}
-    safe = [course.propose(f"e-{number}", **read).assignment for number in range(2_000)]
-    assert 130 < sum(each.explored for each in safe) < 270
-    assert {round(each.chance, 6) for each in safe} == {
-        round(chance_of_canary(0.1, 0.1), 6),
-        round(1 - chance_of_canary(0.1, 0.1), 6),
-    }
-    risky = [course.propose(f"f-{number}").assignment for number in range(300)]
-    assert not any(each.explored for each in risky)
-
-
-def test_what_was_explored_does_not_count_for_its_episode():
-    course = Course(exploration=0.1).to("canary_10")
-    read = {"action": "file.read", "args": {"path": "a"}}
-    for number in range(2_000):
-        verdict = course.propose(f"e-{number}", **read)
-        if verdict.assignment.explored:
-            assert f"e-{number}" not in course.candidate.episodes
-            break
-    else:
-        raise AssertionError("nothing was explored")

@@ -107,6 +107,47 @@ def test_a_live_version_that_fails_too_often_gives_way_to_the_one_before():
     assert "failures over the limit" in rolled_back(course).reason
 
 
+def test_in_an_outage_that_strikes_both_arms_nobody_is_rolled_back():
+    course = Course().to("canary_50")
+    for number in range(200):
+        course.episode(f"outage-{number}", fails=True, minutes=11)
+    assert course.candidate.canary_failures > 60, "with none beside it a dozen would have been enough"
+    assert course.stage == "canary_50"
+
+
+def test_the_limit_counts_where_control_does_not_fail():
+    # Evidence of harm comes first; it is taken away here to look at the other.
+    course = Course().to("canary_50")
+    for number in range(200):
+        before = list(course.candidate.bad)
+        course.episode(f"e-{number}", fails={"canary": True, "control": False}, minutes=11)
+        course.candidate.bad = before
+        if course.stage == "rolled_back":
+            break
+    assert "failures over the limit" in rolled_back(course).reason
+
+
+def test_beside_control_an_episode_nobody_reported_accuses_nobody():
+    course = Course().to("canary_50")
+    before = list(course.candidate.limit)
+    for number in range(10):
+        course.propose(f"silent-{number}")
+    course.later(11 * MINUTE_US)
+    assert course.candidate.limit == before
+
+
+def test_a_live_version_is_held_against_what_control_failed_at_when_it_was_promoted():
+    course = Course(plan(failure_share=0.2)).to("live")
+    control = course.facts(f.StageChanged)[-1].evidence.control
+    assert course.candidate.promoted_on == control
+    assert 0.25 < control.failures / control.episodes < 0.4
+    for number in range(300):
+        mine = course.propose(f"live-{number}")
+        course.outcome(mine, ok=number % 3 > 0)
+        course.later(12 * MINUTE_US)
+    assert course.stage == "live", "it fails as often as what it replaced did"
+
+
 def test_a_person_may_abort_without_a_reason_in_the_numbers():
     course = Course().to("canary_10")
     course.abort()

@@ -6,6 +6,7 @@ valid by `mixture`). Pairs that fail together cost nothing, which is why this ne
 episodes are hard for both, and no fewer than two separate samples where the two fail independently.
 """
 
+from math import exp, log
 from typing import Final, Literal
 
 from engine.core.statistics import mixture
@@ -16,6 +17,8 @@ ODDS: Final = (2.0, 10.0)
 """How many times as often the candidate is the one that failed: 2 in 3, and 10 in 11 discordant pairs."""
 WEIGHTS: Final = (0.5, 0.5)
 _HAPPENED, _DID_NOT = mixture.odds_factors(0.5, ODDS)
+
+_LARGEST: Final = log(mixture.CEILING)
 
 e_value = mixture.e_value
 
@@ -48,3 +51,21 @@ def see(
     if candidate_failed is incumbent_failed:
         return
     mixture.multiply(values, _HAPPENED if candidate_failed is (direction == "worse") else _DID_NOT)
+
+
+def counted(candidate_alone: int, incumbent_alone: int, direction: Direction = "worse") -> float:
+    """Return the e-value after so many pairs in which only the candidate, and only the incumbent, failed.
+
+    The order in which they came makes no difference. Only for people to look at: it uses logarithms, so its
+    last digits may differ between machines.
+
+    >>> round(counted(6, 0), 1), round(counted(6, 0, "better"), 3)
+    (20.9, 0.044)
+    """
+    happened, did_not = candidate_alone, incumbent_alone
+    if direction == "better":
+        happened, did_not = did_not, happened
+    total = 0.0
+    for weight, up, down in zip(WEIGHTS, _HAPPENED, _DID_NOT, strict=True):
+        total += weight * exp(min(_LARGEST, happened * log(up) + did_not * log(down)))
+    return min(total, mixture.CEILING)

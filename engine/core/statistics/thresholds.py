@@ -31,7 +31,7 @@ class Split(Struct, frozen=True, kw_only=True):
     bad: float
     """For the risk ratio: `risk_ratio.bad` rolls back at `needed(bad)`."""
     failure_share: float
-    """For the share of the canary's own episodes that fail: at `detector.alarm_at(failure_share, span)`."""
+    """For failures over the limit: `excess.level` rolls back at `detector.alarm_at(failure_share, span)`."""
     guardrail: float
     """For each guardrail: at `detector.alarm_at(guardrail, span)`. 0 where there is none."""
 

@@ -86,7 +86,7 @@ class RolloutPlan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     alpha: float = 0.05
     """The most probable each wrong end may be: a good candidate rolled back, a bad one promoted."""
     failure_share: float = 0.2
-    """A canary that surely fails in more of its episodes than this is rolled back, whatever control does."""
+    """A canary that surely fails in more of its episodes than this, and than control does, is rolled back."""
     span: int = 10_000
     """Over how many observations a guardrail may raise a false alarm with probability `alpha` at most."""
     never: tuple[ActionName, ...] = ()
@@ -144,8 +144,14 @@ class Evidence(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     agreed: int = 0
     canary: ArmTally = ArmTally(0, 0)
     control: ArmTally = ArmTally(0, 0)
+    canary_missing: int = 0
+    """Of its failures, those for want of an outcome."""
+    control_missing: int = 0
     late: int = 0
     """Outcomes that came after their episode was judged, and count for nothing."""
+    explored_canary: ArmTally = ArmTally(0, 0)
+    """Decisions whose arm was drawn anew, by who acted: nobody's episode, and no evidence."""
+    explored_control: ArmTally = ArmTally(0, 0)
     requirements: tuple[Requirement, ...] = ()
 
 

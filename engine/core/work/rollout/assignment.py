@@ -3,7 +3,7 @@
 import hashlib
 from typing import Final
 
-from engine.core.vocabulary.ids import CapabilityId, DecisionId, capability_name
+from engine.core.vocabulary.ids import ActionName, CapabilityId, capability_name
 from engine.core.vocabulary.proposals import Proposal
 from engine.core.vocabulary.rollouts import Arm, Assignment, RolloutPlan, RolloutSettings, Stage, Standing
 from engine.core.work.rollout.candidates import TWIN, Candidate, Rollouts
@@ -31,14 +31,23 @@ def in_canary(capability: CapabilityId, unit: str, share: float) -> bool:
     return bucket(f"{capability}|{unit}") < share * _WHOLE
 
 
-def explores(decision: DecisionId, exploration: float) -> bool:
-    """Whether the arm of this one decision is drawn anew."""
-    return exploration > 0 and bucket(f"explore|{decision}") < exploration * _WHOLE
+def drawn_anew(capability: CapabilityId, unit: str, action: ActionName, exploration: float) -> Arm | None:
+    """Draw the arm of one decision anew, for so large a share of decisions; `None` for all others.
 
+    What is decided is whether, and how, an action is taken on a unit. Candidate and incumbent are asked that
+    same question, so they share one draw, made for the candidate's version: exactly one of them acts on it.
 
-def coin(decision: DecisionId) -> bool:
-    """Draw that arm: heads is the canary."""
-    return bucket(f"coin|{decision}") < _WHOLE // 2
+    >>> heal, read = CapabilityId("heal@2"), ActionName("file.read")
+    >>> said = [drawn_anew(heal, f"e-{number}", read, 0.1) for number in range(400)]
+    >>> said.count("canary"), said.count("control"), said.count(None)
+    (22, 8, 370)
+    """
+    if exploration <= 0:
+        return None
+    drawn = bucket(f"explore|{capability}|{unit}|{action}")
+    if drawn >= exploration * _WHOLE:
+        return None
+    return "canary" if drawn < exploration / 2 * _WHOLE else "control"
 
 
 def chance_of_canary(share: float, exploration: float) -> float:
@@ -82,9 +91,9 @@ def assigned(candidate: Candidate, unit: str) -> Assignment:
 
 
 def standing(
-    rollouts: Rollouts, capability: CapabilityId, decision: DecisionId, unit: str, *, safe: bool
+    rollouts: Rollouts, capability: CapabilityId, action: ActionName, unit: str, *, safe: bool
 ) -> Standing:
-    """Say where a version stands for one decision on one unit; an empty unit is never a canary's.
+    """Say where a version stands for one action on one unit; an empty unit is never a canary's.
 
     `safe` says that the decision changes nothing, whoever takes it: only such a one may be explored.
     """
@@ -95,12 +104,12 @@ def standing(
     if candidate is None or not candidate.watched:
         return _at_rest(candidate, capability, live, paused)
     if capability == candidate.capability:
-        return _of_candidate(rollouts, candidate, decision, unit, paused, safe=safe)
+        return _of_candidate(rollouts, candidate, action, unit, paused, safe=safe)
     if capability == live:
         # While the candidate is held back, and for what cannot be assigned, the incumbent does all the work.
         assignment = assigned(candidate, unit) if unit and not paused else None
         if assignment is not None and candidate.share:
-            assignment = _explored(rollouts, assignment, decision, safe=safe)
+            assignment = _explored(rollouts, candidate, assignment, action, safe=safe)
         acting = assignment is None or assignment.arm == "control"
         return Standing(stage="live", acting=acting, assignment=assignment)
     if live and capability == f"{live}{TWIN}" and candidate.stage == "shadow" and unit and not paused:
@@ -126,7 +135,7 @@ def _at_rest(
 def _of_candidate(
     rollouts: Rollouts,
     candidate: Candidate,
-    decision: DecisionId,
+    action: ActionName,
     unit: str,
     paused: dict[str, str] | None,
     *,
@@ -138,20 +147,26 @@ def _of_candidate(
         return Standing(stage=stage, acting=acting, paused=_reasons(paused))
     assignment = assigned(candidate, unit)
     if 0 < candidate.share < 1:
-        assignment = _explored(rollouts, assignment, decision, safe=safe)
+        assignment = _explored(rollouts, candidate, assignment, action, safe=safe)
     acting = stage == "live" or (candidate.share > 0 and assignment.arm == "canary")
     return Standing(stage=stage, acting=acting, assignment=assignment)
 
 
-def _explored(rollouts: Rollouts, assignment: Assignment, decision: DecisionId, *, safe: bool) -> Assignment:
+def _explored(
+    rollouts: Rollouts, candidate: Candidate, assignment: Assignment, action: ActionName, *, safe: bool
+) -> Assignment:
     exploration = rollouts.settings.exploration
     if not safe or exploration <= 0:
         return assignment
-    explored = explores(decision, exploration)
-    arm: Arm = ("canary" if coin(decision) else "control") if explored else assignment.arm
+    drawn = drawn_anew(candidate.capability, assignment.unit, action, exploration)
+    arm = drawn or assignment.arm
     canary = chance_of_canary(assignment.share, exploration)
     return Assignment(
-        assignment.unit, arm, assignment.share, canary if arm == "canary" else 1 - canary, explored
+        assignment.unit,
+        arm,
+        assignment.share,
+        canary if arm == "canary" else 1 - canary,
+        drawn is not None,
     )
 
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 from msgspec import Struct, field
 
-from engine.core.statistics import agreement, detector, risk_ratio, sample_ratio
+from engine.core.statistics import agreement, excess, risk_ratio, sample_ratio
+from engine.core.statistics.confounding import OfEntity
 from engine.core.vocabulary.facts import CapabilityReplayed
 from engine.core.vocabulary.ids import (
     ActionName,
@@ -17,7 +18,15 @@ from engine.core.vocabulary.ids import (
     ProposalId,
     capability_name,
 )
-from engine.core.vocabulary.rollouts import SHARES, Arm, Disagreement, RolloutPlan, RolloutSettings, Stage
+from engine.core.vocabulary.rollouts import (
+    SHARES,
+    Arm,
+    ArmTally,
+    Disagreement,
+    RolloutPlan,
+    RolloutSettings,
+    Stage,
+)
 
 TWIN = "+twin"
 """A version that ends with this is its incumbent's second run: what the two differ in is noise."""
@@ -40,6 +49,8 @@ class OpenEpisode(Struct):
     """Whose outcomes are awaited."""
     objection: str = ""
     """The rule that held or denied something the candidate wanted; empty when there is none."""
+    drawn: dict[ActionName, bool] = {}
+    """Actions whose arm was drawn anew in it, and whether their outcome came: each counts once, by itself."""
     allowed: bool = False
     """Whether anything was allowed in it."""
     ended: bool = False
@@ -58,6 +69,8 @@ class Awaited(Struct, frozen=True, array_like=True):
     """Whether it was executed."""
     candidate: bool
     """Whether it was the candidate's."""
+    drawn: ActionName = ActionName("")
+    """Its action, if the arm of this one decision was drawn anew; else empty."""
 
 
 class Performed(Struct, frozen=True, array_like=True):
@@ -89,7 +102,17 @@ class Candidate(Struct, kw_only=True):
     canary_failures: int = 0
     control: int = 0
     control_failures: int = 0
+    canary_missing: int = 0
+    """Of its failures, those for want of an outcome."""
+    control_missing: int = 0
     late: int = 0
+    entities: dict[str, OfEntity] = {}
+    """Where a plan assigns by an argument: each value's episodes. Only the first so many are kept."""
+    held_back: ArmTally = ArmTally(0, 0)
+    """Shadow episodes whose end is known, in which it would have done nothing and the incumbent acted."""
+    explored_canary: ArmTally = ArmTally(0, 0)
+    """Decisions whose arm was drawn anew, by who acted; in no episode's outcome and in no evidence."""
+    explored_control: ArmTally = ArmTally(0, 0)
     twins: int = 0
     """Episodes in which the incumbent ran twice."""
     twins_agreed: int = 0
@@ -97,12 +120,19 @@ class Candidate(Struct, kw_only=True):
     agreement: list[float] = field(default_factory=agreement.begin)
     good: list[float] = field(default_factory=risk_ratio.begin_good)
     ratio: list[float] = field(default_factory=sample_ratio.begin)
+    missing: list[float] = field(default_factory=sample_ratio.begin)
+    """Evidence that outcomes go missing in one arm more than in the other."""
     ready: bool = False
     """Whether people were told that the next step waits for their word."""
 
+    failed: list[int] = field(default_factory=lambda: [0, 0] * len(SHARES))
+    """Failures of the canary and of control by share, for people to look at; of the whole rollout."""
+
     # Of the whole rollout: what speaks against it is not forgotten at the next step.
     bad: list[float] = field(default_factory=risk_ratio.begin_bad)
-    limit: list[float] = field(default_factory=detector.begin)
+    limit: list[float] = field(default_factory=excess.begin)
+    promoted_on: ArmTally = ArmTally(0, 0)
+    """Control's episodes in the stage from which it went live: how often it fails is held against that."""
     guardrails: dict[str, list[float]] = {}
     breach: str = ""
     """Why it must be rolled back whatever the numbers say; empty while nothing of that kind happened."""

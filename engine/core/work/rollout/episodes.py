@@ -3,13 +3,18 @@
 The horizon is the same for both arms, so that neither looks better or worse for being slower. A failure that
 counted as soon as it is reported would count sooner for the arm that is quicker to report, and haste would be
 taken for harm: in the study (docs/why/earned-authority.md) that alone rolls back up to a fifth of the good.
+
+An episode is judged by its own arm's decisions only. One whose arm was drawn anew may be the other arm's, and
+counts by itself, for whoever acted: neither its outcome nor the want of one says anything of the episode. As
+that draw knows nothing of the episode's arm, it leaves out as much in either, so the arms stay comparable.
 """
 
 from typing import Final, Literal
 
 from msgspec.structs import replace
 
-from engine.core.statistics import agreement, detector, risk_ratio, sample_ratio
+from engine.core.statistics import agreement, detector, excess, risk_ratio, sample_ratio
+from engine.core.statistics.confounding import OfEntity
 from engine.core.vocabulary.chain import digest_of
 from engine.core.vocabulary.facts import (
     EffectEnded,
@@ -22,7 +27,7 @@ from engine.core.vocabulary.facts import (
     encode,
 )
 from engine.core.vocabulary.ids import ActionName, capability_name
-from engine.core.vocabulary.rollouts import Assignment, Disagreement, RolloutPlan
+from engine.core.vocabulary.rollouts import SHARES, ArmTally, Assignment, Disagreement, RolloutPlan
 from engine.core.vocabulary.units import DAY_US
 from engine.core.vocabulary.verdicts import Verdict
 from engine.core.work.rollout.assignment import assigned, unit_under
@@ -30,13 +35,17 @@ from engine.core.work.rollout.candidates import TWIN, Awaited, Candidate, OpenEp
 
 _MOST_PERFORMED: Final = 100
 """As many undo records as a workspace keeps by default: older ones are gone anyway."""
+_MOST_ENTITIES: Final = 1000
+"""More would only make state larger: it is few entities that are few units."""
+_NOTHING: Final = OfEntity(ArmTally(0, 0), ArmTally(0, 0))
+_SHARES: Final = tuple(SHARES.values())
 
 
 def fold_verdict(rollouts: Rollouts, fact: VerdictReached) -> None:
-    """Take a decision into its unit. One whose arm was drawn by itself says nothing about a unit."""
+    """Take a decision into its unit."""
     verdict = fact.verdict
     assignment = verdict.assignment
-    if not assignment or assignment.explored:
+    if not assignment:
         return
     name = capability_name(verdict.capability)
     candidate = rollouts.candidates.get(name)
@@ -46,8 +55,13 @@ def fold_verdict(rollouts: Rollouts, fact: VerdictReached) -> None:
     judge_due(candidate, plan, verdict.at_us)
     episode = candidate.episodes.get(assignment.unit)
     if episode is None:
-        episode = _open(candidate, plan, verdict.at_us, assignment)
+        # The verdict of one that was drawn anew carries that draw, and not the arm of its unit.
+        of_unit = assigned(candidate, assignment.unit) if assignment.explored else assignment
+        episode = _open(candidate, plan, verdict.at_us, of_unit)
     episode.last_us = verdict.at_us
+    if assignment.explored:
+        _note_drawn(candidate, episode, verdict, assignment.unit)
+        return
     _note_decision(rollouts, candidate, episode, verdict, assignment.unit)
 
 
@@ -74,6 +88,14 @@ def _note_decision(
         episode.proposals.append(verdict.proposal_id)
 
 
+def _note_drawn(candidate: Candidate, episode: OpenEpisode, verdict: Verdict, unit: str) -> None:
+    """Await the outcome of a decision whose arm was drawn anew; it says nothing of its unit."""
+    own, acting = verdict.capability == candidate.capability, verdict.word == "allow" and not verdict.shadowed
+    episode.drawn.setdefault(verdict.action, False)
+    candidate.awaited[verdict.proposal_id] = Awaited(unit, "", acting, own, verdict.action)
+    episode.proposals.append(verdict.proposal_id)
+
+
 def fold_granted(rollouts: Rollouts, fact: HoldEnded) -> None:
     """Take it in that what was held is executed after all: whoever reports on it acted as was decided."""
     candidate = rollouts.candidates.get(capability_name(fact.capability))
@@ -81,6 +103,9 @@ def fold_granted(rollouts: Rollouts, fact: HoldEnded) -> None:
     if candidate is None or awaited is None:
         return
     candidate.awaited[fact.proposal_id] = replace(awaited, acting=True)
+    if awaited.drawn:
+        # It says nothing of its unit, whoever acts.
+        return
     episode = candidate.episodes[awaited.unit]
     episode.allowed = True
     (episode.candidate if awaited.candidate else episode.incumbent).add(awaited.act)
@@ -116,6 +141,9 @@ def fold_outcome(rollouts: Rollouts, fact: OutcomeReported) -> None:
     if awaited.candidate and by_executor and fact.action in plan.never:
         candidate.breach = candidate.breach or f"it carried out {fact.action}, which it never may"
     episode = candidate.episodes[awaited.unit]
+    if awaited.drawn:
+        _count_drawn(candidate, episode, awaited.drawn, canary=awaited.candidate and by_executor, ok=fact.ok)
+        return
     if awaited.candidate and not by_executor and not awaited.acting:
         # The incumbent did the very same, and somebody reports how that went.
         episode.incumbent.add(awaited.act)
@@ -137,6 +165,9 @@ def fold_incumbent(rollouts: Rollouts, fact: IncumbentActed) -> None:
     if episode is None:
         episode = _open(candidate, plan, fact.at_us, assigned(candidate, unit))
     episode.last_us = fact.at_us
+    if fact.action in episode.drawn:
+        _count_drawn(candidate, episode, fact.action, canary=False, ok=fact.ok)
+        return
     episode.incumbent.add(f"{fact.action} {digest_of(fact.action, encode(fact.args))}")
     _note_outcome(episode, ok=fact.ok)
 
@@ -145,6 +176,23 @@ def _open(candidate: Candidate, plan: RolloutPlan, at_us: int, assignment: Assig
     episode = OpenEpisode(at_us + plan.horizon_us, at_us, assignment.arm, assignment.share)
     candidate.episodes[assignment.unit] = episode
     return episode
+
+
+def _count_drawn(
+    candidate: Candidate, episode: OpenEpisode, action: ActionName, *, canary: bool, ok: bool
+) -> None:
+    """Count what came of a decision whose arm was drawn anew, once for each draw, for whoever acted."""
+    if episode.drawn[action]:
+        return
+    episode.drawn[action] = True
+    if canary:
+        candidate.explored_canary = _one_more(candidate.explored_canary, ok=ok)
+    else:
+        candidate.explored_control = _one_more(candidate.explored_control, ok=ok)
+
+
+def _one_more(tally: ArmTally, *, ok: bool) -> ArmTally:
+    return ArmTally(tally.episodes + 1, tally.failures + (not ok))
 
 
 def _note_outcome(episode: OpenEpisode, *, ok: bool) -> None:
@@ -185,25 +233,67 @@ def _judge(candidate: Candidate, plan: RolloutPlan, unit: str, episode: OpenEpis
     if not episode.share or not (episode.allowed or episode.ended):
         return
     # Nobody says how it went: whoever had it did not do it well.
-    failed = episode.failed or not episode.ended
+    missing = not episode.ended
+    failed = episode.failed or missing
     in_arm = episode.arm == "canary"
     if episode.share < 1:
         sample_ratio.see(candidate.ratio, in_arm, episode.share)
+        if missing:
+            sample_ratio.see(candidate.missing, in_arm, episode.share)
         if failed:
             risk_ratio.see_bad(candidate.bad, in_arm, episode.share)
             risk_ratio.see_good(candidate.good, in_arm, episode.share, ruled_out(candidate, plan))
+            candidate.failed[2 * _SHARES.index(episode.share) + (not in_arm)] += 1
+        if plan.unit != "episode":
+            _note_entity(candidate, unit, in_arm=in_arm, failed=failed)
+    if episode.share == 1 or episode.ended:
+        # Beside control, an episode nobody reported accuses nobody, and excuses nobody.
+        excess.see(candidate.limit, in_arm, failed, most_failing(candidate, plan), episode.share)
     if in_arm:
         candidate.canary += 1
         candidate.canary_failures += failed
-        detector.see(candidate.limit, failed, plan.failure_share)
+        candidate.canary_missing += missing
     else:
         candidate.control += 1
         candidate.control_failures += failed
+        candidate.control_missing += missing
+
+
+def _note_entity(candidate: Candidate, unit: str, *, in_arm: bool, failed: bool) -> None:
+    entities = candidate.entities
+    if unit not in entities and len(entities) >= _MOST_ENTITIES:
+        return
+    known = entities.get(unit, _NOTHING)
+    entities[unit] = (
+        OfEntity(_one_more(known.canary, ok=not failed), known.control)
+        if in_arm
+        else OfEntity(known.canary, _one_more(known.control, ok=not failed))
+    )
 
 
 def ruled_out(candidate: Candidate, plan: RolloutPlan) -> float:
     """Return how many times the incumbent's failures this stage must rule out."""
     return plan.ratios[{"canary_1": 0, "canary_10": 1}.get(candidate.stage, 2)]
+
+
+def most_failing(candidate: Candidate, plan: RolloutPlan) -> float:
+    """Return the share of its episodes that may fail, whatever is known of control now.
+
+    Once live nobody is beside it. It was promoted on what control failed at then, times the ratio that was
+    ruled out: where control had failed in 80 of 200, half of its episodes may fail.
+
+    >>> from engine.core.vocabulary.ids import CapabilityId
+    >>> from engine.core.vocabulary.rollouts import ArmTally
+    >>> heal = Candidate(
+    ...     capability=CapabilityId("heal@2"), stage="live", since_us=0, promoted_on=ArmTally(200, 80)
+    ... )
+    >>> most_failing(heal, RolloutPlan(failure_share=0.2))
+    0.5
+    """
+    known = candidate.promoted_on
+    if candidate.stage != "live" or not known.episodes:
+        return plan.failure_share
+    return min(max(plan.failure_share, plan.ratios[-1] * known.failures / known.episodes), excess.MOST)
 
 
 def _compare(candidate: Candidate, plan: RolloutPlan, unit: str, episode: OpenEpisode) -> None:
@@ -216,6 +306,8 @@ def _compare(candidate: Candidate, plan: RolloutPlan, unit: str, episode: OpenEp
         candidate.twins += 1
         candidate.twins_agreed += _acts(episode.twin, plan.compare) == theirs
     if not agreed:
+        if not episode.candidate and episode.ended:
+            candidate.held_back = _one_more(candidate.held_back, ok=not episode.failed)
         reason = _difference(episode)
         known = candidate.disagreements.get(reason, Disagreement(reason, 0, 0, unit))
         candidate.disagreements[reason] = Disagreement(

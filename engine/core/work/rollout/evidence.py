@@ -9,7 +9,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from engine.core.statistics import detector, mixture, risk_ratio, sample_ratio, thresholds
+from engine.core.statistics import detector, excess, mixture, risk_ratio, sample_ratio, thresholds
 from engine.core.vocabulary.facts import CapabilityReplayed
 from engine.core.vocabulary.rollouts import (
     ORDER,
@@ -20,6 +20,7 @@ from engine.core.vocabulary.rollouts import (
     Stage,
 )
 from engine.core.vocabulary.units import DAY_US
+from engine.core.work.rollout import missing
 from engine.core.work.rollout.candidates import Candidate
 
 
@@ -49,8 +50,7 @@ def judge(
             return Weighing(
                 word="rollback", reason=_why(candidate, each), to="rolled_back", evidence=evidence
             )
-    missing = [each for each in requirements if not each.met]
-    if not missing and stage in ORDER[:-1]:
+    if all(each.met for each in requirements) and stage in ORDER[:-1]:
         return Weighing(word="advance", reason="the evidence is there", to=_next(stage), evidence=evidence)
     return Weighing(
         word="hold",
@@ -60,16 +60,20 @@ def judge(
     )
 
 
-def waits_for(candidate: Candidate, weighed: Weighing, now_us: int) -> tuple[str, int | None]:
+def waits_for(
+    candidate: Candidate, plan: RolloutPlan, weighed: Weighing, now_us: int
+) -> tuple[str, int | None]:
     """Say what a stage that holds waits for, and when that may be there; `None` when nobody can say.
 
     Worked out for whoever reads it only: the evidence is weighed with every outcome.
     """
     if weighed.word != "hold":
         return weighed.reason, None
-    missing = [each for each in weighed.evidence.requirements if not each.met]
-    said = "; ".join(f"{each.name} {shown(each)}" for each in missing) or f"it is {candidate.stage} already"
-    return said, _likely(candidate, missing, now_us)
+    unmet = [each for each in weighed.evidence.requirements if not each.met]
+    said = [f"{each.name} {shown(each)}" for each in unmet if each.name not in (_LOST, _UNEVEN)]
+    # What has to be repaired stands first: without that the rest never comes.
+    said[:0] = [lost] if candidate.share and (lost := missing.said(candidate, plan)) else []
+    return "; ".join(said) or f"it is {candidate.stage} already", _likely(candidate, unmet, now_us)
 
 
 _BREACH = "no forbidden action"
@@ -79,6 +83,8 @@ _DOUBTS = (_MIXED_UP, _RATIO)
 """What makes the numbers themselves doubtful, so that they prove nothing, for or against."""
 _BAD = "evidence of harm"
 _LIMIT = "failures over the limit"
+_LOST = "control's outcomes missing"
+_UNEVEN = "evidence of outcomes missing in one arm"
 
 
 def broken(candidate: Candidate, plan: RolloutPlan) -> tuple[Requirement, ...]:
@@ -89,7 +95,7 @@ def broken(candidate: Candidate, plan: RolloutPlan) -> tuple[Requirement, ...]:
     found = [
         Requirement(_BREACH, candidate.breach or "none", "none", not candidate.breach),
         _under(_BAD, risk_ratio.bad(candidate.bad), thresholds.needed(parts.bad)),
-        _under(_LIMIT, detector.level(candidate.limit), detector.alarm_at(parts.failure_share, plan.span)),
+        _under(_LIMIT, excess.level(candidate.limit), detector.alarm_at(parts.failure_share, plan.span)),
         *(
             _under(
                 f"guardrail {series}", detector.level(values), detector.alarm_at(parts.guardrail, plan.span)
@@ -124,9 +130,12 @@ def _requirements(
             found += replay_requirements(replay, plan, now_us)
         return found
     if 0 < candidate.share < 1:
+        most = missing.most(candidate)
         return [
             _least("episodes of the canary", candidate.canary, plan.canary_episodes),
             _least("evidence of no harm", mixture.e_value(candidate.good), thresholds.needed(plan.alpha)),
+            Requirement(_LOST, candidate.control_missing, most, candidate.control_missing <= most),
+            _under(_UNEVEN, missing.uneven(candidate), thresholds.needed(plan.alpha)),
         ]
     return []
 
@@ -159,7 +168,11 @@ def _evidence(candidate: Candidate, requirements: tuple[Requirement, ...]) -> Ev
         agreed=candidate.agreed,
         canary=ArmTally(candidate.canary, candidate.canary_failures),
         control=ArmTally(candidate.control, candidate.control_failures),
+        canary_missing=candidate.canary_missing,
+        control_missing=candidate.control_missing,
         late=candidate.late,
+        explored_canary=candidate.explored_canary,
+        explored_control=candidate.explored_control,
         requirements=requirements,
     )
 
@@ -200,17 +213,17 @@ def number_text(value: float | str) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
 
 
-def _likely(candidate: Candidate, missing: list[Requirement], now_us: int) -> int | None:
+def _likely(candidate: Candidate, unmet: list[Requirement], now_us: int) -> int | None:
     """Guess from the stage's own pace when the last of what is missing may be there.
 
     Counts are taken to grow evenly; so does the number of doublings of an e-value. The exponent of a binary
     floating-point number counts these exactly, on every machine, where a logarithm would not.
     """
-    if not missing:
+    if not unmet:
         return None
     passed_us = now_us - candidate.since_us
     latest = now_us
-    for each in missing:
+    for each in unmet:
         measured, needed = each.measured, each.needed
         if isinstance(measured, str) or isinstance(needed, str) or measured > needed:
             return None

@@ -2,11 +2,41 @@
 
 from msgspec import Struct
 
+from engine.core.statistics import paired
+from engine.core.statistics.confounding import confounding
+from engine.core.statistics.intervals import Interval, rate, ratio
 from engine.core.vocabulary.facts import CapabilityReplayed
 from engine.core.vocabulary.ids import CapabilityId, CapabilityName
-from engine.core.vocabulary.rollouts import Disagreement, Evidence, Stage
+from engine.core.vocabulary.rollouts import SHARES, Disagreement, Evidence, RolloutPlan, Stage
 from engine.core.work.rollout import evidence
-from engine.core.work.rollout.candidates import Rollouts
+from engine.core.work.rollout.candidates import Candidate, Rollouts
+
+
+class Rates(Struct, frozen=True, kw_only=True):
+    """What the true rates may be: confidence sequences, right at every look at once.
+
+    Nothing is decided by them.
+    """
+
+    confidence: float
+    """With which probability each holds the true value, over 0 and under 1."""
+    canary: Interval
+    """How often an episode fails in the canary's hands, in this stage."""
+    control: Interval
+    ratio: Interval
+    """How many times as often as in control's, over the whole rollout."""
+
+
+class HeldBack(Struct, frozen=True, kw_only=True):
+    """Episodes in shadow in which the candidate would have done nothing and the incumbent acted."""
+
+    went_wrong: int
+    """Whose acting went wrong, so that holding back was better."""
+    went_well: int
+    better: float
+    """E-value against "holding back was right in half of them at most"."""
+    worse: float
+    """E-value against "it was right in half of them at least"."""
 
 
 class RolloutShown(Struct, frozen=True, kw_only=True):
@@ -31,6 +61,10 @@ class RolloutShown(Struct, frozen=True, kw_only=True):
     automatic: bool
     confounded: str
     """Why its arms cannot be compared as they stand; empty when they can."""
+    rates: Rates | None
+    """`None` where no episodes are counted."""
+    held_back: HeldBack | None
+    """`None` outside shadow."""
     disagreements: tuple[Disagreement, ...]
     """The most frequent first."""
     twins: int
@@ -90,7 +124,7 @@ def show(rollouts: Rollouts, name: CapabilityName, now_us: int) -> RolloutShown:
     )
     reason, likely_us = "", None
     if candidate is not None and weighed is not None:
-        reason, likely_us = evidence.waits_for(candidate, weighed, now_us)
+        reason, likely_us = evidence.waits_for(candidate, plan, weighed, now_us)
     found = candidate.disagreements.values() if candidate is not None else ()
     return RolloutShown(
         name=name,
@@ -104,7 +138,9 @@ def show(rollouts: Rollouts, name: CapabilityName, now_us: int) -> RolloutShown:
         evidence=weighed.evidence if weighed is not None else None,
         likely_us=likely_us,
         automatic=plan.automatic,
-        confounded=_confounded(plan.unit),
+        confounded=confounded(rollouts, name),
+        rates=_rates(candidate, plan) if candidate is not None and candidate.share > 0 else None,
+        held_back=_held_back(candidate) if candidate is not None and candidate.stage == "shadow" else None,
         disagreements=tuple(sorted(found, key=lambda each: (-each.episodes, each.reason))),
         twins=candidate.twins if candidate is not None else 0,
         twins_agreed=candidate.twins_agreed if candidate is not None else 0,
@@ -113,11 +149,41 @@ def show(rollouts: Rollouts, name: CapabilityName, now_us: int) -> RolloutShown:
     )
 
 
-def _confounded(unit: str) -> str:
-    kind, _, argument = unit.partition(":")
+def confounded(rollouts: Rollouts, name: CapabilityName) -> str:
+    """Say why a rollout's arms cannot be compared as they stand, by its data where they show it, else by its
+    plan; empty when they can.
+    """
+    candidate = rollouts.candidates.get(name)
+    kind, _, argument = rollouts.settings.plan_of(name).unit.partition(":")
     if kind == "episode":
         return ""
+    found = confounding(candidate.entities, f"values of {argument}") if candidate is not None else None
+    if found is not None:
+        return found.reason
     return (
         f"the arm is drawn for each {argument}, not for each episode: what differs between two of them looks "
         "like a difference between the versions, so a few bad ones decide. Assign by episode where you can"
+    )
+
+
+def _rates(candidate: Candidate, plan: RolloutPlan) -> Rates:
+    failed = candidate.failed
+    by_share = zip(SHARES.values(), failed[::2], failed[1::2], strict=True)
+    return Rates(
+        confidence=1 - plan.alpha,
+        canary=rate(candidate.canary_failures, candidate.canary, plan.alpha),
+        control=rate(candidate.control_failures, candidate.control, plan.alpha),
+        ratio=ratio(by_share, plan.alpha),
+    )
+
+
+def _held_back(candidate: Candidate) -> HeldBack:
+    wrong = candidate.held_back.failures
+    well = candidate.held_back.episodes - wrong
+    # Where the act went well, doing nothing was the failure.
+    return HeldBack(
+        went_wrong=wrong,
+        went_well=well,
+        better=paired.counted(well, wrong, "better"),
+        worse=paired.counted(well, wrong, "worse"),
     )

@@ -13,7 +13,8 @@ from engine.core.vocabulary.facts import (
     StageChanged,
 )
 from engine.core.vocabulary.ids import CapabilityId, capability_name
-from engine.core.vocabulary.rollouts import RolloutSettings
+from engine.core.vocabulary.rollouts import ArmTally, RolloutSettings
+from engine.core.work.rollout import missing
 from engine.core.work.rollout.candidates import Candidate, Rollouts
 
 
@@ -46,16 +47,23 @@ def fold_changed(rollouts: Rollouts, fact: StageChanged) -> None:
         return
     if fact.now == "live":
         candidate.before = rollouts.live.get(name, CapabilityId(""))
+        candidate.promoted_on = fact.evidence.control
         rollouts.live[name] = capability
         candidate.episodes, candidate.awaited = OrderedDict(), {}
     candidate.stage, candidate.since_us, candidate.ready = fact.now, fact.at_us, False
     candidate.compared = candidate.agreed = candidate.days = candidate.late = 0
-    candidate.canary = candidate.canary_failures = candidate.control = candidate.control_failures = 0
+    _count_anew(candidate)
+    candidate.explored_canary = candidate.explored_control = candidate.held_back = ArmTally(0, 0)
     candidate.twins, candidate.twins_agreed, candidate.last_day = 0, 0, -1
     candidate.disagreements = {}
-    candidate.agreement, candidate.good, candidate.ratio = (
-        agreement.begin(), risk_ratio.begin_good(), sample_ratio.begin()
-    )  # fmt: skip
+    candidate.agreement, candidate.ratio = agreement.begin(), sample_ratio.begin()
+
+
+def _count_anew(candidate: Candidate) -> None:
+    candidate.canary = candidate.canary_failures = candidate.canary_missing = 0
+    candidate.control = candidate.control_failures = candidate.control_missing = 0
+    candidate.good, candidate.missing = risk_ratio.begin_good(), sample_ratio.begin()
+    candidate.entities = {}
 
 
 def _fold_rolled_back(rollouts: Rollouts, capability: CapabilityId, at_us: int) -> None:
@@ -110,7 +118,11 @@ def fold_paused(rollouts: Rollouts, fact: RolloutPaused) -> None:
 
 
 def fold_resumed(rollouts: Rollouts, fact: RolloutResumed) -> None:
-    """Take one reason away; the hold ends with the last. Whose arms were mixed up is looked at anew."""
+    """Take one reason away; the hold ends with the last. Whose arms were mixed up is looked at anew.
+
+    Where outcomes were missing, what was counted in the stage proves nothing and is forgotten; what speaks
+    against the candidate is not.
+    """
     name = capability_name(fact.capability)
     reasons = rollouts.paused.get(name)
     if reasons is None:
@@ -122,3 +134,6 @@ def fold_resumed(rollouts: Rollouts, fact: RolloutResumed) -> None:
     if candidate is not None:
         candidate.mixed_up = ""
         candidate.ratio = sample_ratio.begin()
+        if missing.said(candidate, rollouts.settings.plan_of(name)):
+            _count_anew(candidate)
+            candidate.ready = False

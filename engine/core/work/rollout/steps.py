@@ -138,7 +138,7 @@ def _asked(rollouts: Rollouts, fact: PromotionAsked, stopped: Stopped) -> tuple[
                 ),
             )
         on = judged.evidence
-        reason, likely_us = evidence.waits_for(candidate, judged, fact.at_us)
+        reason, likely_us = evidence.waits_for(candidate, plan, judged, fact.at_us)
     return (
         PromotionRefused(
             at_us=fact.at_us,
