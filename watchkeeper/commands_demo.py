@@ -39,7 +39,9 @@ def demo(headless: bool, seed: int, quick: bool) -> None:
     Watchkeeper, but can be imported.
     """
     report, journal = folder("reports") / "demo.html", home() / "demo-rollouts.db"
-    summary = run_replay(Recording(BUNDLED), [SHIPPED_POLICY], name=str(shown(BUNDLED)), score=True)
+    summary = run_replay(
+        Recording(BUNDLED), [SHIPPED_POLICY], name=str(shown(BUNDLED)), score=True, kpis=True
+    )
     click.echo(text(summary))
     told = None if quick else _tell(seed, journal)
     if told is not None:

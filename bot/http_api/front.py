@@ -13,6 +13,7 @@ from starlette.requests import Request
 from bot.http_api.hearing import Engine, Hearing
 from bot.http_api.problems import Problem
 from bot.http_api.standing import Standing, standing_of
+from engine.adapters.kpi_view import FURTHEST, KpisSeen
 from engine.core.vocabulary.ids import AgentId, DecisionId, PersonId
 from engine.errors import InputError, Unreachable, WatchkeeperError
 from engine.ports import DecisionsReader, Fence, Holder, Stop, Tokens
@@ -41,13 +42,14 @@ class Front:
         tokens: Tokens,
         fence: Fence,
         sweep: Callable[[], object],
+        kpis: Callable[[int], KpisSeen],
         version: str,
         keep_alive_s: float,
     ) -> None:
         """Take what `make_app` was given."""
         self.engine, self.tokens, self.fence, self.sweep = engine, tokens, fence, sweep
         self.version, self.keep_alive_s = version, keep_alive_s
-        self._journal, self._looking = journal, looking
+        self._journal, self._looking, self._kpis = journal, looking, kpis
         self.hearing = Hearing(engine)
         self._stoppers = {
             kind: ThreadPoolExecutor(_STOPPERS, thread_name_prefix=f"stop-{kind}")
@@ -106,6 +108,10 @@ class Front:
         """Look through the journal in a thread, for that may take long. Raises as `journal` does."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._lookers, lambda: question(_there(self._looking)))
+
+    async def kpis(self) -> KpisSeen:
+        """Count what the journal got since the last time, as far as one question goes. Raises as `look`."""
+        return await self.look(lambda _journal: self._kpis(FURTHEST))
 
     async def stop(self, stop: Stop, holder: Holder) -> None:
         """Set the fence. A caller that goes away does not take its stop back. Raises `StorageError`."""

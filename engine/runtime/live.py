@@ -199,6 +199,7 @@ class Live:
             ok=request.ok,
             by="executor" if status == "granted" else "incumbent",
             detail=request.detail,
+            cost_usd=request.cost_usd,
         )
         await self.intake.take(f"outcome:{request.proposal_id}", fact)
         return wire.Done()

@@ -4,10 +4,11 @@ Front-ends, workers and the supervisor ask; the engine answers each request unde
 `Subscribe` is answered again and again, for everything that happens.
 """
 
+from decimal import Decimal
 from typing import Any, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from engine.core.vocabulary.actions import Action
 from engine.core.vocabulary.effects import EffectStatus, Result
@@ -54,6 +55,8 @@ class ReportOutcome(Request, frozen=True, kw_only=True):
     agent: AgentId
     ok: bool
     detail: str = ""
+    cost_usd: Decimal | UnsetType = UNSET
+    """What it really cost; unset where nobody says."""
 
 
 class Beat(Request, frozen=True, kw_only=True):

@@ -104,7 +104,7 @@ def _judge(cases: Cases, key: str, at_us: int) -> None:
     case = cases.open.pop(key)
     for proposal in case.proposals:
         cases.awaited.pop(proposal, None)
-    add(cases.window, at_us, (case.ended and not case.failed, case.failed, not case.ended))
+    add(cases.window, at_us, (int(case.ended and not case.failed), int(case.failed), int(not case.ended)))
 
 
 def _keep_few(cases: Cases, now_us: int) -> None:

@@ -16,7 +16,7 @@ from engine.core.kpis.cases import Cases
 from engine.core.kpis.comparisons import Comparisons
 from engine.core.kpis.costs import Costs
 from engine.core.kpis.definitions import COMPARED, Kpi
-from engine.core.kpis.uptime import Halts, Uptime
+from engine.core.kpis.uptime import SILENT_US, TICK, Halts, Uptime
 from engine.core.kpis.windows import Window
 from engine.core.vocabulary.facts import (
     Fact,
@@ -27,6 +27,7 @@ from engine.core.vocabulary.facts import (
     PolicyAdopted,
     RolloutPaused,
     RolloutResumed,
+    TimePassed,
     TroubleFound,
     TroubleGone,
     VerdictReached,
@@ -83,10 +84,7 @@ def _begun(kpi: Kpi) -> Sums:
 
 def fold(projection: Projection, fact: Fact) -> None:
     """Take one fact, in the order of the journal."""
-    if projection.first_us is None:
-        projection.first_us = fact.at_us
-        advance(projection, fact.at_us)
-    projection.now_us = max(projection.now_us, fact.at_us)
+    saw(projection, fact.at_us)
     take = _FOLDS.get(type(fact))
     if take is not None:
         take(projection, fact)
@@ -96,14 +94,27 @@ def fold(projection: Projection, fact: Fact) -> None:
             _compared(projection, found)
 
 
+def saw(projection: Projection, at_us: int) -> None:
+    """Take the time of a fact; of most facts nothing else counts."""
+    if projection.first_us is None:
+        projection.first_us = at_us
+        _settle(projection, at_us)
+    elif projection.halts.ticks and at_us - projection.now_us > SILENT_US:
+        _settle(projection, at_us)
+    projection.now_us = max(projection.now_us, at_us)
+
+
 def advance(projection: Projection, now_us: int) -> None:
-    """Let time pass up to now: what became due is judged, and time lost is counted."""
-    projection.now_us = now_us = max(projection.now_us, now_us)
-    for kpi, sums in zip(projection.kpis, projection.sums, strict=True):
+    """Judge what is due by now. No fact that comes later may have happened before."""
+    for sums in projection.sums:
         if isinstance(sums, Cases):
             cases.advance(sums, now_us)
-        elif isinstance(sums, Uptime):
-            uptime.advance(sums, kpi, projection.halts, now_us)
+
+
+def _settle(projection: Projection, at_us: int) -> None:
+    for kpi, sums in zip(projection.kpis, projection.sums, strict=True):
+        if isinstance(sums, Uptime):
+            uptime.advance(sums, kpi, projection.halts, projection.now_us, at_us)
 
 
 def _decided(projection: Projection, fact: VerdictReached) -> None:
@@ -139,10 +150,12 @@ def _incumbent(projection: Projection, fact: IncumbentActed) -> None:
 
 
 def _halted(projection: Projection, fact: uptime.Change) -> None:
-    for kpi, sums in zip(projection.kpis, projection.sums, strict=True):
-        if isinstance(sums, Uptime):
-            uptime.advance(sums, kpi, projection.halts, fact.at_us)
+    _settle(projection, fact.at_us)
     uptime.fold(projection.halts, fact)
+
+
+def _time_passed(projection: Projection, fact: TimePassed) -> None:
+    projection.halts.ticks = projection.halts.ticks or fact.schedule == TICK
 
 
 def _adopted(projection: Projection, fact: PolicyAdopted) -> None:
@@ -160,6 +173,7 @@ _FOLDS: Final[dict[type[Fact], Callable[[Projection, Any], None]]] = {
     VerdictReached: _decided,
     OutcomeReported: _came_of,
     IncumbentActed: _incumbent,
+    TimePassed: _time_passed,
     KillSwitchSet: _halted,
     KillSwitchCleared: _halted,
     TroubleFound: _halted,
@@ -169,7 +183,7 @@ _FOLDS: Final[dict[type[Fact], Callable[[Projection, Any], None]]] = {
 }
 
 COUNTED: Final = frozenset({*_FOLDS, *comparisons.FOLDS})
-"""Facts that any KPI counts; of all others only the time does."""
+"""Facts that some KPI counts; of all others only their time does."""
 
 
 def encode(projection: Projection) -> bytes:

@@ -12,8 +12,8 @@ from engine.core.kpis.cases import Cases
 from engine.core.kpis.comparisons import AGREEMENT, CANARIES, VALUE, Comparisons
 from engine.core.kpis.costs import Costs, spent_usd
 from engine.core.kpis.definitions import Kind, Kpi
-from engine.core.kpis.projection import Projection, advance
-from engine.core.kpis.uptime import Uptime
+from engine.core.kpis.projection import Projection, Sums, advance
+from engine.core.kpis.uptime import LOST, Uptime, lost_us
 from engine.core.kpis.windows import total
 from engine.core.statistics import intervals
 from engine.core.statistics.intervals import Interval
@@ -72,12 +72,15 @@ class _Found(Struct, frozen=True, kw_only=True):
 
 
 def standings(projection: Projection, now_us: int | None = None) -> list[KpiStanding]:
-    """Say how every KPI stands now, or at the time of the last fact; lets time pass up to then."""
+    """Say how every KPI stands now, or at the time of the last fact.
+
+    What is due by then is judged, so no fact that comes later may have happened before.
+    """
     now_us = projection.now_us if now_us is None else now_us
     advance(projection, now_us)
     first_us = projection.first_us
     return [
-        _standing(kpi, _found(kpi, sums, now_us, first_us), now_us, first_us)
+        _standing(kpi, _found(projection, kpi, sums, now_us), now_us, first_us)
         for kpi, sums in zip(projection.kpis, projection.sums, strict=True)
     ]
 
@@ -121,7 +124,7 @@ def _meets(kpi: Kpi, value: float) -> bool:
     return (kpi.at_least is None or value >= kpi.at_least) and (kpi.at_most is None or value <= kpi.at_most)
 
 
-def _found(kpi: Kpi, sums: Cases | Costs | Uptime | Comparisons, now_us: int, first_us: int | None) -> _Found:
+def _found(projection: Projection, kpi: Kpi, sums: Sums, now_us: int) -> _Found:
     match sums:
         case Cases():
             counts = total(sums.window, now_us, 3)
@@ -129,7 +132,8 @@ def _found(kpi: Kpi, sums: Cases | Costs | Uptime | Comparisons, now_us: int, fi
         case Costs():
             return _cost(sums, now_us)
         case Uptime():
-            return _uptime(kpi, total(sums.window, now_us, 3), now_us, first_us)
+            lost = lost_us(sums, kpi, projection.halts, projection.now_us, now_us)
+            return _uptime(kpi, lost, now_us, projection.first_us)
         case Comparisons():
             if kpi.kind == "agreement":
                 return _agreement(total(sums.window, now_us, AGREEMENT))
@@ -189,12 +193,11 @@ def _cost(costs: Costs, now_us: int) -> _Found:
 
 def _uptime(kpi: Kpi, counts: list[int], now_us: int, first_us: int | None) -> _Found:
     seen_us = now_us - max(kpi.from_us(now_us), now_us if first_us is None else first_us)
-    lost = zip(("stopped", "in doubt", "paused"), counts, strict=True)
     return _Found(
         value=1 - sum(counts) / seen_us if seen_us else None,
         count=seen_us // 1_000_000,
         of="seconds",
-        parts=tuple(Part(f"seconds {name}", us // 1_000_000) for name, us in lost),
+        parts=tuple(Part(f"seconds {name}", us // 1_000_000) for name, us in zip(LOST, counts, strict=True)),
         missing="" if seen_us else "no time has passed",
     )
 

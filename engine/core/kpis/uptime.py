@@ -1,9 +1,11 @@
-"""Uptime: how long autonomy was neither stopped, nor in doubt, nor paused."""
+"""Uptime: how long autonomy was neither stopped, nor in doubt, nor paused, nor away altogether."""
 
-from msgspec import Struct, field
+from typing import Final
+
+from msgspec import Struct, field, structs
 
 from engine.core.kpis.definitions import Kpi
-from engine.core.kpis.windows import Window, add
+from engine.core.kpis.windows import Window, add, total
 from engine.core.vocabulary.facts import (
     KillSwitchCleared,
     KillSwitchSet,
@@ -13,6 +15,12 @@ from engine.core.vocabulary.facts import (
     TroubleGone,
 )
 from engine.core.vocabulary.ids import CapabilityName, capability_name
+from engine.core.vocabulary.units import MINUTE_US
+
+TICK: Final = "minute"
+"""The schedule by which a live engine says every minute that it is there; other histories have none."""
+SILENT_US: Final = 5 * MINUTE_US
+"""Where an engine says so every minute, a longer silence means that none was there."""
 
 
 class Halts(Struct):
@@ -23,15 +31,19 @@ class Halts(Struct):
     troubles: set[str] = field(default_factory=set)
     paused: dict[CapabilityName, set[str]] = {}
     """The reasons that hold each capability."""
+    ticks: bool = False
+    """Whether an engine ever said that a minute passed."""
 
 
 class Uptime(Struct, kw_only=True, tag=True):
-    """Time lost, microseconds by step: `[stopped, in doubt, paused]`. One moment counts for the gravest."""
+    """Time lost, microseconds by step, by the first of `LOST` that explains a moment."""
 
     window: Window
     settled_us: int = 0
     """Up to here everything is counted."""
 
+
+LOST: Final = ("stopped", "in doubt", "paused", "away")
 
 Change = KillSwitchSet | KillSwitchCleared | TroubleFound | TroubleGone | RolloutPaused | RolloutResumed
 
@@ -56,22 +68,31 @@ def fold(halts: Halts, fact: Change) -> None:
                 halts.paused.pop(name, None)
 
 
-def advance(uptime: Uptime, kpi: Kpi, halts: Halts, now_us: int) -> None:
-    """Count the time since the last look, in which nothing changed."""
+def advance(uptime: Uptime, kpi: Kpi, halts: Halts, heard_us: int, now_us: int) -> None:
+    """Count the time since the last look. Nothing changed in it, nor was heard after `heard_us`."""
     lost = _lost(kpi, halts)
+    if lost is None and halts.ticks and now_us - heard_us > SILENT_US:
+        uptime.settled_us, lost = max(uptime.settled_us, heard_us), "away"
     if lost is not None:
         # Of a long time only what lies in the window is worth its steps.
         at_us = max(uptime.settled_us, kpi.from_us(now_us))
         while at_us < now_us:
             until_us = min((at_us // kpi.step_us + 1) * kpi.step_us, now_us)
-            took_us = until_us - at_us
-            add(uptime.window, at_us, (took_us * (lost == 0), took_us * (lost == 1), took_us * (lost == 2)))
+            add(uptime.window, at_us, tuple((until_us - at_us) * (each == lost) for each in LOST))
             at_us = until_us
     uptime.settled_us = max(uptime.settled_us, now_us)
 
 
-def _lost(kpi: Kpi, halts: Halts) -> int | None:
-    """Say what holds up all that a KPI is about, by its place among the sums; `None` when nothing does."""
+def lost_us(uptime: Uptime, kpi: Kpi, halts: Halts, heard_us: int, now_us: int) -> list[int]:
+    """Sum up the time lost in the window that ends now. Looking changes nothing: more may be heard."""
+    window = structs.replace(uptime.window, by_step=dict(uptime.window.by_step))
+    seen = Uptime(window=window, settled_us=uptime.settled_us)
+    advance(seen, kpi, halts, heard_us, now_us)
+    return total(window, now_us, len(LOST))
+
+
+def _lost(kpi: Kpi, halts: Halts) -> str | None:
+    """Say what holds up all that a KPI is about; `None` when nothing does."""
     scope = kpi.scope
     scopes = {"all"}
     if scope.agent:
@@ -81,7 +102,7 @@ def _lost(kpi: Kpi, halts: Halts) -> int | None:
     if scope.capability:
         scopes |= {f"capability:{scope.capability}", f"capability:{capability_name(scope.capability)}"}
     if not scopes.isdisjoint(halts.scopes):
-        return 0
+        return "stopped"
     if halts.troubles:
-        return 1
-    return 2 if scope.capability and capability_name(scope.capability) in halts.paused else None
+        return "in doubt"
+    return "paused" if scope.capability and capability_name(scope.capability) in halts.paused else None
