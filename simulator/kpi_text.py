@@ -58,4 +58,6 @@ def lines(kpis: Iterable[KpiStanding]) -> list[tuple[str, str]]:
 def _said(kpi: KpiStanding) -> str:
     if kpi.why:
         return kpi.why
-    return f"{value_text(kpi):<22} {target_text(kpi):<20} {rests_on(kpi)}"
+    sign, target = ("≥", kpi.at_least) if kpi.at_least is not None else ("≤", kpi.at_most)
+    aim = figure_text(kpi, target).removesuffix(" points")
+    return f"{value_text(kpi):<26} {f'{sign} {aim}':<9} {rests_on(kpi)}"

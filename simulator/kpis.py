@@ -1,18 +1,20 @@
 """KPIs of a history: how they stand at its end, and how they went on the way there."""
 
 import hashlib
-from collections.abc import Iterable
 from typing import Final
 
 import msgspec
 from msgspec import Struct
 
+from engine.adapters.kpi_view import fact_or_time
 from engine.core.kpis import projection as projections
 from engine.core.kpis.definitions import Kpi
 from engine.core.kpis.standing import KpiStanding, standings
+from engine.core.vocabulary.chain import Record
 from engine.core.vocabulary.facts import Fact, encode
 from engine.core.vocabulary.ids import Digest
 from engine.core.vocabulary.units import DAY_US, HOUR_US, MINUTE_US, SECOND_US
+from engine.ports import JournalReader
 
 _MOST_POINTS: Final = 100
 """Enough to see a course, few enough that a chart of them is small."""
@@ -59,11 +61,15 @@ class Following:
             self._note(fact.at_us)
         projections.fold(self._projection, fact)
 
+    def saw(self, at_us: int) -> None:
+        """Take the time of a fact that counts for nothing else."""
+        if at_us >= self._next_us:
+            self._note(at_us)
+        projections.saw(self._projection, at_us)
+
     def end(self, now_us: int) -> KpiCourse:
         """Say how everything stands, and how it went."""
-        if now_us >= self._next_us:
-            self._note(now_us)
-        projections.saw(self._projection, now_us)
+        self.saw(now_us)
         now = standings(self._projection)
         points = [[*points, _point(kpi)] for points, kpi in zip(self._points, now, strict=True)]
         return KpiCourse(standings=now, points=points)
@@ -87,12 +93,24 @@ class Following:
             self._projection = projection
 
 
-def course_of(kpis: tuple[Kpi, ...], facts: Iterable[Fact], first_us: int, last_us: int) -> KpiCourse:
-    """Follow a whole history."""
+def course_of(kpis: tuple[Kpi, ...], journal: JournalReader) -> KpiCourse:
+    """Follow a whole journal. Raises as reading it does."""
+    head = journal.head().seq
+    last_us = max((_time_of(record) for record in journal.read(after=head - 1)), default=0)
+    first_us = max((_time_of(record) for record in journal.read(until=1)), default=0)
     following = Following(kpis, first_us, last_us)
-    for fact in facts:
-        following.take(fact)
+    for record in journal.read(until=head):
+        found = fact_or_time(record)
+        if isinstance(found, int):
+            following.saw(found)
+        else:
+            following.take(found)
     return following.end(last_us)
+
+
+def _time_of(record: Record) -> int:
+    found = fact_or_time(record)
+    return found if isinstance(found, int) else found.at_us
 
 
 def hash_of(kpis: tuple[Kpi, ...]) -> Digest:

@@ -12,7 +12,8 @@ import click
 import sqlite_utils
 
 from engine.adapters.journal_sqlite import SqliteJournal
-from engine.wiring import SHIPPED_POLICY, read_policy
+from engine.wiring import SHIPPED_CONFIG, SHIPPED_POLICY, read_policy
+from engine.wiring.kpis import read_kpis
 from simulator import story
 from simulator.recording import Recording
 from simulator.report import write_report
@@ -73,7 +74,15 @@ def _tell(seed: int, journal: Path) -> story.Told:
         closing(SqliteJournal(journal)) as kept,
     ):
         policy = read_policy(SHIPPED_POLICY)
-        return story.tell(BOTH_STORY, seed, policy, journal=kept, folder=Path(work), progress=advance)
+        return story.tell(
+            BOTH_STORY,
+            seed,
+            policy,
+            journal=kept,
+            folder=Path(work),
+            kpis=read_kpis(SHIPPED_CONFIG),
+            progress=advance,
+        )
 
 
 def _open(report: Path) -> None:

@@ -35,8 +35,8 @@ _COLOURS: Final = {"met": "green", "missed": "red", "unknown": "yellow"}
 def kpi(journal: Path | None, config: Path | None, as_json: bool) -> None:
     """Say how the KPIs of autonomy stand: met, missed or unknown, on how much, and why.
 
-    They are counted from the journal up to its last record, with the engine running or not. Ends with status 0
-    whatever they say.
+    They are counted from the journal up to its last record, with the engine running or not. Ends with
+    status 0 whatever they say.
     """
     seen = count(config, journal=journal, must_exist=True)
     if seen is None:

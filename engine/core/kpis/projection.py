@@ -34,6 +34,7 @@ from engine.core.vocabulary.facts import (
 )
 from engine.core.vocabulary.ids import capability_name
 from engine.core.vocabulary.rollouts import RolloutSettings
+from engine.core.vocabulary.units import MINUTE_US
 from engine.core.work.rollout import candidates
 from engine.core.work.rollout.candidates import Rollouts
 
@@ -155,7 +156,10 @@ def _halted(projection: Projection, fact: uptime.Change) -> None:
 
 
 def _time_passed(projection: Projection, fact: TimePassed) -> None:
-    projection.halts.ticks = projection.halts.ticks or fact.schedule == TICK
+    halts = projection.halts
+    if fact.schedule == TICK:
+        halts.ticks = halts.ticks or (halts.tick_us is not None and fact.at_us - halts.tick_us <= MINUTE_US)
+        halts.tick_us = fact.at_us
 
 
 def _adopted(projection: Projection, fact: PolicyAdopted) -> None:

@@ -55,6 +55,7 @@ class KpiStanding(Struct, frozen=True, kw_only=True):
     parts: tuple[Part, ...]
     at_least: float | None
     at_most: float | None
+    window_us: int
     from_us: int
     """When its window began; later than the window is long where the journal is younger."""
     until_us: int
@@ -115,6 +116,7 @@ def _standing(kpi: Kpi, found: _Found, now_us: int, first_us: int | None) -> Kpi
         parts=found.parts,
         at_least=kpi.at_least,
         at_most=kpi.at_most,
+        window_us=kpi.window_us,
         from_us=from_us if first_us is None else max(from_us, first_us),
         until_us=now_us,
     )

@@ -31,8 +31,10 @@ class Halts(Struct):
     troubles: set[str] = field(default_factory=set)
     paused: dict[CapabilityName, set[str]] = {}
     """The reasons that hold each capability."""
+    tick_us: int | None = None
+    """When it was last said that a minute passed; `None` when it never was."""
     ticks: bool = False
-    """Whether an engine ever said that a minute passed."""
+    """Whether it was ever said twice within a minute, as a live engine does."""
 
 
 class Uptime(Struct, kw_only=True, tag=True):
