@@ -50,6 +50,11 @@ def test_a_replay_against_another_policy(at_home, other):
     agree("replay-against", normal(result.stdout).replace(str(other), "OTHER"))
 
 
+def test_the_kpis_of_a_journal(at_home):
+    assert here("replay", DEMO.relative_to(ROOT), "--journal", at_home / "demo.db").exit_code == 0
+    agree("kpi", normal(here("kpi", "--journal", at_home / "demo.db").stdout))
+
+
 @pytest.mark.parametrize("name", DECISIONS)
 def test_an_explanation(at_home, name):
     import sqlite3
@@ -64,7 +69,7 @@ def test_an_explanation(at_home, name):
 
 def test_every_transcript_has_its_test():
     written = {path.stem for path in GOLDEN.glob("*.txt")}
-    assert written == {"demo", "replay-against"} | {f"explain-{name}" for name in DECISIONS}
+    assert written == {"demo", "kpi", "replay-against"} | {f"explain-{name}" for name in DECISIONS}
 
 
 def test_transcripts_name_no_machine():

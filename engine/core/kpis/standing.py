@@ -61,7 +61,7 @@ class KpiStanding(Struct, frozen=True, kw_only=True):
     until_us: int
 
 
-class _Found(Struct, frozen=True, kw_only=True):
+class Found(Struct, frozen=True, kw_only=True):
     """What sums say, before anybody asks whether it is enough."""
 
     value: float | None
@@ -86,7 +86,7 @@ def standings(projection: Projection, now_us: int | None = None) -> list[KpiStan
     ]
 
 
-def _standing(kpi: Kpi, found: _Found, now_us: int, first_us: int | None) -> KpiStanding:
+def _standing(kpi: Kpi, found: Found, now_us: int, first_us: int | None) -> KpiStanding:
     why = found.missing
     if not why and found.count < kpi.least:
         why = f"too little evidence: {found.count:,} of {kpi.least:,} {found.of}"
@@ -126,7 +126,7 @@ def _meets(kpi: Kpi, value: float) -> bool:
     return (kpi.at_least is None or value >= kpi.at_least) and (kpi.at_most is None or value <= kpi.at_most)
 
 
-def _found(projection: Projection, kpi: Kpi, sums: Sums, now_us: int) -> _Found:
+def _found(projection: Projection, kpi: Kpi, sums: Sums, now_us: int) -> Found:
     match sums:
         case Cases():
             counts = total(sums.window, now_us, 3)
@@ -139,7 +139,7 @@ def _found(projection: Projection, kpi: Kpi, sums: Sums, now_us: int) -> _Found:
         case Comparisons():
             if kpi.kind == "agreement":
                 return _agreement(total(sums.window, now_us, AGREEMENT))
-            return _value(total(sums.window, now_us, VALUE))
+            return difference(total(sums.window, now_us, VALUE))
 
 
 def _share(good: int, of: int) -> tuple[float | None, Interval]:
@@ -147,7 +147,7 @@ def _share(good: int, of: int) -> tuple[float | None, Interval]:
     return interval.estimate, interval
 
 
-def _success(kpi: Kpi, counts: list[int]) -> _Found:
+def _success(kpi: Kpi, counts: list[int]) -> Found:
     succeeded, failed, unreported = counts
     # What autonomy leaves without an outcome it did not do well; what others do, nobody need report.
     count = succeeded + failed + (unreported if kpi.arm == "autonomy" else 0)
@@ -157,7 +157,7 @@ def _success(kpi: Kpi, counts: list[int]) -> _Found:
         missing = (
             f"nobody reported how any of {unreported:,} episodes ended" if unreported else "no episode ended"
         )
-    return _Found(
+    return Found(
         value=value,
         interval=interval,
         count=count,
@@ -167,11 +167,11 @@ def _success(kpi: Kpi, counts: list[int]) -> _Found:
     )
 
 
-def _upheld(counts: list[int]) -> _Found:
+def _upheld(counts: list[int]) -> Found:
     well, badly, standing = counts
     count = well + badly + standing
     value, interval = _share(standing, count)
-    return _Found(
+    return Found(
         value=value,
         interval=interval,
         count=count,
@@ -181,10 +181,10 @@ def _upheld(counts: list[int]) -> _Found:
     )
 
 
-def _cost(costs: Costs, now_us: int) -> _Found:
+def _cost(costs: Costs, now_us: int) -> Found:
     decisions, actual = total(costs.window, now_us, 2)
     usd = spent_usd(costs, now_us)
-    return _Found(
+    return Found(
         value=float(usd / decisions) if decisions else None,
         count=decisions,
         of="decisions",
@@ -193,9 +193,9 @@ def _cost(costs: Costs, now_us: int) -> _Found:
     )
 
 
-def _uptime(kpi: Kpi, counts: list[int], now_us: int, first_us: int | None) -> _Found:
+def _uptime(kpi: Kpi, counts: list[int], now_us: int, first_us: int | None) -> Found:
     seen_us = now_us - max(kpi.from_us(now_us), now_us if first_us is None else first_us)
-    return _Found(
+    return Found(
         value=1 - sum(counts) / seen_us if seen_us else None,
         count=seen_us // 1_000_000,
         of="seconds",
@@ -204,10 +204,10 @@ def _uptime(kpi: Kpi, counts: list[int], now_us: int, first_us: int | None) -> _
     )
 
 
-def _agreement(counts: list[int]) -> _Found:
+def _agreement(counts: list[int]) -> Found:
     agreed, compared = counts
     value, interval = _share(agreed, compared)
-    return _Found(
+    return Found(
         value=value,
         interval=interval,
         count=compared,
@@ -217,7 +217,7 @@ def _agreement(counts: list[int]) -> _Found:
     )
 
 
-def _value(counts: list[int]) -> _Found:
+def difference(counts: list[int]) -> Found:
     """Compare the arms within each share of the canary, and weigh the differences by their episodes.
 
     Each end is as far out as all rates of both arms allow at once: with `2 n` rates, each has `alpha / 2 n`.
@@ -234,7 +234,7 @@ def _value(counts: list[int]) -> _Found:
     # The smaller arm is what a difference rests on.
     count, of = min(canary, control), "episodes of each arm"
     if not both:
-        return _Found(value=None, count=0, of=of, parts=parts, missing="no canary acted beside its incumbent")
+        return Found(value=None, count=0, of=of, parts=parts, missing="no canary acted beside its incumbent")
     low = best = high = 0.0
     for ours, failed, theirs, theirs_failed in both:
         weight = (ours + theirs) / (canary + control)
@@ -243,4 +243,4 @@ def _value(counts: list[int]) -> _Found:
         best += weight * ((mine.estimate or 0.0) - (other.estimate or 0.0))
         low += weight * (mine.low - (other.high or 0.0))
         high += weight * ((mine.high or 0.0) - other.low)
-    return _Found(value=best, interval=Interval(low, best, high), count=count, of=of, parts=parts)
+    return Found(value=best, interval=Interval(low, best, high), count=count, of=of, parts=parts)
