@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
+from engine.core.kpis.definitions import BY_ARM, COMPARED, Kind
 from engine.settings.base import Count, Name, Settings
 
 _Title = Annotated[str, StringConstraints(pattern=r"^\S(.{0,58}\S)?$")]
@@ -29,7 +30,7 @@ class KpiSection(Settings):
     """One KPI."""
 
     name: _Title
-    kind: Literal["success", "agreement", "holds_upheld", "uptime", "cost_per_decision", "value"]
+    kind: Kind
     shows: Annotated[str, StringConstraints(pattern=r"^\S(.{0,198}\S)?$")]
     arm: Literal["autonomy", "allowed", "incumbent"] | None = None
     scope: ScopeSection = ScopeSection()
@@ -46,11 +47,11 @@ class KpiSection(Settings):
             raise ValueError(f"{name}: over {_LONG_H} hours a window has whole days: give {whole}")
         if (self.at_least is None) == (self.at_most is None):
             raise ValueError(f"{name}: give at_least or at_most, one of the two")
-        if self.arm is not None and kind not in {"success", "cost_per_decision"}:
+        if self.arm is not None and kind not in BY_ARM:
             raise ValueError(f"{name}: a KPI of kind {kind} has no arm: remove it")
         if self.arm == "incumbent" and kind == "cost_per_decision":
             raise ValueError(f"{name}: nobody says what the incumbent's work costs: take autonomy or allowed")
-        if kind in {"agreement", "value"} and (self.scope.agent or self.scope.action):
+        if kind in COMPARED and (self.scope.agent or self.scope.action):
             raise ValueError(
                 f"{name}: rollouts compare whole episodes of a capability: leave only capability in its scope"
             )

@@ -10,9 +10,14 @@ from simulator.report.marks import FONT, HEIGHTS, Size, Spec, chart
 _ACCENT = "var(--accent)"
 
 
-def course(points: Sequence[KpiPoint], target: float | None, said: str, form: str, size: Size) -> Spec:
-    """Draw a line with a band around it, broken where nothing is known, and the target dashed."""
-    rows = _runs(points)
+def course(
+    points: Sequence[KpiPoint], target: float | None, said: str, form: str, size: Size, *, times: int = 1
+) -> Spec:
+    """Draw a line with a band around it, broken where nothing is known, and the target dashed.
+
+    `times` brings values to the unit of the axis, whose format is `form`.
+    """
+    rows = _runs(points, times)
     span_us = points[-1].at_us - points[0].at_us
     x = {
         "field": "at",
@@ -54,7 +59,7 @@ def course(points: Sequence[KpiPoint], target: float | None, said: str, form: st
         },
     ]
     if target is not None:
-        aim: Any = {"data": {"values": [{"target": target, "said": said}]}}
+        aim: Any = {"data": {"values": [{"target": target * times, "said": said}]}}
         height = {"y": {**y, "field": "target"}}
         layers += [
             {
@@ -74,7 +79,7 @@ def course(points: Sequence[KpiPoint], target: float | None, said: str, form: st
     return chart(size, {"layer": layers})
 
 
-def _runs(points: Sequence[KpiPoint]) -> list[Spec]:
+def _runs(points: Sequence[KpiPoint], times: int) -> list[Spec]:
     """Write the points that have a value, numbering the stretches between those that have none."""
     rows: list[Spec] = []
     run = 0
@@ -85,9 +90,9 @@ def _runs(points: Sequence[KpiPoint]) -> list[Spec]:
         rows.append(
             {
                 "at": point.at_us / 1000,
-                "value": point.value,
-                "low": point.low,
-                "high": point.high,
+                "value": point.value * times,
+                "low": None if point.low is None else point.low * times,
+                "high": None if point.high is None else point.high * times,
                 "run": run,
             }
         )

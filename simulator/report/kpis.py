@@ -83,11 +83,12 @@ def _chart(kpi: KpiStanding, points: Sequence[KpiPoint], name: str) -> Chart | N
         f"{len(known):,} of {count_text(len(points), 'moments')}, from {figure_text(kpi, min(values))} to "
         f"{figure_text(kpi, max(values))}; its target is {target_text(kpi)}."
     )
-    axis = {"cost_per_decision": "$,.2~f", "value": "+.0%"}.get(kpi.kind, ".0%")
-    if kpi.kind != "cost_per_decision" and max(values) - min([*values, target or 0.0]) < 0.05:
-        axis = axis.replace(".0%", ".1%")
+    # Differences of shares are points, as they are in words.
+    axis, times = {"cost_per_decision": ("$,.2~f", 1), "value": ("+,~r", 100)}.get(kpi.kind, (".1~%", 1))
     return charts.both(
-        lambda size: kpi_marks.course(points, target, f"target {figure_text(kpi, target)}", axis, size),
+        lambda size: kpi_marks.course(
+            points, target, f"target {figure_text(kpi, target)}", axis, size, times=times
+        ),
         name,
         text,
         wide=marks.HALF,

@@ -12,6 +12,40 @@ Kind = Literal["success", "agreement", "holds_upheld", "uptime", "cost_per_decis
 Arm = Literal["autonomy", "allowed", "incumbent"]
 """Whose work counts: what was executed here; what was allowed, whoever then did it; what others did."""
 
+MEANINGS: Final[dict[Kind, tuple[str, str, str]]] = {
+    "success": (
+        "episodes that ended well, of those judged in the window: each once, a horizon after it began",
+        "share",
+        "`verdict_reached`, `outcome_reported`, `incumbent_acted`",
+    ),
+    "agreement": (
+        "episodes in which candidate and incumbent did the same, of those a rollout compared in shadow",
+        "share",
+        "as for rollouts",
+    ),
+    "holds_upheld": (
+        "holds that came to their end and that nobody carried out anyway, of all that came to their end",
+        "share",
+        "`verdict_reached`, `outcome_reported`",
+    ),
+    "uptime": (
+        "time in which autonomy was neither stopped, nor in doubt, nor paused, nor away, of the window",
+        "share",
+        "`kill_switch_…`, `trouble_…`, `rollout_paused`, `rollout_resumed`, `time_passed`",
+    ),
+    "cost_per_decision": (
+        "what the decisions of the window cost, as reported or else as estimated, by their number",
+        "US dollars",
+        "`verdict_reached`, `outcome_reported`",
+    ),
+    "value": (
+        "success of canaries less success of the incumbent beside them, at the same share of episodes",
+        "difference of shares",
+        "as for rollouts",
+    ),
+}
+"""What each kind is, its unit, and the facts it rests on."""
+
 BY_ARM: Final[frozenset[Kind]] = frozenset({"success", "cost_per_decision"})
 """Kinds that ask whose work counts."""
 
