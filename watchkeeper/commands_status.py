@@ -100,7 +100,10 @@ def _kpi_lines(kpis: Any, said: str) -> list[str]:
         return []
     if kpis.behind:
         return [f"kpi       {kpis.behind:,} records are not counted yet: watchkeeper kpi"]
-    return [f"kpi       {line}" for line in shown_lines(kpis.kpis)]
+    known = [kpi for kpi in kpis.kpis if kpi.word != "unknown"]
+    unknown = len(kpis.kpis) - len(known)
+    lines = [f"kpi       {line}" for line in shown_lines(known)]
+    return [*lines, *[f"kpi       {unknown} unknown: watchkeeper kpi says why"] * bool(unknown)]
 
 
 def _rollout(rollout: Any) -> list[str]:
