@@ -79,4 +79,4 @@ def count(
     if not must_exist and not path.exists():
         return None
     with closing(SqliteReader(path)) as reader:
-        return KpiView(kpis, lambda: reader, None if journal else layout.kpis).look(most)
+        return KpiView(kpis, lambda: reader, None if journal else layout.kpis, keeps=False).look(most)

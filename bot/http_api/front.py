@@ -1,6 +1,7 @@
 """What every route works with: the engine, the journal to look things up in, the fence, and who is asking."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,7 +14,7 @@ from starlette.requests import Request
 from bot.http_api.hearing import Engine, Hearing
 from bot.http_api.problems import Problem
 from bot.http_api.standing import Standing, standing_of
-from engine.adapters.kpi_view import FURTHEST, KpisSeen
+from engine.adapters.kpi_view import FURTHEST, PIECE, KpisSeen
 from engine.core.vocabulary.ids import AgentId, DecisionId, PersonId
 from engine.errors import InputError, Unreachable, WatchkeeperError
 from engine.ports import DecisionsReader, Fence, Holder, Stop, Tokens
@@ -28,6 +29,9 @@ _Answer = TypeVar("_Answer")
 _STOPPERS: Final = 4
 # Looking through a journal keeps one reader busy, so more hands would only wait for each other.
 _LOOKERS: Final = 2
+COUNT_EVERY_S: Final = 20.0
+_BREATH_S: Final = 0.05
+_log = logging.getLogger("watchkeeper.front")
 
 
 class Front:
@@ -65,6 +69,7 @@ class Front:
     async def running(self) -> AsyncIterator[None]:
         """Hear of what happens while the server runs."""
         hearing = asyncio.create_task(self.hearing.run())
+        self.behind(self._keep_counting())
         try:
             yield
         finally:
@@ -109,9 +114,22 @@ class Front:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._lookers, lambda: question(_there(self._looking)))
 
-    async def kpis(self) -> KpisSeen:
-        """Count what the journal got since the last time, as far as one question goes. Raises as `look`."""
-        return await self.look(lambda _journal: self._kpis(FURTHEST))
+    async def kpis(self, most: int = FURTHEST) -> KpisSeen:
+        """Count what the journal got since the last time, at most so many records. Raises as `look`."""
+        return await self.look(lambda _journal: self._kpis(most))
+
+    async def _keep_counting(self) -> None:
+        """Keep KPIs up, so that whoever asks need not wait: in pieces, for a thread that counts slows us."""
+        pause_s = COUNT_EVERY_S
+        while True:
+            await asyncio.sleep(pause_s)
+            pause_s = COUNT_EVERY_S
+            try:
+                if (await self.kpis(PIECE)).behind:
+                    pause_s = _BREATH_S
+            except WatchkeeperError as error:
+                # Whoever asks is told the same.
+                _log.info("KPIs cannot be counted now: %s", error)
 
     async def stop(self, stop: Stop, holder: Holder) -> None:
         """Set the fence. A caller that goes away does not take its stop back. Raises `StorageError`."""

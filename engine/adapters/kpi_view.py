@@ -25,6 +25,8 @@ from engine.ports import JournalReader
 
 FURTHEST: Final = 50_000
 """Records one look counts at most where somebody waits: a second's work, or two."""
+PIECE: Final = 1_000
+"""Records counted at once where nobody waits: some hundredths of a second, so that others get their turn."""
 _KEEP_AFTER: Final = 2_000
 """Records after which what was counted is worth writing down."""
 _TAGS: Final = frozenset(f'{{"fact":"{kind.__struct_config__.tag}"'.encode() for kind in COUNTED)
@@ -68,10 +70,18 @@ class KpiView:
     """The KPIs of one journal. Safe from many threads."""
 
     def __init__(
-        self, kpis: tuple[Kpi, ...], journal: Callable[[], JournalReader], kept: Path | None = None
+        self,
+        kpis: tuple[Kpi, ...],
+        journal: Callable[[], JournalReader],
+        kept: Path | None = None,
+        *,
+        keeps: bool = True,
     ) -> None:
-        """`journal` is asked for its reader at every look; `kept` is the file that saves time, if any."""
-        self._kpis, self._journal, self._kept = kpis, journal, kept
+        """`journal` is asked for its reader at every look; `kept` is the file that saves time, if any.
+
+        Who only passes by reads that file and does not keep it: it belongs to the service.
+        """
+        self._kpis, self._journal, self._kept, self._keeps = kpis, journal, kept, keeps
         self._one = threading.Lock()
         self._begin()
         self._load()
@@ -127,7 +137,7 @@ class KpiView:
                 self._saved = kept.seq
 
     def _save(self) -> None:
-        if self._kept is None:
+        if self._kept is None or not self._keeps:
             return
         body = msgspec.msgpack.encode(
             _Kept(seq=self._seq, hash=self._hash, body=projections.encode(self._projection))

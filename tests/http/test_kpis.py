@@ -6,7 +6,10 @@ import re
 
 import pytest
 
+from engine.adapters.kpi_view import KpiView
 from engine.runtime import wire
+from engine.wiring import SHIPPED_CONFIG
+from engine.wiring.kpis import read_kpis
 from tests.cli.running import here
 from tests.http.placing import GRANTED
 
@@ -114,3 +117,28 @@ async def test_status_works_with_a_wrong_kpi_file(place, monkeypatch, tmp_path):
         found = await asyncio.to_thread(here, "status", "--config", str(config))
     assert "kpi       " in found.output
     assert "kpis.yaml:1: kpis: Input should be a valid tuple" in found.output
+
+
+async def test_they_are_kept_up_in_pieces_though_nobody_asks(place, monkeypatch):
+    monkeypatch.setattr("bot.http_api.front.COUNT_EVERY_S", 0.01)
+    monkeypatch.setattr("engine.adapters.kpi_view._KEEP_AFTER", 1)
+    monkeypatch.setattr("bot.http_api.front.PIECE", 2)
+    async with place.engine(), place.talking("coder-1") as agent:
+        for _ in range(3):
+            await grant(agent)
+        head = place.journal().head().seq
+        for _ in range(500):
+            view = KpiView(read_kpis(SHIPPED_CONFIG), place.journal, place.layout.kpis, keeps=False)
+            if view.look(0).seq >= head:
+                break
+            await asyncio.sleep(0.02)
+        assert view.look(0).seq >= head > 6
+
+
+async def test_the_command_line_leaves_the_folder_as_it_is(place, monkeypatch):
+    monkeypatch.setattr("engine.adapters.kpi_view._KEEP_AFTER", 1)
+    monkeypatch.setenv("WATCHKEEPER_HOME", str(place.layout.home))
+    async with place.engine():
+        await asyncio.to_thread(here, "status")
+        assert (await asyncio.to_thread(here, "kpi")).exit_code == 0
+    assert not place.layout.kpis.exists()

@@ -8,16 +8,19 @@ import msgspec
 import pytest
 
 from engine.core.kpis.standing import standings
+from engine.wiring import SHIPPED_POLICY
 from simulator import kpi_text
 from simulator.kpis import KpiPoint
 from simulator.report.kpi_marks import course
 from simulator.report.kpis import gathered
 from simulator.report.marks import HALF
+from simulator.report.report import render
 from tests.builders import NOON_US
-from tests.kpis.recount import EVERY
+from tests.kpis.recount import EVERY, kpi
 from tests.kpis.test_projection import adopted_and, folded
 from tests.kpis.test_standing import ended
-from tests.report.replays import SCRIPT
+from tests.report.replays import SCRIPT, busy, record, replayed
+from tests.report.test_page import Page
 
 
 def stood(**values):
@@ -30,6 +33,38 @@ def points(*values):
     return [
         KpiPoint(NOON_US + number * 60_000_000, value, value, value, 1) for number, value in enumerate(values)
     ]
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    """The report of a replay under two policies, with KPIs one of which has a hostile name."""
+    kpis = (*EVERY, kpi(name=SCRIPT[:60], shows=SCRIPT))
+    path = record(tmp_path_factory.mktemp("kpis") / "r.wkr", busy(400))
+    found = replayed(path, SHIPPED_POLICY, SHIPPED_POLICY, kpis=kpis)
+    return render(found.db, found.summary)
+
+
+def test_the_page_shows_every_kpi_under_both_policies(page):
+    section = Page(page[page.index('<section id="kpis">') :].partition("</section>")[0])
+    for of in EVERY:
+        assert section.text.count(of.name) >= 2, of.name
+    assert {"met", "unknown"} <= {text.strip() for text in section.texts}
+    assert "nobody reported how any of" in section.text
+
+
+def test_the_page_stays_whole_and_runs_nothing(page):
+    parsed = Page(page)
+    assert (parsed.open, parsed.crossed) == ([], [])
+    assert not [tag for tag, _ in parsed.elements if tag == "script"]
+    ids = [attributes["id"] for _, attributes in parsed.elements if attributes.get("id")]
+    assert len(ids) == len(set(ids))
+
+
+def test_a_replay_that_was_stopped_shows_how_they_stand(tmp_path):
+    path = record(tmp_path / "r.wkr", busy(16_000, step_us=1_000_000))
+    found = replayed(path, kpis=EVERY[8:9], stop_after=1)
+    assert not found.end.finished
+    assert "uptime" in render(found.db, found.summary)
 
 
 def test_what_was_never_known_has_a_line_and_no_picture():
