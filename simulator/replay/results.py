@@ -174,6 +174,8 @@ class Results:
         self._connection.execute("PRAGMA synchronous = NORMAL")
         self.db.table("decisions").create(_DECISIONS, pk=("track", "seq"))
         self.db.table("objections").create(_OBJECTIONS)
+        self.db.table("kpis").create(_KPIS, pk=("track", "name"))
+        self.db.table("kpi_points").create(_KPI_POINTS)
         self.db.table("blocks").create({"block": int, "body": bytes}, pk="block")
         self.db.table("run").create({"what": str, "value": bytes}, pk="what")
         self.db.table("labels").create(
@@ -198,7 +200,7 @@ class Results:
             ) from failure
         if before.identity != self.run.identity:
             raise InputError(
-                "the stopped replay was of another recording, policy, span or KPIs",
+                "the stopped replay was of another recording, policy or span, or counted other KPIs",
                 place=str(self._partial),
                 cure="repeat its options, or leave out --resume to begin anew",
             )
@@ -292,8 +294,6 @@ class Results:
     def add_kpis(self, track: int, course: KpiCourse) -> None:
         """Put beside the decisions how KPIs stand at the end, and how they went on the way."""
         with _sqlite_errors(self._partial):
-            self.db.table("kpis").create(_KPIS, pk=("track", "name"), if_not_exists=True)
-            self.db.table("kpi_points").create(_KPI_POINTS, if_not_exists=True)
             for kpi, points in zip(course.standings, course.points, strict=True):
                 row = [getattr(kpi, column) for column in list(_KPIS)[1:]]
                 self._connection.execute(_INTO_KPIS, (track, *row))

@@ -205,9 +205,7 @@ def percentiles(db: sqlite_utils.Database, track: int) -> Percentiles | None:
 
 
 def kpi_points(db: sqlite_utils.Database, track: int, kpis: list[KpiStanding]) -> list[list[KpiPoint]]:
-    """Return how each KPI went; nothing while a stopped replay has not written it down yet."""
-    if not db.table("kpi_points").exists():
-        return [[] for _ in kpis]
+    """Return how each KPI went; nothing where a stopped replay has not written it down yet."""
     return [[KpiPoint(*row) for row in db.execute(_KPI_POINTS, (track, kpi.name))] for kpi in kpis]
 
 
