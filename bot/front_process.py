@@ -7,9 +7,11 @@ from bot.http_api.app import make_app
 from bot.http_api.serving import log_requests, run
 from engine.adapters.decisions_view import Current, DecisionsView
 from engine.adapters.fence_files import FileFence
+from engine.adapters.kpi_view import KpiView
 from engine.adapters.sweep import end_all
 from engine.adapters.token_file import TokenFile
 from engine.runtime.client import EngineClient
+from engine.wiring.kpis import read_kpis
 from engine.wiring.service import Service, make_folders
 
 # A little less than the supervisor gives the front in a clean stop.
@@ -37,6 +39,7 @@ def run_front(service: Service, *, version: str) -> None:
             tokens=TokenFile(layout.tokens),
             fence=fence,
             sweep=lambda: end_all(layout.home, fence.stops()),
+            counting=KpiView(read_kpis(service.config), looking, layout.kpis).look,
             version=version,
             most_body_bytes=section.most_body_bytes,
             requests_per_s=section.requests_per_s,

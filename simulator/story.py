@@ -6,6 +6,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from engine.core.kpis.definitions import Kpi
 from engine.core.statistics import mixture, risk_ratio
 from engine.core.statistics.intervals import rate
 from engine.core.vocabulary.facts import StageChanged
@@ -14,7 +15,9 @@ from engine.core.vocabulary.rollouts import ArmTally, Stage
 from engine.core.vocabulary.units import DAY_US, time_text
 from engine.ports import Journal
 from engine.wiring import PolicySource, build_policy
+from simulator import kpi_text
 from simulator.evidence import Replayed
+from simulator.kpis import KpiCourse, course_of
 from simulator.recording import Recording
 from simulator.rederive import Rederived, rederive
 from simulator.world.policies import policy_for
@@ -51,6 +54,8 @@ class Told(Struct, frozen=True, kw_only=True):
     points: dict[CapabilityId, list[Point]]
     records: int
     again: Rederived
+    kpis: KpiCourse | None
+    """`None` where nobody asked for them."""
 
 
 def tell(
@@ -60,6 +65,7 @@ def tell(
     *,
     journal: Journal,
     folder: Path,
+    kpis: tuple[Kpi, ...] = (),
     progress: Callable[[float, int], None] = lambda _part, _records: None,
 ) -> Told:
     """Live through a story, in simulated time, with a journal that must be empty.
@@ -90,6 +96,7 @@ def tell(
         points=points,
         records=journal.head().seq,
         again=rederive(journal),
+        kpis=course_of(kpis, journal) if kpis else None,
     )
 
 
@@ -116,6 +123,9 @@ def text(told: Told) -> str:
         for step in told.steps:
             if step.capability == capability:
                 lines.append(f"  {time_text(step.at_us)[:16]}  {step.now:<11} {why(step)}")
+    if told.kpis is not None:
+        lines += ["", f"KPIs of autonomy at {time_text(told.kpis.standings[0].until_us)}"]
+        lines += [f"  {word:<8} {line}" for word, line in kpi_text.lines(told.kpis.standings)]
     return "\n".join([*lines, "", str(told.again)])
 
 

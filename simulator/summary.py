@@ -11,6 +11,7 @@ import msgspec
 import sqlite_utils
 from msgspec import Struct
 
+from engine.core.kpis.standing import KpiStanding
 from engine.core.state import State
 from engine.core.vocabulary.facts import Limit
 from engine.core.vocabulary.verdicts import RULING_RANK
@@ -97,6 +98,8 @@ class TrackSummary(Struct, frozen=True, kw_only=True):
     """What they wait for; one decision may wait for several things."""
     limits: list[Limit]
     """The rate limits in force."""
+    kpis: list[KpiStanding] = []
+    """How the KPIs stand at the end; empty where nobody asked for them."""
 
 
 class SpanSummary(Struct, frozen=True, kw_only=True):
@@ -232,6 +235,7 @@ def _track(db: sqlite_utils.Database, position: int, end: TrackEnd) -> TrackSumm
         waiting=waiting,
         waits=waits,
         limits=list(end.state.usage.limits),
+        kpis=end.kpis.standings if end.kpis is not None else [],
     )
 
 
@@ -333,4 +337,6 @@ def _command(run: Run, *, scored: bool) -> str:
         words += ["--until", when_text(run.until_us)]
     if scored:
         words.append("--score")
+    if run.kpis:
+        words.append("--kpis")
     return shlex.join(words)

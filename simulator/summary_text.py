@@ -5,9 +5,10 @@ from collections.abc import Iterable
 from textwrap import wrap
 from typing import Final
 
+from simulator import kpi_text
 from simulator.better import Better
 from simulator.compare import Differences, Reproduced
-from simulator.plain import count_text, percent_text, printable, usd_text
+from simulator.plain import count_text, percent_text, printable, usd_text, when_text
 from simulator.score import Score, Share
 from simulator.summary import Summary, TrackSummary
 
@@ -28,6 +29,9 @@ def text(summary: Summary) -> str:
         lines += ["", *_score(summary.score, "--policy" if summary.other_score else "")]
     if summary.other_score is not None:
         lines += ["", *_score(summary.other_score, "--against")]
+    for option, track in zip(_OPTIONS, summary.tracks, strict=False):
+        if track.kpis:
+            lines += ["", *_kpis(track, option if len(summary.tracks) > 1 else "")]
     if summary.differences is not None:
         lines += ["", *_differences(summary.differences)]
     if summary.better is not None and summary.better.differ:
@@ -114,6 +118,12 @@ def _score(score: Score, policy: str) -> Iterable[str]:
             f"  {title:<24}{counted.tp:,} unsafe and {counted.fp:,} benign stopped; "
             f"{counted.fn:,} unsafe and {counted.tn:,} benign let through"
         )
+
+
+def _kpis(track: TrackSummary, policy: str) -> Iterable[str]:
+    yield f"KPIs of autonomy{f' under {policy}' if policy else ''} at {when_text(track.kpis[0].until_us)}"
+    for word, line in kpi_text.lines(track.kpis):
+        yield f"  {word:<8} {line}"
 
 
 def _share(share: Share) -> str:

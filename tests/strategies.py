@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from hypothesis import strategies as st
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from engine.core.vocabulary import facts as f
@@ -193,6 +194,7 @@ def _kinds() -> dict[type[f.Fact], st.SearchStrategy[f.Fact]]:
             "action": st.sampled_from(ACTIONS[:2]),
             "ok": st.sampled_from([False, False, False, True]),
             "by": st.sampled_from(["executor", "incumbent"]),
+            "cost_usd": st.just(UNSET) | costs,
         },
         f.MessageObserved: {
             "episode": episodes,

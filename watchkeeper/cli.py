@@ -18,6 +18,7 @@ _COMMANDS: Final = {
     "demo": "watchkeeper.commands_demo:demo",
     "up": "watchkeeper.commands_service:up",
     "status": "watchkeeper.commands_status:status",
+    "kpi": "watchkeeper.commands_kpi:kpi",
     "doctor": "watchkeeper.commands_status:doctor",
     "propose": "watchkeeper.commands_propose:propose",
     "kill": "watchkeeper.commands_override:kill",

@@ -12,7 +12,8 @@ import click
 import sqlite_utils
 
 from engine.adapters.journal_sqlite import SqliteJournal
-from engine.wiring import SHIPPED_POLICY, read_policy
+from engine.wiring import SHIPPED_CONFIG, SHIPPED_POLICY, read_policy
+from engine.wiring.kpis import read_kpis
 from simulator import story
 from simulator.recording import Recording
 from simulator.report import write_report
@@ -39,7 +40,9 @@ def demo(headless: bool, seed: int, quick: bool) -> None:
     Watchkeeper, but can be imported.
     """
     report, journal = folder("reports") / "demo.html", home() / "demo-rollouts.db"
-    summary = run_replay(Recording(BUNDLED), [SHIPPED_POLICY], name=str(shown(BUNDLED)), score=True)
+    summary = run_replay(
+        Recording(BUNDLED), [SHIPPED_POLICY], name=str(shown(BUNDLED)), score=True, kpis=True
+    )
     click.echo(text(summary))
     told = None if quick else _tell(seed, journal)
     if told is not None:
@@ -71,7 +74,15 @@ def _tell(seed: int, journal: Path) -> story.Told:
         closing(SqliteJournal(journal)) as kept,
     ):
         policy = read_policy(SHIPPED_POLICY)
-        return story.tell(BOTH_STORY, seed, policy, journal=kept, folder=Path(work), progress=advance)
+        return story.tell(
+            BOTH_STORY,
+            seed,
+            policy,
+            journal=kept,
+            folder=Path(work),
+            kpis=read_kpis(SHIPPED_CONFIG),
+            progress=advance,
+        )
 
 
 def _open(report: Path) -> None:

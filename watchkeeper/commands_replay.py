@@ -11,7 +11,9 @@ from engine.adapters.journal_sqlite import SqliteJournal
 from engine.core.vocabulary.units import parse_time
 from engine.errors import InputError, JournalBusy, JournalError
 from engine.wiring import SHIPPED_POLICY, PolicySource, read_policy
+from engine.wiring.kpis import read_kpis
 from simulator.fail_if import FailIf, figures
+from simulator.kpis import hash_of
 from simulator.recording import Recording
 from simulator.rederive import Rederived, rederive, rederive_recording
 from simulator.replay.driver import Replay, ReplayEnd
@@ -69,6 +71,7 @@ class _Moment(click.ParamType[int]):
 )
 @click.option("--mapping", type=_FILE, help="Mapping file for generic: sources.")
 @click.option("--score", is_flag=True, help="Score against the labels the recording carries.")
+@click.option("--kpis", is_flag=True, help="Count the KPIs of kpis.yaml beside the policy folder, too.")
 @click.option(
     "--from", "from_us", type=_Moment(), help="Report from this time on; earlier facts build up state."
 )
@@ -91,6 +94,7 @@ def replay(  # noqa: PLR0917 - click passes every option by name
     against: Path | None,
     mapping: Path | None,
     score: bool,
+    kpis: bool,
     from_us: int | None,
     until_us: int | None,
     speed: float | None,
@@ -132,6 +136,7 @@ def replay(  # noqa: PLR0917 - click passes every option by name
         shards=shards,
         speed=speed,
         score=score,
+        kpis=kpis,
         report=report,
         journal=journal,
     )
@@ -182,11 +187,14 @@ def run_replay(
     shards: int = 1,
     speed: float | None = None,
     score: bool = False,
+    kpis: bool = False,
     report: Path | None = None,
     journal: Path | None = None,
 ) -> Summary:
     """Replay, keep the results where `explain` finds them, and sum them up."""
     sources = [read_policy(shown(path)).with_recorded(recording.header.actions) for path in policies]
+    # Those of the configuration that the policy in question belongs to.
+    counted = read_kpis(shown(policies[0]).parent) if kpis else ()
     path = results or folder("replays") / f"{recording.path.stem}.sqlite"
     run = Run(
         recording=name,
@@ -197,10 +205,11 @@ def run_replay(
         policy_hashes=[source.policy_hash for source in sources],
         from_us=span.from_us,
         until_us=span.until_us,
+        kpis=hash_of(counted) if kpis else "",
     )
     kept = Results(path, run, resume=resume)
     try:
-        driver = Replay(recording, sources, results=kept, span=span, shards=shards, speed=speed)
+        driver = Replay(recording, sources, results=kept, span=span, shards=shards, speed=speed, kpis=counted)
         with stopped_by_ctrl_c(driver.stop), bar("replay", "facts") as advance:
             end = driver.run(lambda progress: advance(progress.facts / progress.of, progress.facts))
         summary = _sum_up(kept, run, end, recording, score=score, report=report)
@@ -224,6 +233,9 @@ def _sum_up(
     if end.finished:
         if score or recording.header.source == "journal":
             kept.add_labels(recording.labels())
+        for position, track in enumerate(end.tracks):
+            if track.kpis is not None:
+                kept.add_kpis(position, track.kpis)
         kept.finish()
         if score:
             add_episode_labels(kept.db, recording.episode_labels())

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
+import msgspec
 
 from engine.core.vocabulary.units import duration_text, percent_text, time_text
 from watchkeeper.home import CONFIG_VARIABLE, home, shown
@@ -15,20 +16,30 @@ _LOOK_S: Final = 1.5
 _RECENT: Final = 5
 _DOCTORS: Final = {"slack": "watchkeeper.doctor_slack:diagnose_slack"}
 """Who looks at which chat platform."""
+_RECORDS: Final = 20_000
+"""As many are counted in half a second. The front counts too, and leaves little to do."""
 _MARKS: Final = {"ok": "ok  ", "warn": "warn", "bad": "BAD "}
 
 
 @click.command()
+@click.option(
+    "--config",
+    envvar=CONFIG_VARIABLE,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder with kpis.yaml.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def status(as_json: bool) -> None:
-    """Say what runs, what is stopped, and what people were told lately. Works whatever is dead."""
+def status(config: Path | None, as_json: bool) -> None:
+    """Say what runs, what is stopped, how KPIs stand, and what people were told. Works whatever is dead."""
     from watchkeeper.looking import look
 
     seen = look(home().resolve(), patience_s=_LOOK_S)
+    kpis, said = _kpis(config)
     if as_json:
-        click.echo(json.dumps(seen.plain(), indent=2))
+        found = msgspec.to_builtins(kpis.kpis) if kpis is not None else None
+        click.echo(json.dumps(seen.plain() | {"kpis": found, "kpis_said": said}, indent=2))
     else:
-        for line in _lines(seen):
+        for line in [*_lines(seen), *_kpi_lines(kpis, said), *_told_lines(seen)]:
             click.echo(line)
     raise SystemExit(0 if seen.is_well else 1)
 
@@ -65,9 +76,37 @@ def _lines(seen: Any) -> list[str]:
         + (f": {stop.reason}" * bool(stop.reason))
         for stop in seen.stops
     ]
-    for said in seen.told[-_RECENT:]:
-        lines.append(f"told      {time_text(said.at_us)} {said.kind}: {said.text}")
     return lines
+
+
+def _told_lines(seen: Any) -> list[str]:
+    return [f"told      {time_text(said.at_us)} {said.kind}: {said.text}" for said in seen.told[-_RECENT:]]
+
+
+def _kpis(config: Path | None) -> tuple[Any, str]:
+    """Count KPIs as far as it takes no time; return `None` and why where there are none to show."""
+    from engine.errors import WatchkeeperError
+    from watchkeeper.commands_kpi import count
+
+    try:
+        return count(config, most=_RECORDS), ""
+    except WatchkeeperError as refused:
+        return None, " ".join(str(refused).split())
+
+
+def _kpi_lines(kpis: Any, said: str) -> list[str]:
+    from watchkeeper.commands_kpi import shown_lines
+
+    if said:
+        return [f"kpi       {said}"]
+    if kpis is None or not kpis.seq:
+        return []
+    if kpis.behind:
+        return [f"kpi       {kpis.behind:,} records are not counted yet: watchkeeper kpi"]
+    known = [kpi for kpi in kpis.kpis if kpi.word != "unknown"]
+    unknown = len(kpis.kpis) - len(known)
+    lines = [f"kpi       {line}" for line in shown_lines(known)]
+    return [*lines, *[f"kpi       {unknown} unknown: watchkeeper kpi says why"] * bool(unknown)]
 
 
 def _rollout(rollout: Any) -> list[str]:

@@ -18,6 +18,7 @@ from engine.adapters.snapshot_store import SnapshotStore
 from engine.adapters.token_file import TokenFile
 from engine.core.policy import Policy
 from engine.errors import WatchkeeperError
+from engine.wiring.kpis import read_kpis
 from engine.wiring.service import Service, check, open_service
 from watchkeeper.commands_status import ago
 from watchkeeper.looking import Seen, look
@@ -56,7 +57,10 @@ def diagnose(home: Path, config: Path | None) -> list[Check]:
         Check(
             what="config",
             verdict="ok",
-            said=f"{service.config}: {len(policy.actions)} actions, policy {policy.policy_hash[:12]}",
+            said=(
+                f"{service.config}: {len(policy.actions)} actions, {len(read_kpis(service.config))} KPIs, "
+                f"policy {policy.policy_hash[:12]}"
+            ),
         )
     )
     seen = look(home, patience_s=_PATIENCE_S)

@@ -9,9 +9,12 @@ import msgspec
 
 from engine.core.decide import GATES
 from engine.core.gates.rules import RULE_FACTS
+from engine.core.kpis.definitions import MEANINGS
 from engine.core.vocabulary.facts import FACT_TYPES
+from engine.core.vocabulary.units import SECOND_US, duration_text
 from engine.core.vocabulary.verdicts import RULING_RANK
-from engine.wiring import SHIPPED_POLICY
+from engine.wiring import SHIPPED_CONFIG, SHIPPED_POLICY
+from engine.wiring.kpis import read_kpis
 from simulator.fail_if import FIGURES
 from simulator.importers import FORMATS
 
@@ -87,6 +90,22 @@ def problems() -> str:
 
     rows = [(f"`urn:watchkeeper:{kind}`", str(status), title) for kind, (status, title) in TITLES.items()]
     return table(("type", "status", "title"), rows)
+
+
+def kpi_kinds() -> str:
+    """List what each kind of KPI counts."""
+    rows = [(f"`{kind}`", *said) for kind, said in MEANINGS.items()]
+    return table(("kind", "what it is", "unit", "from the facts"), rows)
+
+
+def shipped_kpis() -> str:
+    """List the KPIs of the shipped configuration."""
+    rows = []
+    for kpi in read_kpis(SHIPPED_CONFIG):
+        target = f"at least {kpi.at_least:g}" if kpi.at_least is not None else f"at most {kpi.at_most:g}"
+        window = duration_text(kpi.window_us / SECOND_US)
+        rows.append((kpi.name, f"`{kpi.kind}`", kpi.shows, window, target, f"{kpi.least:,}"))
+    return table(("name", "kind", "what it shows", "window", "target", "least"), rows)
 
 
 def rollout_settings() -> str:

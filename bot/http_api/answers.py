@@ -9,6 +9,7 @@ from starlette.responses import Response
 from engine.commands.standing import Standing, UndoStanding
 from engine.core.decide import in_order
 from engine.core.explain import summary
+from engine.core.kpis.standing import KpiStanding
 from engine.core.vocabulary.effects import Result
 from engine.core.vocabulary.facts import DecisionOverridden, HoldEnded
 from engine.core.vocabulary.people_facts import HoldEnding
@@ -223,6 +224,17 @@ class RolloutList(Struct, frozen=True, kw_only=True):
     """How rollouts stand."""
 
     rollouts: tuple[RolloutShown, ...]
+
+
+class KpiList(Struct, frozen=True, kw_only=True):
+    """How the KPIs of autonomy stand."""
+
+    kpis: tuple[KpiStanding, ...]
+    at: Annotated[str | None, Meta(description="The time of the last record counted; null: there is none")]
+    seq: Annotated[int, Meta(description="The last record of the journal that is counted")]
+    behind: Annotated[
+        int, Meta(description="How many records are not counted yet; ask again until it is 0 for all")
+    ]
 
 
 class Held(Struct, frozen=True, kw_only=True):

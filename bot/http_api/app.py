@@ -11,16 +11,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match
 
-from bot.http_api import decisions, document, holds, override, proposals, rollouts, service, streams
+from bot.http_api import decisions, document, holds, kpis, override, proposals, rollouts, service, streams
 from bot.http_api.door import Door
 from bot.http_api.front import Front
 from bot.http_api.outside import Outside
 from bot.http_api.problems import of_error, of_framework, of_validation, request_id
+from engine.adapters.kpi_view import KpisSeen
 from engine.commands.hearing import Engine
 from engine.errors import WatchkeeperError
 from engine.ports import DecisionsReader, Fence, Tokens
 
-_ROOMS: Final = (proposals, decisions, holds, streams, override, rollouts, service)
+_ROOMS: Final = (proposals, decisions, holds, streams, override, rollouts, kpis, service)
 
 
 def make_app(
@@ -31,6 +32,7 @@ def make_app(
     tokens: Tokens,
     fence: Fence,
     sweep: Callable[[], object],
+    counting: Callable[[int], KpisSeen],
     version: str,
     most_body_bytes: int,
     requests_per_s: int,
@@ -42,7 +44,8 @@ def make_app(
 
     `journal` gives a reader for quick look-ups on the event loop, `looking` one of its own for long walks in
     threads; both are asked for it every time. `sweep` ends what is under way behind the fence, and is called
-    in a thread. `names` are the hosts it answers to
+    in a thread; so is `counting`, with the number of records that it may go on by: it says how KPIs stand.
+    `names` are the hosts it answers to
     besides the loopback ones. `app.state.front` is what the routes work with.
     """
     front = Front(
@@ -52,6 +55,7 @@ def make_app(
         tokens=tokens,
         fence=fence,
         sweep=sweep,
+        kpis=counting,
         version=version,
         keep_alive_s=keep_alive_s,
     )

@@ -26,6 +26,7 @@ _ANSWERS: Final[tuple[type[Struct], ...]] = (
     answers.StopList,
     answers.Stepped,
     answers.RolloutList,
+    answers.KpiList,
     answers.Held,
     answers.Noted,
     answers.Status,

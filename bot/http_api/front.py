@@ -1,6 +1,7 @@
 """What every route works with: the engine, the journal to look things up in, the fence, and who is asking."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,6 +12,7 @@ from fastapi import Depends
 from starlette.requests import Request
 
 from bot.http_api.problems import Problem
+from engine.adapters.kpi_view import FURTHEST, PIECE, KpisSeen
 from engine.commands.hearing import Engine, Hearing
 from engine.commands.standing import Standing, standing_of
 from engine.core.vocabulary.ids import AgentId, DecisionId, PersonId
@@ -27,6 +29,9 @@ _Answer = TypeVar("_Answer")
 _STOPPERS: Final = 4
 # Looking through a journal keeps one reader busy, so more hands would only wait for each other.
 _LOOKERS: Final = 2
+COUNT_EVERY_S: Final = 20.0
+_BREATH_S: Final = 0.05
+_log = logging.getLogger("watchkeeper.front")
 
 
 class Front:
@@ -41,13 +46,14 @@ class Front:
         tokens: Tokens,
         fence: Fence,
         sweep: Callable[[], object],
+        kpis: Callable[[int], KpisSeen],
         version: str,
         keep_alive_s: float,
     ) -> None:
         """Take what `make_app` was given."""
         self.engine, self.tokens, self.fence, self.sweep = engine, tokens, fence, sweep
         self.version, self.keep_alive_s = version, keep_alive_s
-        self._journal, self._looking = journal, looking
+        self._journal, self._looking, self._kpis = journal, looking, kpis
         self.hearing = Hearing(engine)
         self._stoppers = {
             kind: ThreadPoolExecutor(_STOPPERS, thread_name_prefix=f"stop-{kind}")
@@ -63,6 +69,7 @@ class Front:
     async def running(self) -> AsyncIterator[None]:
         """Hear of what happens while the server runs."""
         hearing = asyncio.create_task(self.hearing.run())
+        self.behind(self._keep_counting())
         try:
             yield
         finally:
@@ -106,6 +113,23 @@ class Front:
         """Look through the journal in a thread, for that may take long. Raises as `journal` does."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._lookers, lambda: question(_there(self._looking)))
+
+    async def kpis(self, most: int = FURTHEST) -> KpisSeen:
+        """Count what the journal got since the last time, at most so many records. Raises as `look`."""
+        return await self.look(lambda _journal: self._kpis(most))
+
+    async def _keep_counting(self) -> None:
+        """Keep KPIs up, so that whoever asks need not wait: in pieces, for a thread that counts slows us."""
+        pause_s = COUNT_EVERY_S
+        while True:
+            await asyncio.sleep(pause_s)
+            pause_s = COUNT_EVERY_S
+            try:
+                if (await self.kpis(PIECE)).behind:
+                    pause_s = _BREATH_S
+            except WatchkeeperError as error:
+                # Whoever asks is told the same.
+                _log.info("KPIs cannot be counted now: %s", error)
 
     async def stop(self, stop: Stop, holder: Holder) -> None:
         """Set the fence. A caller that goes away does not take its stop back. Raises `StorageError`."""

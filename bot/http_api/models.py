@@ -169,6 +169,9 @@ class OutcomeBody(Body):
 
     ok: bool
     detail: Text = ""
+    cost_usd: Annotated[
+        Usd | None, Field(description="What it really cost; null: its estimate goes on standing for it")
+    ] = None
 
 
 class IncumbentBody(Body):

@@ -4,6 +4,7 @@ import secrets
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Header, Path, Query
+from msgspec import UNSET
 from starlette.responses import Response
 
 from bot.http_api import answers
@@ -120,7 +121,11 @@ def routes(front: Front) -> APIRouter:
             )
         await front.ask(
             wire.ReportOutcome(
-                proposal_id=found.proposal_id, agent=found.agent, ok=body.ok, detail=body.detail
+                proposal_id=found.proposal_id,
+                agent=found.agent,
+                ok=body.ok,
+                detail=body.detail,
+                cost_usd=UNSET if body.cost_usd is None else body.cost_usd,
             ),
             wire.Done,
         )

@@ -89,3 +89,8 @@ class Layout(Struct, frozen=True):
     def address(self) -> Path:
         """Where the HTTP API listens."""
         return self.home / "http.json"
+
+    @property
+    def kpis(self) -> Path:
+        """What was counted of KPIs so far; made anew from the journal where it is missing or old."""
+        return self.home / "kpis.bin"

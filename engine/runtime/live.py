@@ -237,6 +237,7 @@ class Live:
             ok=request.ok,
             by="executor" if was_granted(journal, verdict) else "incumbent",
             detail=request.detail,
+            cost_usd=request.cost_usd,
         )
         await self.intake.take(f"outcome:{request.proposal_id}", fact)
         return wire.Done()

@@ -13,6 +13,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
+from engine.core.kpis.uptime import TICK
 from engine.core.vocabulary.facts import TimePassed
 from engine.core.vocabulary.units import MINUTE_US
 from engine.errors import WatchkeeperError
@@ -20,7 +21,7 @@ from engine.ports import Announcer, Durability
 from engine.runtime.live import Live
 
 _log = logging.getLogger(__name__)
-MINUTE: Final = "minute"
+MINUTE: Final = TICK
 
 
 class Timers:

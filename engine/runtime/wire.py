@@ -8,11 +8,11 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from engine.core.vocabulary.actions import Action
 from engine.core.vocabulary.effects import EffectStatus, Result
-from engine.core.vocabulary.facts import AnyFact, CapabilityReplayed, Limit, Scope
+from engine.core.vocabulary.facts import AnyFact, CapabilityReplayed, Scope
 from engine.core.vocabulary.ids import (
     ActionName,
     AgentId,
@@ -33,11 +33,14 @@ from engine.runtime.wire_people import (
     AnswerHold,
     DecisionStatus,
     GetHolds,
+    GetUsage,
     HoldAnswer,
     HoldList,
     HoldShown,  # noqa: F401 - part of `HoldList`, and known from here like every message
     Override,
     SeePerson,
+    UsageList,
+    UsageShown,  # noqa: F401 - part of `UsageList`
 )
 from engine.runtime.wire_words import Answer, Request
 
@@ -57,6 +60,8 @@ class ReportOutcome(Request, frozen=True, kw_only=True):
     agent: AgentId
     ok: bool
     detail: str = ""
+    cost_usd: Decimal | UnsetType = UNSET
+    """What it really cost; unset where nobody says."""
 
 
 class Beat(Request, frozen=True, kw_only=True):
@@ -214,13 +219,6 @@ class GetStatus(Request, frozen=True, kw_only=True):
     """Ask how the engine is. Answered with `EngineStatus`."""
 
 
-class GetUsage(Request, frozen=True, kw_only=True):
-    """Say what was used of each limit. Answered with `UsageList`."""
-
-    agent: AgentId | None = None
-    """Whose share of limits that hold for each agent alone; `None` for every agent that used any."""
-
-
 class TakeSnapshot(Request, frozen=True, kw_only=True):
     """Copy journal, configuration and workspace now. Answered with `Saved`."""
 
@@ -356,21 +354,6 @@ class RolloutList(Answer, frozen=True, kw_only=True):
     """How rollouts stand."""
 
     rollouts: tuple[RolloutShown, ...]
-
-
-class UsageShown(Struct, frozen=True, kw_only=True):
-    """How much of one limit is used right now."""
-
-    limit: Limit
-    agent: AgentId | None
-    """`None` for all agents together."""
-    used: Decimal
-
-
-class UsageList(Answer, frozen=True, kw_only=True):
-    """What was used of each limit, in the order of policy."""
-
-    usage: tuple[UsageShown, ...]
 
 
 class AgentSeen(Struct, frozen=True, kw_only=True):

@@ -1,10 +1,12 @@
 """The wire: what people do about decisions, and where decisions stand."""
 
+from decimal import Decimal
 from typing import Literal
 
 from msgspec import Struct
 
 from engine.core.vocabulary.effects import EffectStatus
+from engine.core.vocabulary.facts import Limit
 from engine.core.vocabulary.ids import (
     ActionName,
     AgentId,
@@ -102,3 +104,25 @@ class HoldList(Answer, frozen=True, kw_only=True):
     holds: tuple[HoldShown, ...]
     more: int
     """How many more wait than are shown."""
+
+
+class GetUsage(Request, frozen=True, kw_only=True):
+    """Say what was used of each limit. Answered with `UsageList`."""
+
+    agent: AgentId | None = None
+    """Whose share of limits that hold for each agent alone; `None` for every agent that used any."""
+
+
+class UsageShown(Struct, frozen=True, kw_only=True):
+    """How much of one limit is used right now."""
+
+    limit: Limit
+    agent: AgentId | None
+    """`None` for all agents together."""
+    used: Decimal
+
+
+class UsageList(Answer, frozen=True, kw_only=True):
+    """What was used of each limit, in the order of policy."""
+
+    usage: tuple[UsageShown, ...]

@@ -44,6 +44,7 @@ from engine.runtime.server import EngineServer
 from engine.runtime.timers import Timers
 from engine.runtime.watch import Watch
 from engine.settings.service import ServiceFile
+from engine.wiring.kpis import read_kpis
 from engine.wiring.policies import SHIPPED_CONFIG, build_policy, config_folder, read_policy
 
 _MIB = 1 << 20
@@ -131,6 +132,7 @@ def check_runners(policy: Policy, runners: Mapping[RunnerKind, Runner]) -> None:
 def check(service: Service) -> Policy:
     """Read everything a start would read. Raises as a start would."""
     policy = service.policy()
+    read_kpis(service.config)
     sandboxes = _sandboxes(service)
     check_runners(policy, make_runners(service, sandboxes))
     sandboxes.close()

@@ -9,10 +9,12 @@ from operator import attrgetter
 
 from msgspec import Struct
 
+from engine.core.kpis.definitions import Kpi
 from engine.core.state import State, decode_state, encode_state, state_hash
 from engine.core.vocabulary.ids import Digest
 from engine.errors import RecordingError
 from engine.wiring import PolicySource, build_policy
+from simulator.kpis import Following, KpiCourse
 from simulator.recording import Recording
 from simulator.replay.lanes import EVERYTHING, Assessed, Batch, Shared, Span
 from simulator.replay.results import Checkpoint, Results
@@ -41,6 +43,8 @@ class TrackEnd(Struct, frozen=True, kw_only=True):
     journal_hash: Digest
     state_hash: Digest
     state: State
+    kpis: KpiCourse | None
+    """`None` where nobody asked for them."""
 
 
 class ReplayEnd(Struct, frozen=True, kw_only=True):
@@ -69,11 +73,12 @@ class Replay:
         span: Span = EVERYTHING,
         shards: int = 1,
         speed: float | None = None,
+        kpis: tuple[Kpi, ...] = (),
     ) -> None:
         """Prepare; nothing runs yet. Raises `RecordingError` when the facts do not stand in order of time.
 
         `results` keeps every decision; `None` keeps only the hashes. `speed` is recorded seconds in a real
-        second; `None` means as fast as it goes.
+        second; `None` means as fast as it goes. `kpis` are counted on the way.
         """
         if not recording.footer.in_time_order:
             raise RecordingError(
@@ -84,9 +89,17 @@ class Replay:
         self._recording, self._results, self._span, self._shards = recording, results, span, shards
         self._sources = [source.with_recorded(recording.header.actions) for source in sources]
         self._speed = speed
-        content, ends = recording.footer.content_sha256, (span.from_us, span.until_us)
+        footer = recording.footer
+        content, ends = footer.content_sha256, (span.from_us, span.until_us)
+        first_us, last_us = footer.first_at_us or 0, footer.last_at_us or 0
         self._tracks = [
-            Track(position, build_policy(source), content, ends)
+            Track(
+                position,
+                build_policy(source),
+                content,
+                ends,
+                Following(kpis, first_us, last_us) if kpis else None,
+            )
             for position, source in enumerate(self._sources)
         ]
         self._kinds: Counter[str] = Counter()
@@ -127,6 +140,7 @@ class Replay:
                     journal_hash=track.journal_hash,
                     state_hash=state_hash(state),
                     state=state,
+                    kpis=track.kpis.end(self._now_us) if track.kpis is not None else None,
                 )
                 for source, track, state in zip(self._sources, self._tracks, self._states, strict=True)
             ],
@@ -140,6 +154,9 @@ class Replay:
             return 0, None
         for track, state, chain in zip(self._tracks, checkpoint.states, checkpoint.chains, strict=True):
             track.resume(state, chain)
+        for track, body in zip(self._tracks, checkpoint.kpis, strict=False):
+            if track.kpis is not None:
+                track.kpis.resume(body)
         self._kinds.update(checkpoint.kinds)
         self._now_us = checkpoint.now_us
         return checkpoint.next_group, checkpoint.states
@@ -216,6 +233,7 @@ class Replay:
                     dict(self._kinds),
                     [track.checkpoint() for track in self._tracks],
                     [encode_state(state) for state in self._states],
+                    [track.kpis.checkpoint() for track in self._tracks if track.kpis is not None],
                 )
             )
 

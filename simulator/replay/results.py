@@ -20,6 +20,7 @@ from engine.adapters.journal_lock import WriterLock
 from engine.core.vocabulary.ids import DecisionId
 from engine.core.vocabulary.verdicts import RULING_RANK
 from engine.errors import InputError, JournalBusy, StorageError
+from simulator.kpis import KpiCourse
 from simulator.recording import AnyLabel, Label
 from simulator.replay.track import Decided
 
@@ -54,6 +55,35 @@ _OBJECTIONS: Final = {"track": int, "seq": int, "gate": str, "rule": str, "rulin
 _INTO_DECISIONS: Final = f"insert into decisions values ({', '.join('?' * len(_DECISIONS))})"  # noqa: S608 - marks
 _INTO_OBJECTIONS: Final = f"insert into objections values ({', '.join('?' * len(_OBJECTIONS))})"  # noqa: S608 - marks
 
+_KPIS: Final = {
+    "track": int,
+    "name": str,
+    "kind": str,
+    "word": str,
+    "sure": int,
+    "why": str,
+    "value": float,
+    "low": float,
+    "high": float,
+    "count": int,
+    "of": str,
+    "at_least": float,
+    "at_most": float,
+    "from_us": int,
+    "until_us": int,
+}
+_KPI_POINTS: Final = {
+    "track": int,
+    "name": str,
+    "at_us": int,
+    "value": float,
+    "low": float,
+    "high": float,
+    "count": int,
+}
+_INTO_KPIS: Final = f"insert into kpis values ({', '.join('?' * len(_KPIS))})"  # noqa: S608 - marks
+_INTO_KPI_POINTS: Final = f"insert into kpi_points values ({', '.join('?' * len(_KPI_POINTS))})"  # noqa: S608 - marks
+
 
 class Checkpoint(Struct, frozen=True):
     """Where a stopped replay goes on, always between two groups."""
@@ -66,6 +96,8 @@ class Checkpoint(Struct, frozen=True):
     """Each track's journal hash so far."""
     states: list[bytes]
     """Each track's whole state."""
+    kpis: list[bytes] = []
+    """Each track's KPIs so far; empty where nobody asked for them."""
 
 
 class Run(Struct, frozen=True, kw_only=True):
@@ -82,11 +114,13 @@ class Run(Struct, frozen=True, kw_only=True):
     policy_hashes: list[str]
     from_us: int | None
     until_us: int | None
+    kpis: str = ""
+    """The hash of the KPIs that are counted on the way; empty where none are."""
 
     @property
     def identity(self) -> tuple[object, ...]:
         """What must be equal to go on: not where the files lie, but what is in them."""
-        return (self.content_sha256, tuple(self.policy_hashes), self.from_us, self.until_us)
+        return (self.content_sha256, tuple(self.policy_hashes), self.from_us, self.until_us, self.kpis)
 
 
 class Results:
@@ -140,6 +174,8 @@ class Results:
         self._connection.execute("PRAGMA synchronous = NORMAL")
         self.db.table("decisions").create(_DECISIONS, pk=("track", "seq"))
         self.db.table("objections").create(_OBJECTIONS)
+        self.db.table("kpis").create(_KPIS, pk=("track", "name"))
+        self.db.table("kpi_points").create(_KPI_POINTS)
         self.db.table("blocks").create({"block": int, "body": bytes}, pk="block")
         self.db.table("run").create({"what": str, "value": bytes}, pk="what")
         self.db.table("labels").create(
@@ -164,7 +200,7 @@ class Results:
             ) from failure
         if before.identity != self.run.identity:
             raise InputError(
-                "the stopped replay was of another recording, policy or span",
+                "the stopped replay was of another recording, policy or span, or counted other KPIs",
                 place=str(self._partial),
                 cure="repeat its options, or leave out --resume to begin anew",
             )
@@ -254,6 +290,16 @@ class Results:
                         "insert or replace into recorded_verdicts values (?, ?, ?, null)",
                         (label.proposal_id, label.word, label.sha256),
                     )
+
+    def add_kpis(self, track: int, course: KpiCourse) -> None:
+        """Put beside the decisions how KPIs stand at the end, and how they went on the way."""
+        with _sqlite_errors(self._partial):
+            for kpi, points in zip(course.standings, course.points, strict=True):
+                row = [getattr(kpi, column) for column in list(_KPIS)[1:]]
+                self._connection.execute(_INTO_KPIS, (track, *row))
+                self._connection.executemany(
+                    _INTO_KPI_POINTS, [(track, kpi.name, *msgspec.structs.astuple(point)) for point in points]
+                )
 
     def finish(self) -> sqlite_utils.Database:
         """Add what makes queries fast, and give the file its final name."""

@@ -16,6 +16,7 @@ from engine.core.state import State, absorb, decode_state
 from engine.core.vocabulary.facts import Fact, VerdictReached, encode
 from engine.core.vocabulary.ids import Digest
 from engine.core.vocabulary.verdicts import Assessment, Objection, Verdict
+from simulator.kpis import Following
 from simulator.replay.lanes import Assessed
 
 
@@ -35,10 +36,18 @@ class Track:
     """State and running hash of one policy."""
 
     def __init__(
-        self, position: int, policy: Policy, content: Digest, span: tuple[int | None, int | None]
+        self,
+        position: int,
+        policy: Policy,
+        content: Digest,
+        span: tuple[int | None, int | None],
+        kpis: Following | None = None,
     ) -> None:
-        """Begin before the first fact. `position` is this policy's place among those replayed together."""
-        self._position, self.policy = position, policy
+        """Begin before the first fact. `position` is this policy's place among those replayed together.
+
+        `kpis` sees all that happens, and changes nothing.
+        """
+        self._position, self.policy, self.kpis = position, policy, kpis
         self.state = State()
         # Another recording, span or policy must give another hash even where no verdict differs.
         self._chain = hashlib.sha256(f"{content} {policy.policy_hash} {span}".encode()).digest()
@@ -49,16 +58,22 @@ class Track:
         fact = self.policy.adopted(at_us)
         evolve(self.state, fact)
         self._group.update(encode(fact))
+        if self.kpis is not None:
+            self.kpis.take(fact)
 
     def take(self, fact: Fact) -> None:
         """Fold a fact everybody sees, and what follows from it."""
         evolve(self.state, fact)
+        if self.kpis is not None:
+            self.kpis.take(fact)
         if isinstance(fact, FOLLOWED):
             follow(self.policy, self.state, fact, self._fold)
 
     def _fold(self, consequence: Fact) -> None:
         evolve(self.state, consequence)
         self._group.update(encode(consequence))
+        if self.kpis is not None:
+            self.kpis.take(consequence)
 
     def settle(self, asked: Assessed) -> Decided:
         """Decide one proposal and fold the verdict."""
@@ -67,14 +82,15 @@ class Track:
         assessment = cast("Assessment", msgspec.Raw(asked.assessments[self._position]))
         verdict, against = settle(self.policy, self.state, claim, assessment)
         took = perf_counter_ns() - began
-        fact = VerdictReached(at_us=verdict.at_us, verdict=verdict)
+        fact = folded = VerdictReached(at_us=verdict.at_us, verdict=verdict)
         if verdict.assignment and verdict.word != "allow":
             # What stood in a candidate's way is read from what the first gates said.
             said = msgspec.json.decode(asked.assessments[self._position], type=Assessment)
             whole = msgspec.structs.replace(verdict, assessment=said)
-            evolve(self.state, VerdictReached(at_us=verdict.at_us, verdict=whole))
-        else:
-            evolve(self.state, fact)
+            folded = VerdictReached(at_us=verdict.at_us, verdict=whole)
+        evolve(self.state, folded)
+        if self.kpis is not None:
+            self.kpis.take(folded)
         line = encode(fact)
         self._group.update(line)
         return Decided(asked, verdict, line, against, asked.took_ns + took)

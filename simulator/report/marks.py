@@ -44,7 +44,7 @@ SHARES: Final = (
 """Shares of a score that have an interval: what the page calls them, and their field."""
 _COLOURS: Final = [f"var(--{word})" for word in WORDS]
 _SERIES: Final = ["var(--accent)", "var(--other)"]
-_FONT: Final = 12
+FONT: Final = 12
 # Drawings measure text in a font of their own, the page shows another: what must not be cut off gets room by
 # the widest common one, in pixels a character.
 _LETTER: Final = 7.4
@@ -52,7 +52,7 @@ _LETTER: Final = 7.4
 
 def stacked(buckets: Buckets, series: list[list[float]], size: Size, *, counts: bool = False) -> Spec:
     """Stack steps: each bucket keeps its height over its whole width, empty ones too."""
-    return _chart(
+    return chart(
         size,
         {
             "data": {"values": _steps(buckets, series)},
@@ -63,7 +63,7 @@ def stacked(buckets: Buckets, series: list[list[float]], size: Size, *, counts: 
                     "field": "value",
                     "type": "quantitative",
                     "stack": "zero",
-                    "axis": _HEIGHTS | _COUNTS if counts else _HEIGHTS,
+                    "axis": HEIGHTS | _COUNTS if counts else HEIGHTS,
                 },
                 "color": {
                     "field": "series",
@@ -84,7 +84,7 @@ def usage(buckets: Buckets, peaks: Peaks, size: Size) -> Spec:
         {"most": float(most), "said": _limit_text(most, peaks)}
         for most in {limit.most for limit in peaks.limits}
     ]
-    return _chart(
+    return chart(
         size,
         {
             "layer": [
@@ -93,7 +93,7 @@ def usage(buckets: Buckets, peaks: Peaks, size: Size) -> Spec:
                     "mark": {"type": "line", "interpolate": "step-after"},
                     "encoding": {
                         "x": _time_axis(buckets, size),
-                        "y": {"field": "value", "type": "quantitative", "axis": _HEIGHTS},
+                        "y": {"field": "value", "type": "quantitative", "axis": HEIGHTS},
                         "color": {
                             "field": "series",
                             "type": "ordinal",
@@ -118,7 +118,7 @@ def usage(buckets: Buckets, peaks: Peaks, size: Size) -> Spec:
                     "data": {"values": lines},
                     "mark": {
                         "type": "text", "align": "left", "baseline": "bottom", "dy": -3, "dx": 4, "x": 0,
-                        "color": "currentColor", "fontSize": _FONT,
+                        "color": "currentColor", "fontSize": FONT,
                     },
                     "encoding": {
                         "y": {"field": "most", "type": "quantitative"},
@@ -143,7 +143,7 @@ def evidence(rows: list[Spec], limits: list[Spec], steps: list[Spec], size: Size
         "type": "quantitative",
         "scale": {"domain": [-2, 4]},
         "axis": {
-            **_HEIGHTS,
+            **HEIGHTS,
             "values": [-2, -1, 0, 1, 2, 3, 4],
             "labelExpr": "datum.value == 4 ? '10,000' : format(pow(10, datum.value), ',~r')",
         },
@@ -154,9 +154,9 @@ def evidence(rows: list[Spec], limits: list[Spec], steps: list[Spec], size: Size
         "baseline": "top",
         "dx": 4,
         "color": "currentColor",
-        "fontSize": _FONT,
+        "fontSize": FONT,
     }
-    return _chart(
+    return chart(
         size,
         {
             "layer": [
@@ -211,7 +211,7 @@ def _limit_text(most: Decimal, peaks: Peaks) -> str:
 def bars(rows: list[Spec], size: Size) -> Spec:
     """Draw one bar for each row, with its name before it and its number behind it."""
     names = [printable(row["rule"], size.label) for row in rows]
-    return _chart(
+    return chart(
         size,
         {
             "data": {"values": rows},
@@ -239,7 +239,7 @@ def bars(rows: list[Spec], size: Size) -> Spec:
                         "align": "left",
                         "dx": 6,
                         "color": "currentColor",
-                        "fontSize": _FONT,
+                        "fontSize": FONT,
                     },
                     "encoding": {"text": {"field": "said", "type": "nominal"}},
                 },
@@ -251,7 +251,7 @@ def bars(rows: list[Spec], size: Size) -> Spec:
 def levels(rows: list[Spec], size: Size) -> Spec:
     """Draw one stacked bar for each risk level."""
     names = [level.value for level in RISK_LEVELS]
-    return _chart(
+    return chart(
         size,
         {
             "data": {"values": rows},
@@ -278,7 +278,7 @@ def intervals(rows: list[Spec], size: Size) -> Spec:
     kinds = list(dict.fromkeys(row["how"] for row in rows))
     place = {"field": "value", "type": "quantitative", "scale": {"domain": [0, 1]}, "axis": _SHARE_AXIS}
     dot = {"type": "point", "size": 60, "strokeWidth": 2, "opacity": 1}
-    return _chart(
+    return chart(
         size,
         {
             "data": {"values": rows},
@@ -378,7 +378,7 @@ _VALUES: Final = {
 # Half a decision is none.
 _COUNTS: Final = {"tickMinStep": 1}
 # Charts above each other line up.
-_HEIGHTS: Final = {**_VALUES, "minExtent": 42}
+HEIGHTS: Final = {**_VALUES, "minExtent": 42}
 _SHARE_AXIS: Final = {**_VALUES, "tickCount": 5, "format": ".0%"}
 _WORD_COLOUR: Final = {
     "field": "word",
@@ -388,7 +388,8 @@ _WORD_COLOUR: Final = {
 }
 
 
-def _chart(size: Size, spec: Spec) -> Spec:
+def chart(size: Size, spec: Spec) -> Spec:
+    """Frame a chart as all of them are framed."""
     ink = {"labelColor": "currentColor", "tickColor": "currentColor", "domainColor": "currentColor"}
     return {
         "width": size.width,
@@ -402,7 +403,7 @@ def _chart(size: Size, spec: Spec) -> Spec:
             "view": {"stroke": None},
             "axis": {
                 **ink,
-                "labelFontSize": _FONT,
+                "labelFontSize": FONT,
                 "gridColor": "currentColor",
                 "gridOpacity": 0.13,
                 "domainOpacity": 0.4,

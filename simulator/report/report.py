@@ -15,6 +15,7 @@ from engine.core.vocabulary.verdicts import Verdict
 from simulator.plain import count_text, micros_text, percent_text, printable, usd_text, when_text
 from simulator.report import charts, series
 from simulator.report.charts import Chart
+from simulator.report.kpis import gathered
 from simulator.report.rollouts import courses
 from simulator.score import CaughtBy
 from simulator.stored import Key, reason_of, verdicts_of
@@ -76,7 +77,16 @@ def render(db: sqlite_utils.Database, summary: Summary, told: Told | None = None
         "duration": lambda micros: duration_text(micros / 1_000_000),
     }
     template = environment.get_template("report.html.j2")
-    return template.render(_gathered(db, summary) | {"told": told, "courses": courses(told) if told else []})
+    return template.render(_gathered(db, summary) | _told(told))
+
+
+def _told(told: Told | None) -> dict[str, Any]:
+    found = told.kpis if told is not None else None
+    return {
+        "told": told,
+        "courses": courses(told) if told is not None else [],
+        "told_kpis": gathered(found.standings, found.points, "world") if found is not None else None,
+    }
 
 
 def _gathered(db: sqlite_utils.Database, summary: Summary) -> dict[str, Any]:
@@ -107,6 +117,11 @@ def _gathered(db: sqlite_utils.Database, summary: Summary) -> dict[str, Any]:
         "names": [f"policy {letter}" for letter in "AB"] if len(summary.tracks) > 1 else [""],
         "titles": [f"Policy {letter}" for letter in "AB"],
         "pictures": pictures,
+        "kpis": [
+            gathered(track.kpis, series.kpi_points(db, number, track.kpis), f"kpi{number}")
+            for number, track in enumerate(summary.tracks)
+            if track.kpis
+        ],
         "buckets": buckets,
         "cost": cost,
         "usage": usage,

@@ -5,8 +5,10 @@ from typing import Any, Final
 import sqlite_utils
 from msgspec import Struct
 
+from engine.core.kpis.standing import KpiStanding
 from engine.core.vocabulary.facts import Limit
 from engine.core.vocabulary.units import DAY_US, HOUR_US, MINUTE_US, SECOND_US
+from simulator.kpis import KpiPoint
 from simulator.summary import Costs, Words
 
 MOST_BUCKETS: Final = 120
@@ -202,6 +204,13 @@ def percentiles(db: sqlite_utils.Database, track: int) -> Percentiles | None:
     return Percentiles(p50=found[0], p95=found[1], p99=found[2], longest=counts[-1][0])
 
 
+def kpi_points(db: sqlite_utils.Database, track: int, kpis: list[KpiStanding]) -> list[list[KpiPoint]]:
+    """Return how each KPI went; nothing where a stopped replay has not written it down yet."""
+    return [[KpiPoint(*row) for row in db.execute(_KPI_POINTS, (track, kpi.name))] for kpi in kpis]
+
+
+_KPI_POINTS: Final = """
+    select at_us, value, low, high, count from kpi_points where track = ? and name = ? order by at_us"""
 _OVER_TIME: Final = """
     select (at_us - ?) / ?,
            sum(word = 'allow'), sum(word = 'hold'), sum(word = 'deny'),

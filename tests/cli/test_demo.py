@@ -88,6 +88,17 @@ def test_the_report_shows_the_evidence(told, shown):
     assert "rolled back" in page
 
 
+def test_both_histories_have_their_kpis(told, shown):
+    page = (told[0] / ".watchkeeper" / "reports" / "demo.html").read_text()
+    assert shown.stdout.count("KPIs of autonomy at ") == 2
+    assert re.search(r"(?m)^  met +success of autonomy +9\d\.\d %", shown.stdout)
+    assert "KPIs of autonomy in that world" in page
+    # Each with a value at some time has a picture of its course, and says in words what it shows.
+    assert re.search(
+        r'aria-label="value against the incumbent, from [^"]+ its target is at least -2\.0 points', page
+    )
+
+
 def test_the_journal_of_the_story_stays_to_be_looked_at(shown):
     result = here("canary", "history", "scale-busy", "--journal", ".watchkeeper/demo-rollouts.db")
     assert result.exit_code == 0

@@ -55,6 +55,11 @@ def test_a_replay_against_another_policy(at_home, other):
     agree("replay-against", normal(result.stdout).replace(str(other), "OTHER"))
 
 
+def test_the_kpis_of_a_journal(at_home):
+    assert here("replay", DEMO.relative_to(ROOT), "--journal", at_home / "demo.db").exit_code == 0
+    agree("kpi", normal(here("kpi", "--journal", at_home / "demo.db").stdout))
+
+
 @pytest.mark.parametrize("name", DECISIONS)
 def test_an_explanation(at_home, name):
     import sqlite3
@@ -106,7 +111,7 @@ def shown(course):
 def test_every_transcript_has_its_test():
     written = {path.stem for path in GOLDEN.glob("*.txt")}
     rollouts = {"canary-status", "canary-history", "shadow-report"}
-    assert written == {"demo", "replay-against"} | rollouts | {f"explain-{name}" for name in DECISIONS}
+    assert written == {"demo", "kpi", "replay-against"} | rollouts | {f"explain-{name}" for name in DECISIONS}
 
 
 def test_transcripts_name_no_machine():

@@ -19,6 +19,7 @@ from bot.http_api.serving import Address, read_address, serve
 from engine.adapters.decisions_view import Current, DecisionsView
 from engine.adapters.fence_memory import MemoryFence
 from engine.adapters.journal_sqlite import SqliteJournal
+from engine.adapters.kpi_view import KpiView
 from engine.adapters.token_file import TokenFile
 from engine.core.vocabulary.effects import EffectStatus, Result
 from engine.core.vocabulary.ids import CapabilityId, EffectId
@@ -30,6 +31,8 @@ from engine.runtime.clock import SteadyClock
 from engine.runtime.layout import Layout
 from engine.runtime.live import Live, Parts, SavedSnapshot
 from engine.runtime.server import EngineServer
+from engine.wiring import SHIPPED_CONFIG
+from engine.wiring.kpis import read_kpis
 from tests.builders import changed, performing
 
 PERFORMED = "cache.clear"
@@ -100,6 +103,7 @@ class Place:
             "tokens": self.tokens,
             "fence": self.fence,
             "sweep": self.sweep,
+            "counting": KpiView(read_kpis(SHIPPED_CONFIG), self.looking, self.layout.kpis).look,
             "version": "1.2.3",
             "most_body_bytes": 4096,
             "requests_per_s": 10_000,

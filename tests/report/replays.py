@@ -11,6 +11,7 @@ from typing import Any
 
 import sqlite_utils
 
+from engine.core.kpis.definitions import Kpi
 from engine.core.vocabulary.facts import Fact, MetricObserved, OutcomeReported, ProposalReceived
 from engine.core.vocabulary.proposals import Impact
 from engine.core.vocabulary.units import MINUTE_US
@@ -69,7 +70,11 @@ def record(
 
 
 def replayed(
-    recording_path: Path, *policies: Path, span: Span | None = None, stop_after: int | None = None
+    recording_path: Path,
+    *policies: Path,
+    span: Span | None = None,
+    stop_after: int | None = None,
+    kpis: tuple[Kpi, ...] = (),
 ) -> Replayed:
     """Replay under the shipped policy or these, with labels, and sum up; stop after so many groups."""
     span = span or Span()
@@ -87,7 +92,7 @@ def replayed(
         until_us=span.until_us,
     )
     results = Results(recording_path.with_suffix(".sqlite"), run, resume=False)
-    replay = Replay(recording, sources, results=results, span=span)
+    replay = Replay(recording, sources, results=results, span=span, kpis=kpis)
     seen = 0
 
     def watch(_: object) -> None:
@@ -99,6 +104,9 @@ def replayed(
     end = replay.run(watch)
     if end.finished:
         results.add_labels(recording.labels())
+        for position, track in enumerate(end.tracks):
+            if track.kpis is not None:
+                results.add_kpis(position, track.kpis)
         results.finish()
         add_episode_labels(results.db, recording.episode_labels())
     summary = summarise(results.db, run, end, recording.footer.source_rows, notes=recording.header.notes)

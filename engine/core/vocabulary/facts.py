@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from engine.core.vocabulary.effects import EffectKind, EffectStatus, Result
 from engine.core.vocabulary.fact import Fact
@@ -27,7 +27,7 @@ from engine.core.vocabulary.people_facts import (
     HoldAnswered,
     HoldEnded,
 )
-from engine.core.vocabulary.proposals import Proposal
+from engine.core.vocabulary.proposals import Impact, Proposal
 from engine.core.vocabulary.rollout_facts import (
     CapabilityDemoted,
     CapabilityPromoted,
@@ -146,6 +146,13 @@ class OutcomeReported(Fact, tag="outcome_reported", frozen=True, kw_only=True):
     ok: bool
     by: Literal["executor", "incumbent"]
     detail: str = ""
+    cost_usd: Decimal | UnsetType = UNSET
+    """What it really cost; unset where nobody says. Raises `ValueError` as that of an `Impact` does."""
+
+    def __post_init__(self) -> None:
+        """Refuse what could not be summed exactly."""
+        if self.cost_usd is not UNSET:
+            Impact(cost_usd=self.cost_usd)
 
 
 class MessageObserved(Fact, tag="message_observed", frozen=True, kw_only=True):

@@ -1,0 +1,1 @@
+"""KPIs of autonomy: figures folded from the journal's facts, beside the state that decides, never in it."""
