@@ -24,7 +24,7 @@ from engine.core.gates import (
     rules,
     validation,
 )
-from engine.core.policy import Policy, Remembered
+from engine.core.policy import Policy, Remembered, Weighed
 from engine.core.provenance import Episodes
 from engine.core.state import State
 from engine.core.vocabulary.actions import RiskLevel
@@ -47,7 +47,7 @@ from engine.core.vocabulary.ids import (
     ProposalId,
     decision_id,
 )
-from engine.core.vocabulary.proposals import Impact, Proposal
+from engine.core.vocabulary.proposals import Proposal
 from engine.core.vocabulary.verdicts import (
     RULING_RANK,
     Answer,
@@ -84,7 +84,7 @@ FOLLOWED = (EffectEnded, UndoRequested, *steps.WATCHED)
 
 
 class Claim(Struct, frozen=True, array_like=True, gc=False):
-    """What `settle` must know of an assessed proposal."""
+    """What `settle` must know of an assessed proposal beside how it was weighed."""
 
     decision_id: DecisionId
     proposal_id: ProposalId
@@ -95,15 +95,7 @@ class Claim(Struct, frozen=True, array_like=True, gc=False):
     episode: EpisodeId
     unit: str
     """What a rollout assigns to an arm; empty when this cannot be assigned."""
-    impact: Impact
     digest: Digest
-    ruling: Ruling
-    """The strictest answer so far."""
-    waits: tuple[Wait, ...]
-    risk_level: RiskLevel
-    risk_score: int
-    objections: tuple[Objection, ...]
-    """What the gates asked so far object to."""
 
 
 class Decisions(Struct, frozen=True):
@@ -143,23 +135,28 @@ def follow(
 
     `take` is called with each fact that follows, before it is asked what follows from that one; it folds it.
     """
+    decisions = decide(policy, state, fact, known)
+    if not decisions.facts:
+        return decisions
     facts: list[Fact] = []
     effects: list[Effect] = []
-    following: deque[Fact] = deque([fact])
-    while following:
-        decisions = decide(policy, state, following.popleft(), known)
+    following: deque[Fact] = deque()
+    while True:
         effects += decisions.effects
         for consequence in decisions.facts:
             take(consequence)
             facts.append(consequence)
             if isinstance(consequence, FOLLOWED):
                 following.append(consequence)
+        if not following:
+            break
+        decisions = decide(policy, state, following.popleft(), known)
     return Decisions(tuple(facts), tuple(effects))
 
 
 def assess(
     policy: Policy, episodes: Episodes, proposal: Proposal, at_us: int, known: Remembered = _NOTHING
-) -> tuple[Claim, Assessment]:
+) -> tuple[Claim, Weighed]:
     """Ask the gates that look at the proposal and its episode."""
     action, impact = policy.actions.get(proposal.action), proposal.impact
     said = read_arguments(policy, action, proposal, known)
@@ -212,10 +209,11 @@ def assess(
             environment=proposal.environment,
             answers=answers,
         )
-        weighed = known.form(assessment), *weigh(answers)
+        weighed = Weighed(
+            known.form(assessment), impact, risk_found.level, risk_found.score, *weigh(answers)
+        )
         if not proposal.options and not any(answer.rule.endswith(FAILED) for answer in answers):
             known.weighed.keep((risked, ruled, shadow_rules), weighed)
-    assessment, ruling, waits, against = weighed
     claim = Claim(
         decision_id(proposal.proposal_id),
         proposal.proposal_id,
@@ -225,19 +223,13 @@ def assess(
         proposal.action,
         proposal.episode,
         unit_of(policy.rollouts, proposal),
-        impact,
         said.digest,
-        ruling,
-        waits,
-        risk_found.level,
-        risk_found.score,
-        against,
     )
-    return claim, assessment
+    return claim, weighed
 
 
 def settle(
-    policy: Policy, state: State, claim: Claim, assessment: Assessment
+    policy: Policy, state: State, claim: Claim, weighed: Weighed
 ) -> tuple[Verdict, tuple[Objection, ...]]:
     """Ask the gates that look at everything else, and weigh all answers: the strictest wins.
 
@@ -245,21 +237,21 @@ def settle(
     """
     agent, capability, action, now_us = claim.agent, claim.capability, claim.action, claim.at_us
     stands = standing(
-        state.rollouts, capability, claim.decision_id, claim.unit, safe=claim.risk_level is RiskLevel.SAFE
+        state.rollouts, capability, claim.decision_id, claim.unit, safe=weighed.risk_level is RiskLevel.SAFE
     )
     stage = ask(rollout.GATE, rollout.judge, stands, capability, state.rollouts.settings.owner)
     shadowed = not stands.acting
     answers = (
         ask(kill_switch.GATE, kill_switch.judge, state.stops, agent, capability, action),
         ask(breaker.GATE, breaker.judge, state.breakers, capability, action, now_us),
-        ask(limits.GATE, limits.judge, state.usage, agent, claim.impact, now_us, shadowed=shadowed)
+        ask(limits.GATE, limits.judge, state.usage, agent, weighed.impact, now_us, shadowed=shadowed)
         if _adopted(policy, state)
         else _NOT_ADOPTED,
         stage,
     )
     ruling, waits, against = weigh(answers)
-    if RULING_RANK[claim.ruling] > RULING_RANK[ruling]:
-        ruling = claim.ruling
+    if RULING_RANK[weighed.ruling] > RULING_RANK[ruling]:
+        ruling = weighed.ruling
     word = _WORDS[ruling]
     verdict = Verdict(
         decision_id=claim.decision_id,
@@ -267,19 +259,19 @@ def settle(
         at_us=now_us,
         word=word,
         shadowed=shadowed,
-        waits=tuple(dict.fromkeys(claim.waits + waits)) if word == "hold" else (),
+        waits=tuple(dict.fromkeys(weighed.waits + waits)) if word == "hold" else (),
         agent=agent,
         capability=capability,
         action=action,
         episode=claim.episode,
-        impact=claim.impact,
+        impact=weighed.impact,
         digest=claim.digest,
         policy_hash=policy.policy_hash,
         answers=answers,
-        assessment=assessment,
+        assessment=weighed.assessment,
         assignment=UNSET if stands.assignment is None else stands.assignment,
     )
-    return verdict, claim.objections + against
+    return verdict, weighed.objections + against
 
 
 def effects_of(policy: Policy, proposal: Proposal, verdict: Verdict) -> tuple[Effect, ...]:

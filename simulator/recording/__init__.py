@@ -15,6 +15,7 @@ from simulator.recording.format import (
     RecordedVerdict,
     lane_of,
     lane_of_key,
+    lanes_of,
 )
 from simulator.recording.reader import LaneFrame, Recording
 from simulator.recording.writer import RecordingWriter
@@ -37,4 +38,5 @@ __all__ = [
     "RecordingWriter",
     "lane_of",
     "lane_of_key",
+    "lanes_of",
 ]

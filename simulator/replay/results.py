@@ -178,7 +178,7 @@ class Results:
     def add(self, track: int, decided: Decided) -> None:
         """Take one decision of the group under way."""
         asked, verdict = decided.asked, decided.verdict
-        claim, impact = asked.claims[track], verdict.impact
+        weighed, impact = asked.weighed[track], verdict.impact
         rule = ""
         if decided.objections:
             strictest = max(decided.objections, key=lambda objection: RULING_RANK[objection.ruling])
@@ -203,8 +203,8 @@ class Results:
                 verdict.word,
                 verdict.shadowed,
                 rule,
-                claim.risk_level.value,
-                claim.risk_score,
+                weighed.risk_level.value,
+                weighed.risk_score,
                 float(impact.cost_usd),
                 impact.files,
                 impact.api_calls,

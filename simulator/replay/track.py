@@ -63,14 +63,13 @@ class Track:
     def settle(self, asked: Assessed) -> Decided:
         """Decide one proposal and fold the verdict."""
         began = perf_counter_ns()
-        claim = asked.claims[self._position]
-        assessment = cast("Assessment", msgspec.Raw(asked.assessments[self._position]))
-        verdict, against = settle(self.policy, self.state, claim, assessment)
+        claim, weighed = asked.claims[self._position], asked.weighed[self._position]
+        verdict, against = settle(self.policy, self.state, claim, weighed)
         took = perf_counter_ns() - began
         fact = VerdictReached(at_us=verdict.at_us, verdict=verdict)
         if verdict.assignment and verdict.word != "allow":
             # What stood in a candidate's way is read from what the first gates said.
-            said = msgspec.json.decode(asked.assessments[self._position], type=Assessment)
+            said = msgspec.json.decode(cast("msgspec.Raw", weighed.assessment), type=Assessment)
             whole = msgspec.structs.replace(verdict, assessment=said)
             evolve(self.state, VerdictReached(at_us=verdict.at_us, verdict=whole))
         else:

@@ -35,12 +35,11 @@ class Window(Struct):
 
     def forget(self, until_us: int) -> None:
         """Drop what was used at or before `until_us`."""
-        entries = self.entries
+        entries, total = self.entries, self.total
         while entries and entries[0][0] <= until_us:
-            self.total -= entries.popleft()[1]
-        if not entries:
-            # Not 0.00: a sum must read the same whether its window was emptied now or tidied away before.
-            self.total = 0
+            total -= entries.popleft()[1]
+        # Not 0.00: a sum must read the same whether its window was emptied now or tidied away before.
+        self.total = total if entries else 0
 
 
 class Usage(Struct):
@@ -109,15 +108,15 @@ def judge(usage: Usage, agent: AgentId, impact: Impact, now_us: int, *, shadowed
             continue
         window = lane.get(name, _NOBODY).get(agent if each else _EVERYBODY)
         if window is not None:
-            since_us = now_us - window_us
-            used += window.total
-            for at_us, past in window.entries:
-                if at_us > since_us:
-                    break
-                used -= past
-            else:
-                # Not the sum less itself, which has the places of what was in it: 1 would read 1.00.
-                used = getattr(impact, measure)
+            since_us, entries = now_us - window_us, window.entries
+            if entries[-1][0] > since_us:
+                used += window.total
+                # Where all of it is past, used stays as it is: less its own sum it would have the places of
+                # what was in it, and 1 would read 1.00.
+                for at_us, past in entries:
+                    if at_us > since_us:
+                        break
+                    used -= past
         # Added to a plain zero, 1E+1 reads 10, as it does beside an emptied window: replays compare bytes.
         checks.append(Check(name, str(used + _ZERO) if money else used, shown))
         if used > most:
