@@ -79,7 +79,7 @@ GATES = (
 _WORDS: dict[Ruling, Word] = {"allow": "allow", "escalate": "hold", "consensus": "hold", "deny": "deny"}
 
 
-FOLLOWED = (EffectEnded, UndoRequested, *steps.WATCHED)
+FOLLOWED = (*steps.WATCHED, EffectEnded, UndoRequested)
 """Facts beside proposals from which more facts may follow."""
 
 
@@ -116,16 +116,17 @@ def decide(policy: Policy, state: State, fact: Fact, known: Remembered = _NOTHIN
         return Decisions(
             (VerdictReached(at_us=verdict.at_us, verdict=verdict),), effects_of(policy, proposal, verdict)
         )
+    if isinstance(fact, steps.WATCHED):
+        following = steps.after(state.rollouts, fact, partial(kill_switch.covering, state.stops))
+        if isinstance(fact, TimePassed) and "all" not in state.stops.by_scope:
+            alone = presence.stop_when_alone(state.presence, policy.captain_unseen_us, fact.at_us)
+            return Decisions(alone + following)
+        return Decisions(following)
     if isinstance(fact, EffectEnded):
         return Decisions(*endings.after(policy.actions.get(fact.action), fact))
     if isinstance(fact, UndoRequested):
         return Decisions(effects=(endings.take_back(fact),))
-    following: tuple[Fact, ...] = ()
-    if isinstance(fact, TimePassed) and "all" not in state.stops.by_scope:
-        following = presence.stop_when_alone(state.presence, policy.captain_unseen_us, fact.at_us)
-    if isinstance(fact, steps.WATCHED):
-        following += steps.after(state.rollouts, fact, partial(kill_switch.covering, state.stops))
-    return Decisions(following)
+    return Decisions()
 
 
 def follow(
@@ -244,7 +245,7 @@ def settle(
     answers = (
         ask(kill_switch.GATE, kill_switch.judge, state.stops, agent, capability, action),
         ask(breaker.GATE, breaker.judge, state.breakers, capability, action, now_us),
-        ask(limits.GATE, limits.judge, state.usage, agent, weighed.impact, now_us, shadowed=shadowed)
+        ask(limits.GATE, limits.judge, state.usage, agent, weighed.impact, now_us, shadowed)
         if _adopted(policy, state)
         else _NOT_ADOPTED,
         stage,

@@ -214,7 +214,7 @@ class Results:
                 len(self._lines),
             )
         )
-        self._lines.append(decided.line)
+        self._lines.append(bytes(decided.line))
 
     def end_group(self) -> None:
         """Write the rows of a group; they count once the next checkpoint is committed."""

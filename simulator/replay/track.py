@@ -13,7 +13,7 @@ from engine.core.policy import Policy
 from engine.core.provenance import Episodes
 from engine.core.signals import Signals
 from engine.core.state import State, absorb, decode_state
-from engine.core.vocabulary.facts import Fact, VerdictReached, encode
+from engine.core.vocabulary.facts import Fact, VerdictReached, encode, encode_into
 from engine.core.vocabulary.ids import Digest
 from engine.core.vocabulary.verdicts import Assessment, Objection, Verdict
 from simulator.replay.lanes import Assessed
@@ -24,8 +24,8 @@ class Decided(Struct, gc=False):
 
     asked: Assessed
     verdict: Verdict
-    line: bytes
-    """The verdict's fact in canonical JSON."""
+    line: bytearray
+    """The verdict's fact in canonical JSON, until the next one is settled."""
     objections: tuple[Objection, ...]
     took_ns: int
     """Time to decide, all gates together. Measured, so never part of a hash."""
@@ -43,6 +43,7 @@ class Track:
         # Another recording, span or policy must give another hash even where no verdict differs.
         self._chain = hashlib.sha256(f"{content} {policy.policy_hash} {span}".encode()).digest()
         self._group = hashlib.sha256()
+        self._line = bytearray()
 
     def begin(self, at_us: int) -> None:
         """Adopt the policy at the time of the first fact."""
@@ -74,7 +75,8 @@ class Track:
             evolve(self.state, VerdictReached(at_us=verdict.at_us, verdict=whole))
         else:
             evolve(self.state, fact)
-        line = encode(fact)
+        line = self._line
+        encode_into(fact, line)
         self._group.update(line)
         return Decided(asked, verdict, line, against, asked.took_ns + took)
 

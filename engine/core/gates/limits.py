@@ -6,6 +6,8 @@ shadowed proposals: it was never used, yet the question in shadow is what would 
 
 from collections import deque
 from decimal import Decimal
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 from msgspec import Struct, field
@@ -63,21 +65,22 @@ def fold_verdict(usage: Usage, verdict: Verdict) -> None:
 
 def _charge(lane: dict[str, dict[AgentId, Window]], limits: tuple[Limit, ...], verdict: Verdict) -> None:
     now_us, agent, impact = verdict.at_us, verdict.agent, verdict.impact
-    for name, measure, _, each, window_us, _, _, _ in _rows(limits):
+    for measure, rows in _read(limits):
         amount: Amount = getattr(impact, measure)
         if not amount:
             continue
-        by_agent = lane.get(name)
-        if by_agent is None:
-            by_agent = lane[name] = {}
-        who = agent if each else _EVERYBODY
-        window = by_agent.get(who)
-        if window is None:
-            window = by_agent[who] = Window()
-        elif window.entries[0][0] <= now_us - window_us:
-            window.forget(now_us - window_us)
-        window.entries.append((now_us, amount))
-        window.total += amount
+        for name, each, window_us, _, _, _ in rows:
+            by_agent = lane.get(name)
+            if by_agent is None:
+                by_agent = lane[name] = {}
+            who = agent if each else _EVERYBODY
+            window = by_agent.get(who)
+            if window is None:
+                window = by_agent[who] = Window()
+            elif window.entries[0][0] <= now_us - window_us:
+                window.forget(now_us - window_us)
+            window.entries.append((now_us, amount))
+            window.total += amount
 
 
 def trim(usage: Usage, now_us: int) -> None:
@@ -93,7 +96,13 @@ def trim(usage: Usage, now_us: int) -> None:
                 lane.pop(limit.id, None)
 
 
-def judge(usage: Usage, agent: AgentId, impact: Impact, now_us: int, *, shadowed: bool) -> Answer:
+def judge(
+    usage: Usage,
+    agent: AgentId,
+    impact: Impact,
+    now_us: int,
+    shadowed: bool,  # noqa: FBT001 - it runs for every proposal, and keywords are slower
+) -> Answer:
     """Deny what would pass a limit, saying when there will be room. Exactly at the limit is within it.
 
     What is larger than a whole window is held for the limit's owner instead: no waiting makes room for it,
@@ -102,25 +111,27 @@ def judge(usage: Usage, agent: AgentId, impact: Impact, now_us: int, *, shadowed
     checks: list[Check] = []
     over: list[tuple[Limit, Amount]] = []
     lane = usage.shadow if shadowed else usage.live
-    for name, measure, money, each, window_us, most, shown, limit in _rows(usage.limits):
-        used: Any = getattr(impact, measure)
-        if not used:
+    for measure, rows in _read(usage.limits):
+        amount: Any = getattr(impact, measure)
+        if not amount:
             continue
-        window = lane.get(name, _NOBODY).get(agent if each else _EVERYBODY)
-        if window is not None:
-            since_us, entries = now_us - window_us, window.entries
-            if entries[-1][0] > since_us:
+        for name, each, window_us, most, shown, limit in rows:
+            used = amount
+            window = lane.get(name, _NOBODY).get(agent if each else _EVERYBODY)
+            if window is not None:
+                since_us = now_us - window_us
                 used += window.total
-                # Where all of it is past, used stays as it is: less its own sum it would have the places of
-                # what was in it, and 1 would read 1.00.
-                for at_us, past in entries:
+                for at_us, past in window.entries:
                     if at_us > since_us:
                         break
                     used -= past
-        # Added to a plain zero, 1E+1 reads 10, as it does beside an emptied window: replays compare bytes.
-        checks.append(Check(name, str(used + _ZERO) if money else used, shown))
-        if used > most:
-            over.append((limit, used - most))
+                else:
+                    # Not the sum less itself, which has the places of what was in it: 1 would read 1.00.
+                    used = amount
+            # Added to a plain zero, 1E+1 reads 10, as it does beside an emptied window: replays compare bytes.
+            checks.append(Check(name, used if type(used) is int else str(used + _ZERO), shown))
+            if used > most:
+                over.append((limit, used - most))
     if not over:
         if not checks:
             return _UNUSED
@@ -145,30 +156,33 @@ def judge(usage: Usage, agent: AgentId, impact: Impact, now_us: int, *, shadowed
 
 
 _EVERYBODY = AgentId("")
+_measure = attrgetter("measure")
 _NOBODY: dict[AgentId, Window] = {}
 
-_Row = tuple[str, Measured, bool, bool, int, Amount, str | int, Limit]
-"""A limit as it is read for every proposal: its id, its measure, whether that is money, whether it holds for
-each agent alone, its window, the most, the most as shown, and the limit itself."""
+_Row = tuple[str, bool, int, Amount, str | int, Limit]
+"""A limit as it is read for every proposal: its id, whether it holds for each agent alone, its window, the
+most, the most as shown, and the limit itself."""
+_Rows = tuple[tuple[Measured, tuple[_Row, ...]], ...]
+"""All limits in their order, those of one measure that follow each other together."""
 
-_read: list[tuple[tuple[Limit, ...], tuple[_Row, ...]]] = []
+_in_force: list[tuple[tuple[Limit, ...], _Rows]] = []
 _MOST_READ = 4
 """A replay compares two policies at a time; more are read anew."""
 
 
-def _rows(limits: tuple[Limit, ...]) -> tuple[_Row, ...]:
+def _read(limits: tuple[Limit, ...]) -> _Rows:
     """Read limits once, for as long as they are in force.
 
     They are known by being the same object: equal ones may be written differently (10 and 10.0), and verdicts
     are compared by their bytes.
     """
-    for known, rows in _read:
+    for known, rows in _in_force:
         if known is limits:
             return rows
-    if len(_read) >= _MOST_READ:
-        _read.clear()
-    rows = tuple([_row(limit) for limit in limits])
-    _read.append((limits, rows))
+    if len(_in_force) >= _MOST_READ:
+        _in_force.clear()
+    rows = tuple([(measure, tuple(map(_row, each))) for measure, each in groupby(limits, _measure)])
+    _in_force.append((limits, rows))
     return rows
 
 
@@ -177,7 +191,7 @@ def _row(limit: Limit) -> _Row:
     # Whole numbers are the faster to compare, but half a file is a limit too.
     most = limit.most if money or whole != limit.most else whole
     shown = str(limit.most) if money else whole
-    return limit.id, limit.measure, money, limit.per == "agent", limit.window_us, most, shown, limit
+    return limit.id, limit.per == "agent", limit.window_us, most, shown, limit
 
 
 def _room_again(
