@@ -26,7 +26,7 @@ _MOMENTS = 4096
 _Inputs = TypeVarTuple("_Inputs")
 
 
-def ask(gate: str, judge: Callable[[Unpack[_Inputs]], Answer], *inputs: Unpack[_Inputs]) -> Answer:
+def ask(gate: str, judge: Callable[[Unpack[_Inputs]], Answer], *inputs: *_Inputs) -> Answer:
     """Ask one gate. A gate that fails holds for a person: in doubt nothing happens."""
     try:
         return judge(*inputs)

@@ -7,7 +7,6 @@ processes and still give the same bytes; together they are `decide`.
 
 from collections import deque
 from collections.abc import Callable
-from functools import partial
 
 from msgspec import UNSET, Struct
 
@@ -117,7 +116,7 @@ def decide(policy: Policy, state: State, fact: Fact, known: Remembered = _NOTHIN
             (VerdictReached(at_us=verdict.at_us, verdict=verdict),), effects_of(policy, proposal, verdict)
         )
     if isinstance(fact, steps.WATCHED):
-        following = steps.after(state.rollouts, fact, partial(kill_switch.covering, state.stops))
+        following = steps.after(state.rollouts, fact, state.stops.covering)
         if isinstance(fact, TimePassed) and "all" not in state.stops.by_scope:
             alone = presence.stop_when_alone(state.presence, policy.captain_unseen_us, fact.at_us)
             return Decisions(alone + following)
@@ -210,9 +209,7 @@ def assess(
             environment=proposal.environment,
             answers=answers,
         )
-        weighed = Weighed(
-            known.form(assessment), impact, risk_found.level, risk_found.score, *weigh(answers)
-        )
+        weighed = Weighed(known.form(assessment), impact, risk_found.level, risk_found.score, *weigh(answers))
         if not proposal.options and not any(answer.rule.endswith(FAILED) for answer in answers):
             known.weighed.keep((risked, ruled, shadow_rules), weighed)
     claim = Claim(
@@ -254,12 +251,13 @@ def settle(
     if RULING_RANK[weighed.ruling] > RULING_RANK[ruling]:
         ruling = weighed.ruling
     word = _WORDS[ruling]
+    # Some by their place: for more than fifteen names Python puts together a dictionary first.
     verdict = Verdict(
-        decision_id=claim.decision_id,
-        proposal_id=claim.proposal_id,
-        at_us=now_us,
-        word=word,
-        shadowed=shadowed,
+        claim.decision_id,
+        claim.proposal_id,
+        now_us,
+        word,
+        shadowed,
         waits=tuple(dict.fromkeys(weighed.waits + waits)) if word == "hold" else (),
         agent=agent,
         capability=capability,

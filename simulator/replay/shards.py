@@ -112,12 +112,12 @@ def _packed(batch: Batch) -> _Packed:
     for item in batch.assessed:
         item.weighed = []
     rows = [msgspec.structs.astuple(each) for each in distinct.values()]
-    return _Packed(batch, [(bytes(said), *rest) for said, *rest in rows], positions)
+    return _Packed(batch, [(bytes(each[0]), *each[1:]) for each in rows], positions)
 
 
 def _unpacked(answer: bytes) -> Batch:
     packed = _PACKED.decode(answer)
-    distinct = [Weighed(cast("Assessment", Raw(said)), *rest) for said, *rest in packed.weighed]
+    distinct = [Weighed(cast("Assessment", Raw(each[0])), *each[1:]) for each in packed.weighed]
     following = iter(packed.positions)
     for item in packed.batch.assessed:
         item.weighed = [distinct[place] for place in islice(following, len(item.claims))]

@@ -65,7 +65,7 @@ def fold_verdict(usage: Usage, verdict: Verdict) -> None:
 
 def _charge(lane: dict[str, dict[AgentId, Window]], limits: tuple[Limit, ...], verdict: Verdict) -> None:
     now_us, agent, impact = verdict.at_us, verdict.agent, verdict.impact
-    for measure, rows in _read(limits):
+    for measure, _, rows in _read(limits):
         amount: Amount = getattr(impact, measure)
         if not amount:
             continue
@@ -111,7 +111,7 @@ def judge(
     checks: list[Check] = []
     over: list[tuple[Limit, Amount]] = []
     lane = usage.shadow if shadowed else usage.live
-    for measure, rows in _read(usage.limits):
+    for measure, money, rows in _read(usage.limits):
         amount: Any = getattr(impact, measure)
         if not amount:
             continue
@@ -128,15 +128,27 @@ def judge(
                 else:
                     # Not the sum less itself, which has the places of what was in it: 1 would read 1.00.
                     used = amount
-            # Added to a plain zero, 1E+1 reads 10, as it does beside an emptied window: replays compare bytes.
-            checks.append(Check(name, used if type(used) is int else str(used + _ZERO), shown))
+            # Added to a plain zero, 1E+1 reads 10, as it does beside an emptied window: bytes are compared.
+            checks.append(Check(name, str(used + _ZERO) if money else used, shown))
             if used > most:
                 over.append((limit, used - most))
-    if not over:
-        if not checks:
-            return _UNUSED
-        owner = usage.limits[0].owner
-        return Answer(gate=GATE, ruling="allow", rule="limits.windows", owner=owner, checks=tuple(checks))
+    if over:
+        return _passed(over, tuple(checks), lane, agent, impact, now_us)
+    if not checks:
+        return _UNUSED
+    owner = usage.limits[0].owner
+    return Answer(gate=GATE, ruling="allow", rule="limits.windows", owner=owner, checks=tuple(checks))
+
+
+def _passed(  # noqa: PLR0917 - what `judge` has at hand; within it, its comprehensions would slow down the rest
+    over: list[tuple[Limit, Amount]],
+    checks: tuple[Check, ...],
+    lane: dict[str, dict[AgentId, Window]],
+    agent: AgentId,
+    impact: Impact,
+    now_us: int,
+) -> Answer:
+    """Answer where limits would be passed; each comes with how much is too much."""
     alone = all(getattr(impact, limit.measure) > limit.most for limit, _ in over)
     reasons = [
         f"{'all agents together' if limit.per == 'all' else agent} may use {limit.most} {limit.measure} in "
@@ -150,20 +162,20 @@ def judge(
         reason="; ".join(reasons),
         rule=f"limits.{over[0][0].id}",
         owner=owner,
-        checks=tuple(checks),
+        checks=checks,
         waits=(Wait(kind="person", role=owner),) if alone else (),
     )
 
 
 _EVERYBODY = AgentId("")
-_measure = attrgetter("measure")
 _NOBODY: dict[AgentId, Window] = {}
 
 _Row = tuple[str, bool, int, Amount, str | int, Limit]
 """A limit as it is read for every proposal: its id, whether it holds for each agent alone, its window, the
 most, the most as shown, and the limit itself."""
-_Rows = tuple[tuple[Measured, tuple[_Row, ...]], ...]
-"""All limits in their order, those of one measure that follow each other together."""
+_Rows = tuple[tuple[Measured, bool, tuple[_Row, ...]], ...]
+"""All limits in their order, those of one measure that follow each other together: the measure, whether that
+is money, and the limits."""
 
 _in_force: list[tuple[tuple[Limit, ...], _Rows]] = []
 _MOST_READ = 4
@@ -181,7 +193,12 @@ def _read(limits: tuple[Limit, ...]) -> _Rows:
             return rows
     if len(_in_force) >= _MOST_READ:
         _in_force.clear()
-    rows = tuple([(measure, tuple(map(_row, each))) for measure, each in groupby(limits, _measure)])
+    rows = tuple(
+        [
+            (measure, measure == "cost_usd", tuple(map(_row, each)))
+            for measure, each in groupby(limits, attrgetter("measure"))
+        ]
+    )
     _in_force.append((limits, rows))
     return rows
 

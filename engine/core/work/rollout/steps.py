@@ -42,16 +42,15 @@ def after(rollouts: Rollouts, fact: Fact, stopped: Stopped) -> tuple[Fact, ...]:
     if isinstance(fact, _OF_ONE):
         name = capability_name(fact.capability)
         candidate = rollouts.candidates.get(name)
-        if candidate is None or not candidate.watched:
-            return ()
-        return _looked(rollouts, name, candidate, fact.at_us, stopped)
-    if isinstance(fact, PromotionAsked):
+        if candidate is not None and candidate.watched:
+            return _looked(rollouts, name, candidate, fact.at_us, stopped)
+    elif isinstance(fact, PromotionAsked):
         return _asked(rollouts, fact, stopped)
-    if isinstance(fact, RolloutAborted):
+    elif isinstance(fact, RolloutAborted):
         return _aborted(rollouts, fact)
-    if isinstance(fact, CapabilityReplayed):
+    elif isinstance(fact, CapabilityReplayed):
         return _replayed(rollouts, fact)
-    if isinstance(fact, TimePassed | MetricObserved):
+    elif isinstance(fact, TimePassed | MetricObserved):
         watched = [
             (name, each)
             for name, each in in_order(rollouts)
