@@ -135,22 +135,17 @@ def follow(
 
     `take` is called with each fact that follows, before it is asked what follows from that one; it folds it.
     """
-    decisions = decide(policy, state, fact, known)
-    if not decisions.facts:
-        return decisions
     facts: list[Fact] = []
     effects: list[Effect] = []
-    following: deque[Fact] = deque()
-    while True:
+    following: deque[Fact] = deque([fact])
+    while following:
+        decisions = decide(policy, state, following.popleft(), known)
         effects += decisions.effects
         for consequence in decisions.facts:
             take(consequence)
             facts.append(consequence)
             if isinstance(consequence, FOLLOWED):
                 following.append(consequence)
-        if not following:
-            break
-        decisions = decide(policy, state, following.popleft(), known)
     return Decisions(tuple(facts), tuple(effects))
 
 
