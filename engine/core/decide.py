@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable
 
 from msgspec import UNSET, Struct
+from msgspec.structs import replace
 
 from engine.core.asking import FAILED, ask, ask_risk, ask_rules, read_arguments
 from engine.core.gates import (
@@ -246,13 +247,12 @@ def settle(
     if RULING_RANK[weighed.ruling] > RULING_RANK[ruling]:
         ruling = weighed.ruling
     word = _WORDS[ruling]
-    # Some by their place: for more than fifteen names Python puts together a dictionary first.
     verdict = Verdict(
-        claim.decision_id,
-        claim.proposal_id,
-        now_us,
-        word,
-        shadowed,
+        decision_id=claim.decision_id,
+        proposal_id=claim.proposal_id,
+        at_us=now_us,
+        word=word,
+        shadowed=shadowed,
         waits=tuple(dict.fromkeys(weighed.waits + waits)) if word == "hold" else (),
         agent=agent,
         capability=capability,
@@ -263,8 +263,10 @@ def settle(
         policy_hash=policy.policy_hash,
         answers=answers,
         assessment=weighed.assessment,
-        assignment=UNSET if stands.assignment is None else stands.assignment,
     )
+    # Apart, for most are in no rollout, and for more than fifteen names Python puts together a dictionary.
+    if stands.assignment is not None:
+        verdict = replace(verdict, assignment=stands.assignment)
     return verdict, weighed.objections + against
 
 

@@ -122,7 +122,7 @@ class Assessment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     answers: tuple[Answer, ...]
 
 
-class Verdict(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+class Verdict(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """The decision on one proposal, complete enough to be explained without anything else."""
 
     decision_id: DecisionId
