@@ -7,14 +7,12 @@ them, so anybody can work them out again, and whatever differs was not the engin
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from functools import partial
 from itertools import islice
 from typing import Final
 
 from msgspec import DecodeError, Struct
 
 from engine.core.evolve import evolve
-from engine.core.gates import kill_switch
 from engine.core.state import State
 from engine.core.vocabulary.facts import (
     Fact,
@@ -127,7 +125,7 @@ def _rederive(kept: Iterable[_Kept]) -> Rederived:
             expected.clear()
         evolve(state, fact)
         if isinstance(fact, steps.WATCHED):
-            following = steps.after(state.rollouts, fact, partial(kill_switch.covering, state.stops))
+            following = steps.after(state.rollouts, fact, state.stops.covering)
             expected += [encode(each) for each in following if _is_step(each)]
     if expected:
         differ(seq, "steps that follow from the last facts are missing")

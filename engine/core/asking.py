@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import ParamSpec
+from typing import TypeVarTuple, Unpack
 
 from engine.core import provenance
 from engine.core.gates import risk, rules, validation
@@ -23,15 +23,13 @@ _SHORT = 512
 _MOMENTS = 4096
 """Past this many nothing more is remembered of when no rule fires."""
 
-_Inputs = ParamSpec("_Inputs")
+_Inputs = TypeVarTuple("_Inputs")
 
 
-def ask(
-    gate: str, judge: Callable[_Inputs, Answer], *inputs: _Inputs.args, **named: _Inputs.kwargs
-) -> Answer:
+def ask(gate: str, judge: Callable[[Unpack[_Inputs]], Answer], *inputs: *_Inputs) -> Answer:
     """Ask one gate. A gate that fails holds for a person: in doubt nothing happens."""
     try:
-        return judge(*inputs, **named)
+        return judge(*inputs)
     except Exception as failure:  # noqa: BLE001 - whatever went wrong inside a gate, the safe answer is the same
         return broken(gate, failure)
 

@@ -7,9 +7,9 @@ processes and still give the same bytes; together they are `decide`.
 
 from collections import deque
 from collections.abc import Callable
-from functools import partial
 
 from msgspec import UNSET, Struct
+from msgspec.structs import replace
 
 from engine.core.asking import FAILED, ask, ask_risk, ask_rules, read_arguments
 from engine.core.gates import (
@@ -24,7 +24,7 @@ from engine.core.gates import (
     rules,
     validation,
 )
-from engine.core.policy import Policy, Remembered
+from engine.core.policy import Policy, Remembered, Weighed
 from engine.core.provenance import Episodes
 from engine.core.state import State
 from engine.core.vocabulary.actions import RiskLevel
@@ -82,12 +82,12 @@ GATES = (
 _WORDS: dict[Ruling, Word] = {"allow": "allow", "escalate": "hold", "consensus": "hold", "deny": "deny"}
 
 
-FOLLOWED = (EffectEnded, UndoRequested, HoldAnswered, DecisionOverridden, RolloutResumed, *steps.WATCHED)
+FOLLOWED = (*steps.WATCHED, EffectEnded, UndoRequested, HoldAnswered, DecisionOverridden, RolloutResumed)
 """Facts beside proposals from which more facts may follow."""
 
 
 class Claim(Struct, frozen=True, array_like=True, gc=False):
-    """What `settle` must know of an assessed proposal."""
+    """What `settle` must know of an assessed proposal beside how it was weighed."""
 
     decision_id: DecisionId
     proposal_id: ProposalId
@@ -98,15 +98,7 @@ class Claim(Struct, frozen=True, array_like=True, gc=False):
     episode: EpisodeId
     unit: str
     """What a rollout assigns to an arm; empty when this cannot be assigned."""
-    impact: Impact
     digest: Digest
-    ruling: Ruling
-    """The strictest answer so far."""
-    waits: tuple[Wait, ...]
-    risk_level: RiskLevel
-    risk_score: int
-    objections: tuple[Objection, ...]
-    """What the gates asked so far object to."""
 
 
 class Decisions(Struct, frozen=True):
@@ -127,6 +119,11 @@ def decide(policy: Policy, state: State, fact: Fact, known: Remembered = _NOTHIN
         return Decisions(
             (VerdictReached(at_us=verdict.at_us, verdict=verdict),), effects_of(policy, proposal, verdict)
         )
+    if isinstance(fact, steps.WATCHED):
+        following = steps.after(state.rollouts, fact, state.stops.covering)
+        if isinstance(fact, TimePassed):
+            return Decisions(_over(policy, state, fact.at_us) + following)
+        return Decisions(following)
     if isinstance(fact, EffectEnded):
         return Decisions(*endings.after(policy.actions.get(fact.action), fact))
     if isinstance(fact, UndoRequested):
@@ -135,14 +132,7 @@ def decide(policy: Policy, state: State, fact: Fact, known: Remembered = _NOTHIN
         return Decisions(*answers.after(state.holds, fact, _grounds(policy, state, fact.at_us)))
     if isinstance(fact, RolloutResumed):
         return Decisions(*answers.resumed(state.holds, fact, _grounds(policy, state, fact.at_us)))
-    following: tuple[Fact, ...] = ()
-    if isinstance(fact, TimePassed) and "all" not in state.stops.by_scope:
-        following = presence.stop_when_alone(state.presence, policy.captain_unseen_us, fact.at_us)
-    if isinstance(fact, TimePassed):
-        following += answers.timed_out(state.holds, fact.at_us)
-    if isinstance(fact, steps.WATCHED):
-        following += steps.after(state.rollouts, fact, partial(kill_switch.covering, state.stops))
-    return Decisions(following)
+    return Decisions()
 
 
 def follow(
@@ -166,6 +156,14 @@ def follow(
     return Decisions(tuple(facts), tuple(effects))
 
 
+def _over(policy: Policy, state: State, at_us: int) -> tuple[Fact, ...]:
+    """Say what time alone ends: autonomy with nobody at the controls, and what nobody answered."""
+    alone: tuple[Fact, ...] = ()
+    if "all" not in state.stops.by_scope:
+        alone = presence.stop_when_alone(state.presence, policy.captain_unseen_us, at_us)
+    return alone + answers.timed_out(state.holds, at_us)
+
+
 def _grounds(policy: Policy, state: State, at_us: int) -> answers.Grounds:
     """Say how everything stands that an answer to a held decision depends on beside the hold itself."""
 
@@ -187,7 +185,7 @@ def _grounds(policy: Policy, state: State, at_us: int) -> answers.Grounds:
 
 def assess(
     policy: Policy, episodes: Episodes, proposal: Proposal, at_us: int, known: Remembered = _NOTHING
-) -> tuple[Claim, Assessment]:
+) -> tuple[Claim, Weighed]:
     """Ask the gates that look at the proposal and its episode."""
     action, impact = policy.actions.get(proposal.action), proposal.impact
     said = read_arguments(policy, action, proposal, known)
@@ -240,10 +238,9 @@ def assess(
             environment=proposal.environment,
             answers=answers,
         )
-        weighed = known.form(assessment), *weigh(answers)
+        weighed = Weighed(known.form(assessment), impact, risk_found.level, risk_found.score, *weigh(answers))
         if not proposal.options and not any(answer.rule.endswith(FAILED) for answer in answers):
             known.weighed.keep((risked, ruled, shadow_rules), weighed)
-    assessment, ruling, waits, against = weighed
     claim = Claim(
         decision_id(proposal.proposal_id),
         proposal.proposal_id,
@@ -253,39 +250,35 @@ def assess(
         proposal.action,
         proposal.episode,
         unit_of(policy.rollouts, proposal),
-        impact,
         said.digest,
-        ruling,
-        waits,
-        risk_found.level,
-        risk_found.score,
-        against,
     )
-    return claim, assessment
+    return claim, weighed
 
 
 def settle(
-    policy: Policy, state: State, claim: Claim, assessment: Assessment
+    policy: Policy, state: State, claim: Claim, weighed: Weighed
 ) -> tuple[Verdict, tuple[Objection, ...]]:
     """Ask the gates that look at everything else, and weigh all answers: the strictest wins.
 
     Returns the verdict, and every gate that does not simply allow.
     """
     agent, capability, action, now_us = claim.agent, claim.capability, claim.action, claim.at_us
-    stands = standing(state.rollouts, capability, action, claim.unit, safe=claim.risk_level is RiskLevel.SAFE)
+    stands = standing(
+        state.rollouts, capability, action, claim.unit, safe=weighed.risk_level is RiskLevel.SAFE
+    )
     stage = ask(rollout.GATE, rollout.judge, stands, capability, state.rollouts.settings.owner)
     shadowed = not stands.acting
     answers = (
         ask(kill_switch.GATE, kill_switch.judge, state.stops, agent, capability, action),
         ask(breaker.GATE, breaker.judge, state.breakers, capability, action, now_us),
-        ask(limits.GATE, limits.judge, state.usage, agent, claim.impact, now_us, shadowed=shadowed)
+        ask(limits.GATE, limits.judge, state.usage, agent, weighed.impact, now_us, shadowed)
         if _adopted(policy, state)
         else _NOT_ADOPTED,
         stage,
     )
     ruling, waits, against = weigh(answers)
-    if RULING_RANK[claim.ruling] > RULING_RANK[ruling]:
-        ruling = claim.ruling
+    if RULING_RANK[weighed.ruling] > RULING_RANK[ruling]:
+        ruling = weighed.ruling
     word = _WORDS[ruling]
     verdict = Verdict(
         decision_id=claim.decision_id,
@@ -293,19 +286,21 @@ def settle(
         at_us=now_us,
         word=word,
         shadowed=shadowed,
-        waits=tuple(dict.fromkeys(claim.waits + waits)) if word == "hold" else (),
+        waits=tuple(dict.fromkeys(weighed.waits + waits)) if word == "hold" else (),
         agent=agent,
         capability=capability,
         action=action,
         episode=claim.episode,
-        impact=claim.impact,
+        impact=weighed.impact,
         digest=claim.digest,
         policy_hash=policy.policy_hash,
         answers=answers,
-        assessment=assessment,
-        assignment=UNSET if stands.assignment is None else stands.assignment,
+        assessment=weighed.assessment,
     )
-    return verdict, claim.objections + against
+    # Apart, for most are in no rollout, and for more than fifteen names Python puts together a dictionary.
+    if stands.assignment is not None:
+        verdict = replace(verdict, assignment=stands.assignment)
+    return verdict, weighed.objections + against
 
 
 def effects_of(policy: Policy, proposal: Proposal, verdict: Verdict) -> tuple[Effect, ...]:

@@ -10,10 +10,11 @@ from engine.core.gates.consensus import ConsensusSettings
 from engine.core.gates.escalation import EscalationSettings
 from engine.core.gates.risk import RiskSettings, Traces
 from engine.core.gates.rules import RuleBook
-from engine.core.vocabulary.actions import Action
+from engine.core.vocabulary.actions import Action, RiskLevel
 from engine.core.vocabulary.facts import BreakerSettings, Limit, PolicyAdopted
 from engine.core.vocabulary.ids import ActionName, Digest
 from engine.core.vocabulary.memory import Memory
+from engine.core.vocabulary.proposals import Impact
 from engine.core.vocabulary.rollouts import RolloutSettings
 from engine.core.vocabulary.verdicts import Answer, Assessment, Objection, RiskFound, Ruling, Wait
 
@@ -71,8 +72,22 @@ class Risked(Struct, eq=False):
     """When no rule fires on this, as `RuleBook.quiet` has it; `None` until it is worth remembering."""
 
 
-Weighed = tuple[Assessment, Ruling, tuple[Wait, ...], tuple[Objection, ...]]
-"""An assessment, its strictest ruling, what it waits for and which gates object."""
+class Weighed(Struct, frozen=True, array_like=True, gc=False):
+    """What the gates that look at a proposal by itself said, and what it comes to.
+
+    Proposals of which they say the same share one.
+    """
+
+    assessment: Assessment
+    impact: Impact
+    """What the proposal is expected to touch, as it was written."""
+    risk_level: RiskLevel
+    risk_score: int
+    ruling: Ruling
+    """The strictest answer of these gates."""
+    waits: tuple[Wait, ...]
+    objections: tuple[Objection, ...]
+    """What these gates object to."""
 
 
 class Remembered:

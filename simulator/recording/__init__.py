@@ -16,6 +16,7 @@ from simulator.recording.format import (
     RecordedVerdict,
     lane_of,
     lane_of_key,
+    lanes_of,
 )
 from simulator.recording.reader import LaneFrame, Recording
 from simulator.recording.writer import RecordingWriter
@@ -39,4 +40,5 @@ __all__ = [
     "RecordingWriter",
     "lane_of",
     "lane_of_key",
+    "lanes_of",
 ]

@@ -9,7 +9,7 @@ import hashlib
 import re
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from operator import attrgetter
 from typing import IO, Any, Final, NoReturn
 
@@ -212,7 +212,12 @@ def lane_of(fact: Fact) -> int:
 
     CRC-32 is enough here: lanes share out work, and nobody gains by landing in a certain one.
     """
-    return lane_of_key(key(fact)) if (key := _LANE_KEYS.get(type(fact))) is not None else 0
+    return lane_of_key(_LANE_KEYS.get(type(fact), _no_key)(fact))
+
+
+def lanes_of(facts: Iterable[Fact]) -> set[int]:
+    """Choose the lanes of many facts at once: most share their keys with others."""
+    return {lane_of_key(key) for key in {_LANE_KEYS.get(type(fact), _no_key)(fact) for fact in facts}}
 
 
 _LANE_KEYS: Final[dict[type[Fact], Callable[[Any], str]]] = {
@@ -222,6 +227,11 @@ _LANE_KEYS: Final[dict[type[Fact], Callable[[Any], str]]] = {
     ProposalReceived: lambda fact: fact.proposal.episode or fact.proposal.proposal_id,
     OutcomeReported: attrgetter("proposal_id"),
 }
+
+
+def _no_key(_fact: Fact) -> str:
+    """Give what belongs to nobody in particular the empty key, and thereby the first lane."""
+    return ""
 
 
 def lane_of_key(key: str) -> int:

@@ -195,7 +195,7 @@ class Replay:
             items.sort(key=attrgetter("seq"))
         from_us, results, paced = self._span.from_us, self._results, self._speed is not None
         for item in items:
-            if isinstance(item, Shared):
+            if not isinstance(item, Assessed):
                 if paced:
                     self._pace(item.fact.at_us)
                 for track in self._tracks:

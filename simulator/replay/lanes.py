@@ -9,17 +9,17 @@ from collections import Counter
 from time import perf_counter_ns
 from typing import cast
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from engine.core.decide import Claim, assess
 from engine.core.evolve import KEYED, evolve
-from engine.core.policy import Policy, Remembered
+from engine.core.policy import Policy, Remembered, Weighed
 from engine.core.signals import fold_metric
 from engine.core.state import State, decode_state, encode_state
 from engine.core.vocabulary.facts import OWN_FACTS, AnyFact, MetricObserved, ProposalReceived, encode
 from engine.core.vocabulary.verdicts import Assessment
 from engine.errors import RecordingError
-from simulator.recording import LaneFrame, Recording, lane_of, lane_of_key
+from simulator.recording import LaneFrame, Recording, lane_of_key, lanes_of
 
 
 class Span(Struct, frozen=True):
@@ -44,8 +44,8 @@ class Assessed(Struct, array_like=True, gc=False):
     environment: str
     confidence: float | None
     claims: list[Claim]
-    assessments: list[bytes]
-    """What those gates said, in canonical JSON: a verdict embeds the bytes. Many proposals share the same."""
+    weighed: list[Weighed]
+    """How those gates weighed it. The assessment is canonical JSON already, to be embedded in a verdict."""
     took_ns: int
 
 
@@ -87,7 +87,7 @@ class LaneWorker:
 
         Without lines, proposals are handed on without the facts they were recorded as.
         """
-        self._recording, self._policies, self._span, self._with_lines = recording, policies, span, with_lines
+        self._recording, self._span, self._with_lines = recording, span, with_lines
         self._frames = [entry for entry in recording.frames if entry.lane in lanes]
         self._by_group: dict[int, list[int]] = {}
         for position, entry in enumerate(self._frames):
@@ -95,7 +95,8 @@ class LaneWorker:
         self._states = (
             [_own(body, lanes) for body in keyed] if keyed else [_begin(policy) for policy in policies]
         )
-        self._known = [Remembered(form=_written) for _ in policies]
+        known = [Remembered(form=_written) for _ in policies]
+        self._tracks = list(zip(policies, self._states, known, strict=True))
         self._guarded = frozenset[str]().union(*(policy.rollouts.guarded for policy in policies))
         for state in self._states[1:]:
             # Series are the same under every policy: one fold serves all.
@@ -125,22 +126,22 @@ class LaneWorker:
                 # Facts stand in order of time, so nothing that follows belongs to the span.
                 facts = facts[:place]
                 break
-            kind = type(fact)
-            if isinstance(fact, MetricObserved):
+            # Exact types: `isinstance` asks every class that does not fit, which costs more.
+            if type(fact) is MetricObserved:
                 # What `evolve` does, without its look-up: nothing else is as frequent as this.
                 fold_metric(signals, fact)
-            elif isinstance(fact, ProposalReceived):
+            elif type(fact) is ProposalReceived:
                 if lines is None and self._with_lines:
                     lines = frame.lines.split(b"\n")
                 line = lines[place] if lines is not None else b""
                 batch.assessed.append(self._assess(frame.seqs[place], line, fact))
-            elif kind in OWN_FACTS:
+            elif type(fact) in OWN_FACTS:
                 raise RecordingError(
                     f"fact {frame.seqs[place]:,} is one that only the engine may state",
                     place=frame.place,
                     cure=_IMPORT,
                 )
-            elif kind in KEYED:
+            elif type(fact) in KEYED:
                 for state in states:
                     evolve(state, fact)
             else:
@@ -169,9 +170,8 @@ class LaneWorker:
     def _check_lane(frame: LaneFrame, facts: list[AnyFact]) -> None:
         """Refuse facts in another lane than their own: with other shards they would be folded apart."""
         series = {fact.series for fact in facts if type(fact) is MetricObserved}
-        strays = [name for name in series if lane_of_key(name) != frame.entry.lane]
         others = [fact for fact in facts if type(fact) is not MetricObserved]
-        if strays or any(lane_of(fact) != frame.entry.lane for fact in others):
+        if not {lane_of_key(name) for name in series} | lanes_of(others) <= {frame.entry.lane}:
             raise RecordingError("facts lie in a lane that is not theirs", place=frame.place, cure=_IMPORT)
         seqs = frame.seqs
         if others and seqs != sorted(set(seqs)):
@@ -180,19 +180,19 @@ class LaneWorker:
     def _assess(self, seq: int, line: bytes, fact: ProposalReceived) -> Assessed:
         proposal = fact.proposal
         claims: list[Claim] = []
-        assessments: list[bytes] = []
+        weighed: list[Weighed] = []
         began = perf_counter_ns()
-        for policy, state, known in zip(self._policies, self._states, self._known, strict=True):
-            claim, assessment = assess(policy, state.episodes, proposal, fact.at_us, known)
+        for policy, state, known in self._tracks:
+            claim, weight = assess(policy, state.episodes, proposal, fact.at_us, known)
             claims.append(claim)
-            assessments.append(cast("bytes", assessment))
+            weighed.append(weight)
         took = perf_counter_ns() - began
-        return Assessed(seq, line, proposal.environment, proposal.confidence, claims, assessments, took)
+        return Assessed(seq, line, proposal.environment, proposal.confidence, claims, weighed, took)
 
 
 def _written(assessment: Assessment) -> Assessment:
     # Nothing looks into an assessment on its way into a verdict, so it may as well travel as bytes.
-    return cast("Assessment", encode(assessment))
+    return cast("Assessment", Raw(encode(assessment)))
 
 
 def _begin(policy: Policy) -> State:

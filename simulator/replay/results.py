@@ -214,7 +214,7 @@ class Results:
     def add(self, track: int, decided: Decided) -> None:
         """Take one decision of the group under way."""
         asked, verdict = decided.asked, decided.verdict
-        claim, impact = asked.claims[track], verdict.impact
+        weighed, impact = asked.weighed[track], verdict.impact
         rule = ""
         if decided.objections:
             strictest = max(decided.objections, key=lambda objection: RULING_RANK[objection.ruling])
@@ -239,8 +239,8 @@ class Results:
                 verdict.word,
                 verdict.shadowed,
                 rule,
-                claim.risk_level.value,
-                claim.risk_score,
+                weighed.risk_level.value,
+                weighed.risk_score,
                 float(impact.cost_usd),
                 impact.files,
                 impact.api_calls,
@@ -250,7 +250,7 @@ class Results:
                 len(self._lines),
             )
         )
-        self._lines.append(decided.line)
+        self._lines.append(bytes(decided.line))
 
     def end_group(self) -> None:
         """Write the rows of a group; they count once the next checkpoint is committed."""

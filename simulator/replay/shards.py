@@ -12,11 +12,15 @@ from contextlib import contextmanager, suppress
 from itertools import islice
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
+from engine.core.policy import Weighed
+from engine.core.vocabulary.actions import RiskLevel
+from engine.core.vocabulary.proposals import Impact
+from engine.core.vocabulary.verdicts import Assessment, Objection, Ruling, Wait
 from engine.errors import RecordingError, StorageError, WatchkeeperError
 from engine.wiring import PolicySource, build_policy
 from simulator.recording import LANES, Recording
@@ -85,11 +89,15 @@ class _Apart:
         return batches
 
 
+_Row = tuple[bytes, Impact, RiskLevel, int, Ruling, tuple[Wait, ...], tuple[Objection, ...]]
+"""The fields of `Weighed`, the assessment as bytes."""
+
+
 class _Packed(Struct, array_like=True):
-    """A batch between two processes. Of the assessments, most of its bytes, each travels once."""
+    """A batch between two processes. What proposals share of how they were weighed travels once."""
 
     batch: Batch
-    assessments: list[bytes]
+    weighed: list[_Row]
     positions: list[int]
     """Where those of one proposal after another lie among them."""
 
@@ -98,22 +106,22 @@ _PACKED = msgspec.msgpack.Decoder(_Packed)
 
 
 def _packed(batch: Batch) -> _Packed:
-    position: dict[bytes, int] = {}
-    positions = [
-        position.setdefault(each, len(position)) for item in batch.assessed for each in item.assessments
-    ]
+    distinct = {id(each): each for item in batch.assessed for each in item.weighed}
+    places = {which: place for place, which in enumerate(distinct)}
+    positions = [places[id(each)] for item in batch.assessed for each in item.weighed]
     for item in batch.assessed:
-        item.assessments = []
-    return _Packed(batch, list(position), positions)
+        item.weighed = []
+    rows = [msgspec.structs.astuple(each) for each in distinct.values()]
+    return _Packed(batch, [(bytes(each[0]), *each[1:]) for each in rows], positions)
 
 
 def _unpacked(answer: bytes) -> Batch:
     packed = _PACKED.decode(answer)
-    batch, assessments = packed.batch, packed.assessments
+    distinct = [Weighed(cast("Assessment", Raw(each[0])), *each[1:]) for each in packed.weighed]
     following = iter(packed.positions)
-    for item in batch.assessed:
-        item.assessments = [assessments[position] for position in islice(following, len(item.claims))]
-    return batch
+    for item in packed.batch.assessed:
+        item.weighed = [distinct[place] for place in islice(following, len(item.claims))]
+    return packed.batch
 
 
 class Work(Struct, frozen=True):

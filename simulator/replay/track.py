@@ -13,7 +13,7 @@ from engine.core.policy import Policy
 from engine.core.provenance import Episodes
 from engine.core.signals import Signals
 from engine.core.state import State, absorb, decode_state
-from engine.core.vocabulary.facts import Fact, VerdictReached, encode
+from engine.core.vocabulary.facts import Fact, VerdictReached, encode, encode_into
 from engine.core.vocabulary.ids import Digest
 from engine.core.vocabulary.verdicts import Assessment, Objection, Verdict
 from simulator.kpis import Following
@@ -25,8 +25,8 @@ class Decided(Struct, gc=False):
 
     asked: Assessed
     verdict: Verdict
-    line: bytes
-    """The verdict's fact in canonical JSON."""
+    line: bytearray
+    """The verdict's fact in canonical JSON, until the next one is settled."""
     objections: tuple[Objection, ...]
     took_ns: int
     """Time to decide, all gates together. Measured, so never part of a hash."""
@@ -52,6 +52,7 @@ class Track:
         # Another recording, span or policy must give another hash even where no verdict differs.
         self._chain = hashlib.sha256(f"{content} {policy.policy_hash} {span}".encode()).digest()
         self._group = hashlib.sha256()
+        self._line = bytearray()
 
     def begin(self, at_us: int) -> None:
         """Adopt the policy at the time of the first fact."""
@@ -78,20 +79,20 @@ class Track:
     def settle(self, asked: Assessed) -> Decided:
         """Decide one proposal and fold the verdict."""
         began = perf_counter_ns()
-        claim = asked.claims[self._position]
-        assessment = cast("Assessment", msgspec.Raw(asked.assessments[self._position]))
-        verdict, against = settle(self.policy, self.state, claim, assessment)
+        claim, weighed = asked.claims[self._position], asked.weighed[self._position]
+        verdict, against = settle(self.policy, self.state, claim, weighed)
         took = perf_counter_ns() - began
         fact = folded = VerdictReached(at_us=verdict.at_us, verdict=verdict)
         if verdict.assignment and verdict.word != "allow":
             # What stood in a candidate's way is read from what the first gates said.
-            said = msgspec.json.decode(asked.assessments[self._position], type=Assessment)
+            said = msgspec.json.decode(cast("msgspec.Raw", weighed.assessment), type=Assessment)
             whole = msgspec.structs.replace(verdict, assessment=said)
             folded = VerdictReached(at_us=verdict.at_us, verdict=whole)
         evolve(self.state, folded)
         if self.kpis is not None:
             self.kpis.take(folded)
-        line = encode(fact)
+        line = self._line
+        encode_into(fact, line)
         self._group.update(line)
         return Decided(asked, verdict, line, against, asked.took_ns + took)
 

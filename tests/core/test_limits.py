@@ -40,6 +40,15 @@ def test_exactly_at_a_limit_is_within_it():
     assert said.checks == (Check("mine", 10, 10),)
 
 
+def test_checks_stand_in_the_order_of_the_policy_also_where_measures_alternate():
+    state = usage(MINE, MONEY, OURS, used=[(0, "coder-1", impact(2, 7), False)])
+    assert judged(state, impact("0.50", 3)).checks == (
+        Check("mine", 10, 10),
+        Check("money", "2.50", "10"),
+        Check("ours", 10, 15),
+    )
+
+
 def test_just_past_a_limit_is_denied_and_says_when_there_will_be_room():
     said = judged(usage(MINE, used=[(0, "coder-1", impact(0, 7), False)]), impact(0, 4), at_s=5)
     assert said.ruling == "deny"

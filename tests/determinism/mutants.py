@@ -55,7 +55,7 @@ def _limit_in_each_shard() -> None:
         worker.seen = getattr(worker, "seen", 0) + 1
         found = assess(worker, seq, line, fact)
         if worker.seen > 100:
-            found.claims = [msgspec.structs.replace(claim, ruling="deny") for claim in found.claims]
+            found.weighed = [msgspec.structs.replace(each, ruling="deny") for each in found.weighed]
         return found
 
     lanes.LaneWorker._assess = counting

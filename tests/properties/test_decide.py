@@ -111,8 +111,9 @@ def test_every_verdict_reads_back_as_it_was_written(situation):
 @given(situations, st.sampled_from(POLICIES))
 def test_assessed_apart_and_settled_later_it_is_the_same_to_the_byte(situation, policy):
     state, fact, decisions, verdict = decided(situation, policy)
-    claim, assessment = assess(policy, state.episodes, fact.proposal, fact.at_us)
-    settled, against = settle(policy, state, claim, msgspec.Raw(encode(assessment)))
+    claim, weighed = assess(policy, state.episodes, fact.proposal, fact.at_us)
+    written = msgspec.structs.replace(weighed, assessment=msgspec.Raw(encode(weighed.assessment)))
+    settled, against = settle(policy, state, claim, written)
     assert encode(VerdictReached(at_us=settled.at_us, verdict=settled)) == encode(decisions.facts[0])
     assert {(o.gate, o.rule, o.ruling) for o in against} == {
         (said.gate, said.rule, said.ruling) for said in in_order(verdict) if said.ruling != "allow"

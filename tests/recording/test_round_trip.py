@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.core.vocabulary import facts as f
-from simulator.recording import GROUP_FACTS, LANES, Recording, RecordingWriter, lane_of
+from simulator.recording import GROUP_FACTS, LANES, Recording, RecordingWriter, lane_of, lanes_of
 from tests.recording.samples import HEADER, LABELS, content, mixed, write
 from tests.strategies import histories
 
@@ -82,6 +82,13 @@ def test_an_episode_and_a_series_stay_in_one_lane(tmp_path):
             assert lane_of(fact) == entry.lane
     assert {len(found) for found in lanes.values()} == {1}
     assert set().union(*lanes.values()) == set(range(LANES))
+
+
+def test_many_facts_lie_in_the_lanes_that_each_lies_in():
+    written = [*mixed(300)]
+    assert lanes_of(written) == {lane_of(fact) for fact in written} == set(range(LANES))
+    assert all(lanes_of([fact]) == {lane_of(fact)} for fact in written)
+    assert lanes_of([]) == set()
 
 
 def test_each_lane_alone_gives_its_own_facts_in_order(tmp_path):

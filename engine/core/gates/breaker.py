@@ -121,6 +121,8 @@ def _rest(owner: str) -> Answer:
     return Answer(gate=GATE, ruling="allow", rule=_SETTINGS_PLACE, owner=owner)
 
 
+# The same few are asked about with every proposal.
+@lru_cache(maxsize=1024)
 def _key(capability: CapabilityId, action: ActionName) -> str:
     # With the length in front, `a/b` with `c` and `a` with `b/c` are two breakers.
     name = capability_name(capability)

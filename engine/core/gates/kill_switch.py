@@ -16,6 +16,13 @@ class Stops(Struct):
 
     by_scope: dict[str, KillSwitchSet] = {}
 
+    def covering(self, capability: CapabilityId) -> str:
+        """Return the widest stop that covers all a version does, as people write it; empty when none does."""
+        for scope in ("all", f"capability:{capability_name(capability)}", f"capability:{capability}"):
+            if scope in self.by_scope:
+                return scope
+        return ""
+
 
 def fold_set(stops: Stops, fact: KillSwitchSet) -> None:
     """Put a stop in force; setting it again keeps the newest reason."""
@@ -48,11 +55,3 @@ def judge(stops: Stops, agent: AgentId, capability: CapabilityId, action: Action
                 owner="captain",
             )
     return _CLEAR
-
-
-def covering(stops: Stops, capability: CapabilityId) -> str:
-    """Return the widest stop that covers all a version does, as people write it; empty when there is none."""
-    for scope in ("all", f"capability:{capability_name(capability)}", f"capability:{capability}"):
-        if scope in stops.by_scope:
-            return scope
-    return ""

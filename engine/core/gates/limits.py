@@ -6,6 +6,8 @@ shadowed proposals: it was never used, yet the question in shadow is what would 
 
 from collections import deque
 from decimal import Decimal
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 from msgspec import Struct, field
@@ -35,12 +37,11 @@ class Window(Struct):
 
     def forget(self, until_us: int) -> None:
         """Drop what was used at or before `until_us`."""
-        entries = self.entries
+        entries, total = self.entries, self.total
         while entries and entries[0][0] <= until_us:
-            self.total -= entries.popleft()[1]
-        if not entries:
-            # Not 0.00: a sum must read the same whether its window was emptied now or tidied away before.
-            self.total = 0
+            total -= entries.popleft()[1]
+        # Not 0.00: a sum must read the same whether its window was emptied now or tidied away before.
+        self.total = total if entries else 0
 
 
 class Usage(Struct):
@@ -75,21 +76,22 @@ def _charge(
     impact: Impact,
     now_us: int,
 ) -> None:
-    for name, measure, _, each, window_us, _, _, _ in _rows(limits):
+    for measure, _, rows in _read(limits):
         amount: Amount = getattr(impact, measure)
         if not amount:
             continue
-        by_agent = lane.get(name)
-        if by_agent is None:
-            by_agent = lane[name] = {}
-        who = agent if each else _EVERYBODY
-        window = by_agent.get(who)
-        if window is None:
-            window = by_agent[who] = Window()
-        elif window.entries[0][0] <= now_us - window_us:
-            window.forget(now_us - window_us)
-        window.entries.append((now_us, amount))
-        window.total += amount
+        for name, each, window_us, _, _, _ in rows:
+            by_agent = lane.get(name)
+            if by_agent is None:
+                by_agent = lane[name] = {}
+            who = agent if each else _EVERYBODY
+            window = by_agent.get(who)
+            if window is None:
+                window = by_agent[who] = Window()
+            elif window.entries[0][0] <= now_us - window_us:
+                window.forget(now_us - window_us)
+            window.entries.append((now_us, amount))
+            window.total += amount
 
 
 def trim(usage: Usage, now_us: int) -> None:
@@ -119,7 +121,13 @@ def used_now(usage: Usage, limit: Limit, now_us: int) -> dict[AgentId, Amount]:
     return found
 
 
-def judge(usage: Usage, agent: AgentId, impact: Impact, now_us: int, *, shadowed: bool) -> Answer:
+def judge(
+    usage: Usage,
+    agent: AgentId,
+    impact: Impact,
+    now_us: int,
+    shadowed: bool,  # noqa: FBT001 - it runs for every proposal, and keywords are slower
+) -> Answer:
     """Deny what would pass a limit, saying when there will be room. Exactly at the limit is within it.
 
     What is larger than a whole window is held for the limit's owner instead: no waiting makes room for it,
@@ -128,30 +136,44 @@ def judge(usage: Usage, agent: AgentId, impact: Impact, now_us: int, *, shadowed
     checks: list[Check] = []
     over: list[tuple[Limit, Amount]] = []
     lane = usage.shadow if shadowed else usage.live
-    for name, measure, money, each, window_us, most, shown, limit in _rows(usage.limits):
-        used: Any = getattr(impact, measure)
-        if not used:
+    for measure, money, rows in _read(usage.limits):
+        amount: Any = getattr(impact, measure)
+        if not amount:
             continue
-        window = lane.get(name, _NOBODY).get(agent if each else _EVERYBODY)
-        if window is not None:
-            since_us = now_us - window_us
-            used += window.total
-            for at_us, past in window.entries:
-                if at_us > since_us:
-                    break
-                used -= past
-            else:
-                # Not the sum less itself, which has the places of what was in it: 1 would read 1.00.
-                used = getattr(impact, measure)
-        # Added to a plain zero, 1E+1 reads 10, as it does beside an emptied window: replays compare bytes.
-        checks.append(Check(name, str(used + _ZERO) if money else used, shown))
-        if used > most:
-            over.append((limit, used - most))
-    if not over:
-        if not checks:
-            return _UNUSED
-        owner = usage.limits[0].owner
-        return Answer(gate=GATE, ruling="allow", rule="limits.windows", owner=owner, checks=tuple(checks))
+        for name, each, window_us, most, shown, limit in rows:
+            used = amount
+            window = lane.get(name, _NOBODY).get(agent if each else _EVERYBODY)
+            if window is not None:
+                since_us = now_us - window_us
+                used += window.total
+                for at_us, past in window.entries:
+                    if at_us > since_us:
+                        break
+                    used -= past
+                else:
+                    # Not the sum less itself, which has the places of what was in it: 1 would read 1.00.
+                    used = amount
+            # Added to a plain zero, 1E+1 reads 10, as it does beside an emptied window: bytes are compared.
+            checks.append(Check(name, str(used + _ZERO) if money else used, shown))
+            if used > most:
+                over.append((limit, used - most))
+    if over:
+        return _passed(over, tuple(checks), lane, agent, impact, now_us)
+    if not checks:
+        return _UNUSED
+    owner = usage.limits[0].owner
+    return Answer(gate=GATE, ruling="allow", rule="limits.windows", owner=owner, checks=tuple(checks))
+
+
+def _passed(  # noqa: PLR0917 - what `judge` has at hand; within it, its comprehensions would slow down the rest
+    over: list[tuple[Limit, Amount]],
+    checks: tuple[Check, ...],
+    lane: dict[str, dict[AgentId, Window]],
+    agent: AgentId,
+    impact: Impact,
+    now_us: int,
+) -> Answer:
+    """Answer where limits would be passed; each comes with how much is too much."""
     alone = all(getattr(impact, limit.measure) > limit.most for limit, _ in over)
     reasons = [
         f"{'all agents together' if limit.per == 'all' else agent} may use {limit.most} {limit.measure} in "
@@ -165,7 +187,7 @@ def judge(usage: Usage, agent: AgentId, impact: Impact, now_us: int, *, shadowed
         reason="; ".join(reasons),
         rule=f"limits.{over[0][0].id}",
         owner=owner,
-        checks=tuple(checks),
+        checks=checks,
         waits=(Wait(kind="person", role=owner),) if alone else (),
     )
 
@@ -173,28 +195,36 @@ def judge(usage: Usage, agent: AgentId, impact: Impact, now_us: int, *, shadowed
 _EVERYBODY = AgentId("")
 _NOBODY: dict[AgentId, Window] = {}
 
-_Row = tuple[str, Measured, bool, bool, int, Amount, str | int, Limit]
-"""A limit as it is read for every proposal: its id, its measure, whether that is money, whether it holds for
-each agent alone, its window, the most, the most as shown, and the limit itself."""
+_Row = tuple[str, bool, int, Amount, str | int, Limit]
+"""A limit as it is read for every proposal: its id, whether it holds for each agent alone, its window, the
+most, the most as shown, and the limit itself."""
+_Rows = tuple[tuple[Measured, bool, tuple[_Row, ...]], ...]
+"""All limits in their order, those of one measure that follow each other together: the measure, whether that
+is money, and the limits."""
 
-_read: list[tuple[tuple[Limit, ...], tuple[_Row, ...]]] = []
+_in_force: list[tuple[tuple[Limit, ...], _Rows]] = []
 _MOST_READ = 4
 """A replay compares two policies at a time; more are read anew."""
 
 
-def _rows(limits: tuple[Limit, ...]) -> tuple[_Row, ...]:
+def _read(limits: tuple[Limit, ...]) -> _Rows:
     """Read limits once, for as long as they are in force.
 
     They are known by being the same object: equal ones may be written differently (10 and 10.0), and verdicts
     are compared by their bytes.
     """
-    for known, rows in _read:
+    for known, rows in _in_force:
         if known is limits:
             return rows
-    if len(_read) >= _MOST_READ:
-        _read.clear()
-    rows = tuple([_row(limit) for limit in limits])
-    _read.append((limits, rows))
+    if len(_in_force) >= _MOST_READ:
+        _in_force.clear()
+    rows = tuple(
+        [
+            (measure, measure == "cost_usd", tuple(map(_row, each)))
+            for measure, each in groupby(limits, attrgetter("measure"))
+        ]
+    )
+    _in_force.append((limits, rows))
     return rows
 
 
@@ -203,7 +233,7 @@ def _row(limit: Limit) -> _Row:
     # Whole numbers are the faster to compare, but half a file is a limit too.
     most = limit.most if money or whole != limit.most else whole
     shown = str(limit.most) if money else whole
-    return limit.id, limit.measure, money, limit.per == "agent", limit.window_us, most, shown, limit
+    return limit.id, limit.per == "agent", limit.window_us, most, shown, limit
 
 
 def _room_again(

@@ -63,8 +63,10 @@ def chance_of_canary(share: float, exploration: float) -> float:
 
 def unit_of(settings: RolloutSettings, proposal: Proposal) -> str:
     """Return what of a proposal is assigned: its episode or, alone, itself; or what its plan names."""
-    plan = settings.by_name.get(capability_name(proposal.capability), settings.plan)
-    return unit_under(plan, proposal.episode or proposal.proposal_id, proposal.args)
+    plan, otherwise = settings.plan, proposal.episode or proposal.proposal_id
+    if settings.by_name:
+        plan = settings.plan_of(capability_name(proposal.capability))
+    return otherwise if plan.unit == "episode" else unit_under(plan, otherwise, proposal.args)
 
 
 def unit_under(plan: RolloutPlan, otherwise: str, args: dict[str, object]) -> str:
@@ -101,6 +103,8 @@ def standing(
     candidate = rollouts.candidates.get(name)
     paused = rollouts.paused.get(name)
     live = rollouts.live.get(name)
+    if candidate is None and paused is None:
+        return _LIVE if capability == live else _UNPROVEN
     if candidate is None or not candidate.watched:
         return _at_rest(candidate, capability, live, paused)
     if capability == candidate.capability:

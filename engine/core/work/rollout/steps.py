@@ -29,6 +29,8 @@ WATCHED: Final = (
     CapabilityReplayed, PromotionAsked, RolloutAborted,
 )  # fmt: skip
 """Facts from which a step may follow."""
+_OF_ONE: Final = (OutcomeReported, IncumbentActed)
+"""Those that concern one capability alone."""
 
 Stopped = Callable[[CapabilityId], str]
 """Says which stop covers a version; empty when none does."""
@@ -36,13 +38,19 @@ Stopped = Callable[[CapabilityId], str]
 
 def after(rollouts: Rollouts, fact: Fact, stopped: Stopped) -> tuple[Fact, ...]:
     """Say which facts follow from one that `rollouts` has already folded."""
-    if isinstance(fact, PromotionAsked):
+    # Outcomes first: nothing else that may move a rollout is as frequent.
+    if isinstance(fact, _OF_ONE):
+        name = capability_name(fact.capability)
+        candidate = rollouts.candidates.get(name)
+        if candidate is not None and candidate.watched:
+            return _looked(rollouts, name, candidate, fact.at_us, stopped)
+    elif isinstance(fact, PromotionAsked):
         return _asked(rollouts, fact, stopped)
-    if isinstance(fact, RolloutAborted):
+    elif isinstance(fact, RolloutAborted):
         return _aborted(rollouts, fact)
-    if isinstance(fact, CapabilityReplayed):
+    elif isinstance(fact, CapabilityReplayed):
         return _replayed(rollouts, fact)
-    if isinstance(fact, TimePassed | MetricObserved):
+    elif isinstance(fact, TimePassed | MetricObserved):
         watched = [
             (name, each)
             for name, each in in_order(rollouts)
@@ -50,11 +58,6 @@ def after(rollouts: Rollouts, fact: Fact, stopped: Stopped) -> tuple[Fact, ...]:
         ]
         found = [_looked(rollouts, name, each, fact.at_us, stopped) for name, each in watched]
         return tuple(each for facts in found for each in facts)
-    if isinstance(fact, OutcomeReported | IncumbentActed):
-        name = capability_name(fact.capability)
-        candidate = rollouts.candidates.get(name)
-        if candidate is not None and candidate.watched:
-            return _looked(rollouts, name, candidate, fact.at_us, stopped)
     return ()
 
 
