@@ -13,7 +13,7 @@ COMMAND, SUBCOMMAND = 1, 1
 _TYPES: Final[dict[type, int]] = {str: 3, int: 4, bool: 5, float: 10}
 _LONGEST: Final = 100
 """Of a description, a choice and what completion offers."""
-_CAPTAINS: Final = str(discord.Permissions(manage_guild=True).value)
+_CAPTAINS: Final = discord.Permissions(manage_guild=True).value
 """Whom Discord shows the commands of captains: who may manage the server. Who may give them the desk says."""
 _KEPT: Final = (
     "type", "name", "description", "required", "choices", "min_length", "max_length", "min_value",
@@ -92,6 +92,9 @@ def _bare(commands: Iterable[Mapping[str, Any]]) -> dict[str, Json]:
         kept = {name: command[name] for name in _KEPT if command.get(name) not in (None, False, [])}
         if "choices" in kept:
             kept["choices"] = [{"name": one["name"], "value": one["value"]} for one in kept["choices"]]
+        if "default_member_permissions" in kept:
+            # Discord takes a number and gives text back.
+            kept["default_member_permissions"] = str(kept["default_member_permissions"])
         # Their order is what people see, so it counts.
         kept["options"] = list(_bare(command.get("options") or []).items())
         bare[str(command["name"])] = kept

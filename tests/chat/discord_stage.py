@@ -77,6 +77,10 @@ class Stage:
         """What stands in the channel."""
         return self.fake.messages(self.room)
 
+    def is_ready(self) -> bool:
+        """Whether the client of the moment is connected."""
+        return self.bot is not None and self.bot._client is not None and self.bot._client.is_ready()
+
     async def until(self, true: Callable[[], Any]) -> Any:
         """Wait until something holds, and return it."""
         async with asyncio.timeout(10):
@@ -125,7 +129,7 @@ class Stage:
         try:
             if wait:
                 await self.fake.bot_is_in(within_s=5)
-                await self.until(lambda: front._client and front._client.is_ready())
+                await self.until(self.is_ready)
             yield front
         finally:
             hearing.close()

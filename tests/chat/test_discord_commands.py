@@ -10,7 +10,7 @@ from bot.discord_app.front import Patience
 from engine.adapters.fence_memory import MemoryFence
 from engine.commands.catalogue import LANGUAGE
 from simulator.fakes.fake_discord.world import EVERYBODY
-from tests.chat.discord_stage import on_discord, on_stage
+from tests.chat.discord_stage import SPEC, on_discord, on_stage
 
 pytestmark = pytest.mark.asyncio
 
@@ -24,6 +24,15 @@ async def test_every_listed_command_is_registered_in_the_server_and_nowhere_else
         words = {each.words for each in LANGUAGE.listed()}
         assert {name for one in registered(stage) for name in names(one)} == words
         assert not stage.fake.world.commands[None]
+
+
+async def test_what_is_sent_is_held_against_discords_own_description(tmp_path):
+    # Every test does so where the description is; this one says so where it is not.
+    if not SPEC.exists():
+        pytest.skip("../shared/specs/discord/openapi.json is not here")
+    async with on_discord(tmp_path) as stage:
+        await stage.type("vic", "/help")
+        assert stage.fake.door._official is not None
 
 
 def names(command):

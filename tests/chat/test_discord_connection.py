@@ -1,6 +1,5 @@
 """The connection to Discord: lost, silent, refused, and back; nothing said is lost, and others are told."""
 
-import asyncio
 import time
 
 import pytest
@@ -41,10 +40,16 @@ async def test_a_command_typed_into_a_silent_connection_is_answered_after_all(tm
 async def test_a_quiet_connection_that_is_well_is_left_alone(tmp_path):
     async with on_discord(tmp_path) as stage:
         resumes = stage.fake.gateway.resumes
-        await asyncio.sleep(QUICK.quiet_s * 4)
+        await stage.until(lambda: signs(stage) >= 3)
         assert stage.slack.told == []
         assert (stage.fake.gateway.resumes, stage.fake.gateway.identifies) == (resumes, 1)
         assert stage.shown() == ()
+
+
+def signs(stage):
+    """How often the bot was given the sign it asked for."""
+    sent = [frame for session in stage.fake.gateway.sessions.values() for frame in session.sent]
+    return sum(frame["t"] == "GUILD_MEMBERS_CHUNK" for frame in sent)
 
 
 async def test_a_broken_connection_is_resumed_and_nothing_is_lost(tmp_path):
@@ -82,7 +87,7 @@ async def test_after_a_long_outage_all_is_begun_anew(tmp_path):
         await stage.fake.close()
         await stage.until(lambda: stage.bot._client is not client)
         await stage.fake.start()
-        await stage.until(stage.bot._client.is_ready)
+        await stage.until(stage.is_ready)
         assert "You are vic" in (await stage.type("vic", "/whoami")).text
 
 

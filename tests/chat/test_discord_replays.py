@@ -15,9 +15,8 @@ async def over(stage):
     )
 
 
-@pytest.mark.parametrize("token_s", [600.0, 0.0])
-async def test_a_replay_is_followed_in_its_message_to_its_report(tmp_path, token_s):
-    async with on_discord(tmp_path, Patience(every_s=0.05, token_s=token_s), bundled=BUNDLED) as stage:
+async def test_a_replay_is_followed_in_its_message_to_its_report(tmp_path):
+    async with on_discord(tmp_path, Patience(every_s=0.05), bundled=BUNDLED) as stage:
         (begun,) = (await stage.type("ray", "/replay start demo", settle_s=0.2)).screens
         assert not begun.private
         assert [button.label for button in begun.buttons] == ["Cancel"]
@@ -36,6 +35,17 @@ async def test_a_replay_is_cancelled_by_its_button_in_its_message(tmp_path):
         (ended,) = await over(stage)
         assert ended.message_id == begun.message_id
         assert len(stage.shown()) == 1
+
+
+async def test_a_replay_that_outlives_its_interaction_is_followed_all_the_same(tmp_path):
+    async with on_discord(tmp_path, Patience(every_s=0.05, token_s=0.0), bundled=BUNDLED) as stage:
+        (begun,) = (await stage.type("ray", "/replay start demo", settle_s=0.05)).screens
+        (job,) = stage.desk.tools.replays.jobs()
+        await stage.given.say("ray", f"/replay cancel {job.name}")
+        (ended,) = await over(stage)
+        assert ended.message_id == begun.message_id
+        made = [call for call in stage.fake.calls() if call.method == "PATCH"]
+        assert all(call.path.startswith("/channels/") for call in made)
 
 
 async def test_a_report_too_large_for_the_server_is_named_by_its_path(tmp_path):
