@@ -15,7 +15,7 @@ import discord
 
 from bot.discord_app import commands
 from bot.discord_app.buttons import Press, filled, modal, pressed
-from bot.discord_app.errors import LOST
+from bot.discord_app.errors import ACKNOWLEDGED, LOST
 from bot.discord_app.poster import drawn, redrawn
 from engine.commands import catalogue as c
 from engine.commands.desk import Desk
@@ -143,6 +143,9 @@ class Answering:
             )
             return await self._tell_others(interaction, reply)
         except LOST as lost:
+            if isinstance(lost, discord.HTTPException) and lost.code == ACKNOWLEDGED:
+                # It was answered: by a call whose success we did not hear of, or by the process before us.
+                return None
             return await self._otherwise(interaction, reply, lost)
 
     async def _hold(self, interaction: Interaction, *, in_place: bool) -> None:

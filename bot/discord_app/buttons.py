@@ -12,7 +12,7 @@ from bot.discord_app.markup import length, visible
 from bot.discord_app.render import LABEL
 from engine.commands.catalogue import LANGUAGE
 from engine.commands.model import Button
-from engine.errors import InputError
+from engine.errors import InputError, WatchkeeperError
 
 _LONGEST_ID: Final = 100
 _LONGEST_QUESTION: Final = 45
@@ -71,11 +71,16 @@ def view_of(buttons: Iterable[Button], put_by: PutBy) -> discord.ui.View | None:
     made = discord.ui.View(timeout=None)
     for number, button in enumerate(buttons):
         label = visible(button.label).strip() or "–"
+        try:
+            identifier = custom_id(button, put_by)
+        except WatchkeeperError:
+            # A full disk costs the buttons with long commands, not the message.
+            continue
         made.add_item(
             discord.ui.Button(
                 label=label if length(label) <= LABEL else f"{label[: LABEL // 2]}…",
                 style=_STYLES[button.style],
-                custom_id=custom_id(button, put_by),
+                custom_id=identifier,
                 row=number // _ROW,
             )
         )

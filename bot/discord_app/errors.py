@@ -23,7 +23,6 @@ NEEDED: Final = discord.Permissions(
 """What the bot needs in its channel, and no more."""
 _AGAIN: Final = "nothing: it is tried again; watchkeeper doctor discord looks what is wrong"
 
-UNKNOWN_INTERACTION: Final = 10062
 ACKNOWLEDGED: Final = 40060
 THREAD_EXISTS: Final = 160004
 ARCHIVED: Final = 50083

@@ -2,8 +2,9 @@
 
 import pytest
 
-from bot.discord_app.buttons import custom_id, pressed
+from bot.discord_app.buttons import custom_id, pressed, view_of
 from engine.commands.model import Button, Reply
+from engine.errors import StorageError
 from tests.chat.discord_stage import on_discord, on_stage
 
 pytestmark = pytest.mark.asyncio
@@ -178,6 +179,14 @@ async def test_a_button_too_old_to_know_says_so(tmp_path):
         stored.components[0]["components"][0]["custom_id"] = "wk#" + "0" * 24
         answer = await stage.press("ray", card, "Approve")
         assert "too old" in answer.text
+
+
+async def test_what_cannot_be_put_by_costs_its_button_and_no_other():
+    def full(_text):
+        raise StorageError("no space")
+
+    buttons = (Button(label="long", line="help " + "x" * 200), Button(label="short", line="help"))
+    assert [item.label for item in view_of(buttons, full).children] == ["short"]
 
 
 async def test_buttons_of_others_are_left_alone():
