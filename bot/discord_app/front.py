@@ -80,6 +80,11 @@ class DiscordFront:
         """Its channels for the board."""
         return (self._poster,)
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether it hears people, as far as it knows."""
+        return self._client is not None and self._client.is_ready()
+
     def attach(self, board: Board) -> None:
         """Take the board, to say what was deleted, and to have others told that this front is deaf."""
         self._board = board

@@ -7,11 +7,11 @@ from typing import Final
 # What begins formatting, a link, a mention or an emoji. A backslash before it shows the sign itself. At the
 # beginning of a line some more do: headings, lists, quotes and subtext.
 _SIGNS: Final = re.compile(
-    r"[\\*_~`|<>\[\]#]|(?<=[a-z0-9]):(?=//)|^(\s*)([-+])|^(\s*\d+)(\.)", re.IGNORECASE | re.MULTILINE
+    r"[\\*_~`|<>\[\]#]|(?<=[a-z0-9]):(?=//)|@(?=everyone|here)|^(\s*)([-+])|^(\s*\d+)(\.)",
+    re.IGNORECASE | re.MULTILINE,
 )
-_PINGS: Final = re.compile(r"@(?=everyone|here)")
 _UNSEEN: Final = "\u200b"
-"""Takes no room. Between an @ and a name it keeps the two from being a mention."""
+"""Takes no room. Between backticks it keeps them from ending a block of code."""
 
 
 def visible(text: str) -> str:
@@ -28,11 +28,10 @@ def escaped(text: str) -> str:
 
     >>> print(escaped("**run** [it](https://evil.example)"))
     \\*\\*run\\*\\* \\[it\\](https\\://evil.example)
-    >>> escaped("@everyone")
-    '@\\u200beveryone'
+    >>> print(escaped("@everyone"))
+    \\@everyone
     """
-    safe = _SIGNS.sub(_with_backslash, visible(text))
-    return _PINGS.sub("@" + _UNSEEN, safe)
+    return _SIGNS.sub(_with_backslash, visible(text))
 
 
 def _with_backslash(found: re.Match[str]) -> str:

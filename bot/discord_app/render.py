@@ -97,7 +97,7 @@ def _table(table: Table, most: int) -> tuple[str, bool]:
     if max(map(len, lines)) <= _PHONE:
         blocks = lines
     else:
-        blocks = [_paragraph(table.columns, row) for row in table.rows]
+        blocks = [_heading(table.columns), *(_paragraph(table.columns, row) for row in table.rows)]
     low, high = 0, len(blocks)
     while low < high:
         middle = (low + high + 1) // 2
@@ -115,6 +115,11 @@ def _rows(blocks: list[str], kept: int) -> str:
     return code("\n".join([*blocks[:kept], *([f"… {left:,} more"] if left else [])]))
 
 
+def _heading(columns: tuple[str, ...]) -> str:
+    """Name what each paragraph begins with; and what follows, where that is not named in each."""
+    return "\n  ".join(columns[:2] if len(columns) == 2 else columns[:1])
+
+
 def _paragraph(columns: tuple[str, ...], row: tuple[str, ...]) -> str:
     """Write one row as a line and what belongs to it below.
 
@@ -126,7 +131,7 @@ def _paragraph(columns: tuple[str, ...], row: tuple[str, ...]) -> str:
     if len(rest) == 1:
         said = rest[0]
     else:
-        said = " · ".join(f"{name} {cell}" for name, cell in zip(columns[1:], rest, strict=True) if cell)
+        said = " · ".join(f"{name} {cell or '–'}" for name, cell in zip(columns[1:], rest, strict=True))
     indented = textwrap.wrap(
         visible(said), _PHONE - 2, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False
     )

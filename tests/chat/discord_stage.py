@@ -79,7 +79,7 @@ class Stage:
 
     def is_ready(self) -> bool:
         """Whether the client of the moment is connected."""
-        return self.bot is not None and self.bot._client is not None and self.bot._client.is_ready()
+        return self.bot is not None and self.bot.is_connected
 
     async def until(self, true: Callable[[], Any]) -> Any:
         """Wait until something holds, and return it."""

@@ -51,7 +51,7 @@ def test_what_is_cut_comes_whole_as_a_file(reply):
 @given(st.text())
 def test_what_somebody_wrote_is_read_as_they_wrote_it(text):
     visible = "".join(sign if sign.isprintable() or sign == "\n" else " " for sign in text)
-    assert read(escaped(text), named).replace("\u200b", "") == visible.replace("\u200b", "")
+    assert read(escaped(text), named) == visible
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_a_wider_table_is_a_paragraph_a_row():
     rows = (("d_7e566b8fac673f6", "coder-1", "cache.clear", "4 min", "nobody yet"),)
     table = Table(columns=("decision", "agent", "action", "time left", "approved by"), rows=rows)
     lines = page(Reply(title="x", table=table)).embed.description.split("\n")[1:-1]
-    assert lines[0] == "d_7e566b8fac673f6"
+    assert lines[:2] == ["decision", "d_7e566b8fac673f6"]
     assert max(map(len, lines)) <= 44
 
 
