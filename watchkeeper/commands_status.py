@@ -14,7 +14,10 @@ from watchkeeper.home import CONFIG_VARIABLE, home, shown
 
 _LOOK_S: Final = 1.5
 _RECENT: Final = 5
-_DOCTORS: Final = {"slack": "watchkeeper.doctor_slack:diagnose_slack"}
+_DOCTORS: Final = {
+    "discord": "watchkeeper.doctor_discord:diagnose_discord",
+    "slack": "watchkeeper.doctor_slack:diagnose_slack",
+}
 """Who looks at which chat platform."""
 _RECORDS: Final = 20_000
 """As many are counted in half a second. The front counts too, and leaves little to do."""

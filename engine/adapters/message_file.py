@@ -135,5 +135,6 @@ def _opened(place: str) -> Database:
     db.table("messages").create(columns, pk=_KEY, if_not_exists=True)
     db.table("messages").create_index(["front", "ref"], if_not_exists=True)
     db.table("messages").create_index(["open"], if_not_exists=True)
+    db.table("texts").create({"name": str, "text": str}, pk="name", if_not_exists=True)
     db.table("seen").create({"id": int, "seq": int}, pk="id", if_not_exists=True)
     return db

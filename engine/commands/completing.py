@@ -120,7 +120,11 @@ class Completions:
         return list(self._tools.replays.recordings())
 
     async def _scopes(self) -> list[str]:
-        engine = await self._engine()
+        try:
+            engine = await self._engine()
+        except WatchkeeperError:
+            # Whoever wants to stop everything must not look for the word, least of all now.
+            return ["all"]
         agents = [each.agent for each in engine.agents]
         return [
             "all",

@@ -3,8 +3,10 @@
 import pytest
 
 from engine.adapters.fence_memory import MemoryFence
+from engine.commands.catalogue import LANGUAGE
 from engine.commands.completing import Completions
-from tests.commands.desks import at_desk, desk_alone
+from engine.commands.model import Account
+from tests.commands.desks import STRANGER, at_desk, desk_alone
 
 pytestmark = pytest.mark.asyncio
 
@@ -41,3 +43,24 @@ async def test_what_begins_so_comes_before_what_merely_holds_it(tmp_path):
         begin = [each.startswith("re") for each in offered]
         assert begin == sorted(begin, reverse=True)
         assert {"replay start", "restore", "shadow report"} <= set(offered)
+
+
+async def test_every_kind_that_an_argument_names_can_be_completed(tmp_path):
+    named = {each.complete for kind in LANGUAGE.commands for each in kind.arguments() if each.complete}
+    async with at_desk(tmp_path) as given:
+        assert named == set(Completions(given.desk.tools)._by_kind)
+
+
+async def test_with_the_engine_away_a_stop_of_all_is_still_offered(tmp_path):
+    async with desk_alone(tmp_path, MemoryFence()) as given:
+        assert await Completions(given.desk.tools).complete("scope", "") == ["all"]
+
+
+async def test_strangers_are_offered_nothing_but_what_help_shows(tmp_path):
+    async with at_desk(tmp_path) as given:
+        await given.engine.propose()
+        ray = Account(front="discord", account_id="discord-ray", name="ray")
+        assert len(await given.desk.offer("decision", "", ray)) == 1
+        assert await given.desk.offer("decision", "", STRANGER) == []
+        assert await given.desk.offer("person", "", STRANGER) == []
+        assert "status" in await given.desk.offer("command", "", STRANGER)

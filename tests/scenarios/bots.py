@@ -5,6 +5,7 @@ import contextlib
 from pathlib import Path
 from typing import Any
 
+from bot.discord_app.front import DiscordFront, Patience
 from bot.fronts import ChatFront
 from bot.slack_app.front import SlackFront
 from bot.slack_app.manifest import make_manifest
@@ -12,8 +13,10 @@ from engine.adapters.message_file import MessageFile
 from engine.commands.board import Board
 from engine.commands.desk import Desk
 from engine.commands.hearing import Hearing
-from engine.settings.service import SlackSection
+from engine.settings.service import DiscordSection, SlackSection
+from simulator.fakes.fake_discord import FakeDiscord
 from simulator.fakes.fake_slack import FakeSlack
+from tests.chat.discord_stage import MANAGER
 
 NEVER_S = 3600.0
 
@@ -67,6 +70,36 @@ class SlackBot(BotOnAPlatform):
 
     async def is_in(self) -> None:
         await self.fake.bot_is_in()
+
+
+class DiscordBot(BotOnAPlatform):
+    def __init__(self, fake: FakeDiscord, channel: str) -> None:
+        super().__init__()
+        self.fake, self.channel = fake, channel
+        self._front: DiscordFront
+
+    def front(self, desk: Desk) -> ChatFront:
+        section = DiscordSection(
+            server=self.fake.world.guild,
+            channel=self.channel,
+            api=self.fake.api_url,
+            gateway=self.fake.gateway_url,
+        )
+        self._front = DiscordFront(desk, section, token=self.fake.token, patience=Patience(quiet_s=NEVER_S))
+        return self._front
+
+    async def is_in(self) -> None:
+        await self.fake.bot_is_in()
+        async with asyncio.timeout(10):
+            while not self._front.is_connected:
+                await asyncio.sleep(0.01)
+
+
+class ManagedDiscord(FakeDiscord):
+    """A fake Discord whose people all manage the server: Discord shows them every command."""
+
+    def add_person(self, name: str, *, permissions: int = MANAGER) -> str:
+        return super().add_person(name, permissions=permissions)
 
 
 def slack() -> FakeSlack:

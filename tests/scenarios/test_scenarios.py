@@ -14,7 +14,7 @@ import pytest
 from simulator.scenario.players import ChatPlayer, TerminalPlayer
 from simulator.scenario.script import read_script, read_step
 from simulator.scenario.stage import Stage
-from tests.scenarios.bots import SlackBot, slack
+from tests.scenarios.bots import DiscordBot, ManagedDiscord, SlackBot, slack
 from tests.scenarios.meaning import missing
 
 HERE = Path(__file__).parent
@@ -37,16 +37,20 @@ def test_people_at_terminals_read_what_the_transcript_says(tmp_path, script):
     assert shown == path.read_text(), "meant? then see the top of this file"
 
 
-async def both(home: Path, script: Path) -> tuple[list[str], tuple[str, ...]]:
-    """Play a script at terminals and on Slack; return what people there miss, and what Slack objects to."""
+PLATFORMS = {"discord": (ManagedDiscord, DiscordBot), "slack": (slack, SlackBot)}
+
+
+async def both(home: Path, script: Path, platform: str) -> tuple[list[str], tuple[str, ...]]:
+    """Play a script at terminals and on a platform; return what people miss there, and what it objects to."""
     steps = read_script(script)
     async with Stage(home / "terminal", TerminalPlayer()).open() as terminal:
         await terminal.play(steps)
-    fake = slack()
+    make_fake, make_bot = PLATFORMS[platform]
+    fake = make_fake()
     await fake.start()
     try:
         channel = fake.add_channel("captains")
-        stage = Stage(home / "chat", ChatPlayer(fake, channel), bot=SlackBot(fake, channel))
+        stage = Stage(home / "chat", ChatPlayer(fake, channel), bot=make_bot(fake, channel))
         async with stage.open() as chat:
             await chat.play(steps)
         return missing(terminal, chat), fake.problems()
@@ -56,8 +60,9 @@ async def both(home: Path, script: Path) -> tuple[list[str], tuple[str, ...]]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
-def test_people_on_slack_read_the_same(tmp_path, script):
-    missed, problems = asyncio.run(both(tmp_path, script))
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_people_in_chat_read_the_same(tmp_path, script, platform):
+    missed, problems = asyncio.run(both(tmp_path, script, platform))
     assert not missed, "\n".join(missed)
     assert not problems
 

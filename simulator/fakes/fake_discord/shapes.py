@@ -16,6 +16,8 @@ from simulator.fakes.fake_discord.world import (
     pinged,
 )
 
+_WRITE: Final = str(1 << 11)
+"""The permission to send messages."""
 _FOUNDED: Final = "2024-01-01T00:00:00+00:00"
 
 
@@ -83,7 +85,14 @@ def channel(world: World, place: Channel) -> Json:
                 "locked": False,
             },
         }
-    return shape | {"position": 0, "permission_overwrites": [], "nsfw": False, "topic": None, "flags": 0}
+    denied = {"id": world.application, "type": 0, "allow": "0", "deny": _WRITE}
+    return shape | {
+        "position": 0,
+        "permission_overwrites": [] if place.bot_may_write else [denied],
+        "nsfw": False,
+        "topic": None,
+        "flags": 0,
+    }
 
 
 def everyone(world: World) -> Json:

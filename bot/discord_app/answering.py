@@ -1,0 +1,268 @@
+"""Answering: what people do on Discord goes to the desk, and what the desk says comes back in time.
+
+The desk acts first. A reply that is there within a moment is the answer itself, seen by whom it is for. Until
+a later one comes Discord shows, to whoever asked alone, that we are at it.
+"""
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final
+
+import discord
+
+from bot.discord_app import commands
+from bot.discord_app.buttons import Press, filled, modal, pressed
+from bot.discord_app.errors import ACKNOWLEDGED, LOST
+from bot.discord_app.poster import drawn, redrawn
+from engine.commands import catalogue as c
+from engine.commands.desk import Desk
+from engine.commands.following import EVERY_S, follow
+from engine.commands.language import Command, Given
+from engine.commands.model import Account, Reply
+from engine.errors import InputError, WatchkeeperError
+from engine.ports import Messages
+
+_log = logging.getLogger("watchkeeper.discord")
+
+GRACE_S: Final = 1.0
+"""How long a reply may take to be the answer itself. Discord waits three seconds, the way to us included."""
+TOKEN_S: Final = 14.5 * 60
+"""How long an interaction can be answered through its own token; Discord says fifteen minutes."""
+_REMEMBERED: Final = 10_000
+_IN_PLACE: Final[tuple[type[Command], ...]] = (c.Yes, c.No, c.ReplayCancel)
+"""Commands whose reply takes the place of the message that their button stands under."""
+
+Interaction = discord.Interaction[Any]
+
+
+class Answering:
+    """Takes interactions to the desk and answers them."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        messages: Callable[[], Messages],
+        *,
+        grace_s: float = GRACE_S,
+        every_s: float = EVERY_S,
+        token_s: float = TOKEN_S,
+    ) -> None:
+        """`messages` keeps what buttons have no room for; a replay's message changes each `every_s`."""
+        self._desk, self._messages = desk, messages
+        self._grace_s, self._every_s, self._token_s = grace_s, every_s, token_s
+        self._taken: OrderedDict[int, None] = OrderedDict()
+        self._following: dict[int, asyncio.Task[None]] = {}
+
+    async def close(self) -> None:
+        """Follow nothing any longer."""
+        following = list(self._following.values())
+        for task in following:
+            task.cancel()
+        await asyncio.gather(*following, return_exceptions=True)
+
+    # ------------------------------------------------------------ what people do
+
+    async def take(self, interaction: Interaction) -> None:
+        """Take a command, something typed, or a filled-in form; presses come by `press`."""
+        data: Any = interaction.data or {}
+        if interaction.type is discord.InteractionType.autocomplete:
+            await self._complete(interaction, data)
+        elif interaction.type is discord.InteractionType.application_command and self._is_new(interaction):
+            await self._answer(interaction, commands.read(data))
+        elif interaction.type is discord.InteractionType.modal_submit and self._is_new(interaction):
+            await self._pressed(interaction, data.get("custom_id", ""), filled(data))
+
+    async def press(self, interaction: Interaction) -> None:
+        """Take the press of a button."""
+        data: Any = interaction.data or {}
+        if self._is_new(interaction):
+            await self._pressed(interaction, data.get("custom_id", ""), None)
+
+    async def _complete(self, interaction: Interaction, data: Any) -> None:
+        kind, stands = commands.typed(data)
+        offered = await self._desk.offer(kind, stands, account_of(interaction)) if kind else []
+        with suppress(*LOST):
+            await interaction.response.autocomplete(
+                [discord.app_commands.Choice(name=each, value=each) for each in offered]
+            )
+
+    async def _pressed(self, interaction: Interaction, identifier: str, reason: str | None) -> None:
+        """Give the command of a button; `reason` is what its form was filled with, `None` before that."""
+        try:
+            press = pressed(identifier, self._messages().text)
+        except WatchkeeperError as unknown:
+            said = Reply(title="That does not work", outcome="refused", tone="warning", text=f"{unknown}")
+            await self._first(interaction, said, in_place=False)
+            return
+        if press is None:
+            return
+        if press.asks and reason is None:
+            with suppress(*LOST):
+                await interaction.response.send_modal(modal(press, identifier))
+            return
+        said_in_place = isinstance(_parsed(press.line), _IN_PLACE)
+        await self._answer(interaction, _with_reason(press, reason), in_place=said_in_place)
+
+    def _is_new(self, interaction: Interaction) -> bool:
+        """Whether this is no second delivery: the first one is answered, and Discord takes one answer."""
+        if interaction.id in self._taken:
+            return False
+        self._taken[interaction.id] = None
+        if len(self._taken) > _REMEMBERED:
+            self._taken.popitem(last=False)
+        return True
+
+    # ------------------------------------------------------------ what we say
+
+    async def _answer(
+        self, interaction: Interaction, said: str | Command | Given, *, in_place: bool = False
+    ) -> None:
+        giving = asyncio.ensure_future(self._desk.give(said, account_of(interaction), str(interaction.id)))
+        done, _ = await asyncio.wait({giving}, timeout=self._grace_s)
+        began_s = asyncio.get_running_loop().time()
+        if done:
+            shown = await self._first(interaction, giving.result(), in_place=in_place)
+        else:
+            await self._hold(interaction, in_place=in_place)
+            shown = await self._later(interaction, await giving, in_place=in_place)
+        if giving.result().job and shown is not None:
+            self._follow(interaction, shown, giving.result().job, began_s)
+
+    async def _first(self, interaction: Interaction, reply: Reply, *, in_place: bool) -> int | None:
+        """Answer an interaction for the first time; returns the message, `None` when it is lost."""
+        try:
+            if not in_place:
+                shown = await self._drawn(interaction, reply)
+                sent = await interaction.response.send_message(**shown, ephemeral=reply.private)
+                return sent.message_id
+            await interaction.response.edit_message(
+                **await self._redrawn(interaction, _mine(interaction, reply))
+            )
+            return await self._tell_others(interaction, reply)
+        except LOST as lost:
+            if isinstance(lost, discord.HTTPException) and lost.code == ACKNOWLEDGED:
+                # It was answered: by a call whose success we did not hear of, or by the process before us.
+                return None
+            return await self._otherwise(interaction, reply, lost)
+
+    async def _hold(self, interaction: Interaction, *, in_place: bool) -> None:
+        """Have Discord wait: whatever comes of the command, it shows that it is at work."""
+        try:
+            if in_place:
+                await interaction.response.defer()
+            else:
+                # Nobody knows yet whom the reply is for, so only whoever asked sees this.
+                await interaction.response.defer(ephemeral=True, thinking=True)
+        except LOST as lost:
+            _log.warning("Discord was not told that a command is under way: %s", lost)
+
+    async def _later(self, interaction: Interaction, reply: Reply, *, in_place: bool) -> int | None:
+        """Answer one that waits; through the bot's own token when its own has run out."""
+        try:
+            if in_place:
+                await interaction.edit_original_response(
+                    **await self._redrawn(interaction, _mine(interaction, reply))
+                )
+                return await self._tell_others(interaction, reply)
+            if reply.private:
+                return (
+                    await interaction.edit_original_response(**await self._redrawn(interaction, reply))
+                ).id
+            await interaction.delete_original_response()
+            return await self._send(interaction, reply)
+        except LOST as lost:
+            return await self._otherwise(interaction, reply, lost)
+
+    async def _tell_others(self, interaction: Interaction, reply: Reply) -> int | None:
+        """Show everybody what is for everybody, when its button stood where one person looks."""
+        below = interaction.message
+        if below is None or not below.flags.ephemeral or reply.private:
+            return below.id if below is not None else None
+        return await self._send(interaction, reply)
+
+    async def _send(self, interaction: Interaction, reply: Reply) -> int:
+        shown = await self._drawn(interaction, reply)
+        return (await interaction.followup.send(**shown, ephemeral=reply.private, wait=True)).id
+
+    async def _otherwise(self, interaction: Interaction, reply: Reply, lost: BaseException) -> int | None:
+        """Say it as a message of the bot's, to whoever asked or to all: the interaction takes it no more."""
+        _log.warning("an answer goes another way, for Discord said: %s", lost)
+        try:
+            shown = await self._drawn(interaction, reply)
+            if reply.private:
+                return (await interaction.user.send(**shown)).id
+            if (place := _place(interaction)) is not None:
+                return (await place.send(**shown)).id
+        except LOST as again:
+            _log.warning("an answer was lost; the journal has what came of it: %s", again)
+        return None
+
+    # ------------------------------------------------------------ following a replay
+
+    def _follow(self, interaction: Interaction, message: int, job: str, began_s: float) -> None:
+        """Have a message show a replay until it is over."""
+        if message in self._following:
+            return
+        task = asyncio.create_task(self._followed(interaction, message, job, began_s))
+        self._following[message] = task
+        task.add_done_callback(lambda _: self._following.pop(message, None))
+
+    async def _followed(self, interaction: Interaction, message: int, job: str, began_s: float) -> None:
+        loop = asyncio.get_running_loop()
+        async for reply in follow(self._desk.tools, job, every_s=self._every_s):
+            shown = await self._redrawn(interaction, reply)
+            try:
+                if loop.time() - began_s < self._token_s:
+                    await interaction.followup.edit_message(message, **shown)
+                elif (place := _place(interaction)) is not None:
+                    await place.get_partial_message(message).edit(**shown)
+            except discord.NotFound:
+                # Somebody deleted it, and so wants to hear no more.
+                return
+            except LOST as lost:
+                _log.warning("a replay's message is behind: %s", lost)
+
+    async def _drawn(self, interaction: Interaction, reply: Reply) -> dict[str, Any]:
+        return await drawn(reply, self._messages().put_by, largest_bytes=interaction.filesize_limit)
+
+    async def _redrawn(self, interaction: Interaction, reply: Reply) -> dict[str, Any]:
+        return await redrawn(reply, self._messages().put_by, largest_bytes=interaction.filesize_limit)
+
+
+def account_of(interaction: Interaction) -> Account:
+    """Return who did it."""
+    return Account(front="discord", account_id=str(interaction.user.id), name=interaction.user.name)
+
+
+def _place(interaction: Interaction) -> discord.PartialMessageable | None:
+    """Return where it was done, to be written to with the bot's own token."""
+    client: discord.Client = interaction.client
+    return client.get_partial_messageable(interaction.channel_id) if interaction.channel_id else None
+
+
+def _parsed(line: str) -> Command | None:
+    try:
+        return c.LANGUAGE.parse(line)
+    except InputError:
+        return None
+
+
+def _with_reason(press: Press, reason: str | None) -> str | Given:
+    if not reason:
+        return press.line
+    try:
+        return c.LANGUAGE.asked(press.line, reason)
+    except InputError:
+        # The desk says what is wrong with it.
+        return f"{press.line} {reason}"
+
+
+def _mine(interaction: Interaction, reply: Reply) -> Reply:
+    """Return what is left where only whoever asked looks, of a reply that everybody sees elsewhere."""
+    below = interaction.message
+    if reply.private or below is None or not below.flags.ephemeral:
+        return reply
+    return Reply(title=reply.title, tone=reply.tone, outcome=reply.outcome)

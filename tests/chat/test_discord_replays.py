@@ -1,0 +1,59 @@
+"""Replays on Discord: one message from the beginning to the end, with the report below it."""
+
+import pytest
+
+from bot.desk import BUNDLED
+from bot.discord_app.front import Patience
+from tests.chat.discord_stage import on_discord
+
+pytestmark = pytest.mark.asyncio
+
+
+async def over(stage):
+    return await stage.until(
+        lambda: [one for one in stage.shown() if "is done" in one.text or "is cancelled" in one.text]
+    )
+
+
+async def test_a_replay_is_followed_in_its_message_to_its_report(tmp_path):
+    async with on_discord(tmp_path, Patience(every_s=0.05), bundled=BUNDLED) as stage:
+        (begun,) = (await stage.type("ray", "/replay start demo", settle_s=0.2)).screens
+        assert not begun.private
+        assert [button.label for button in begun.buttons] == ["Cancel"]
+        (done,) = await over(stage)
+        assert done.message_id == begun.message_id
+        assert [one.name for one in done.attachments] == ["report.html"]
+        assert [button.label for button in done.buttons] == ["Report"]
+        report = await stage.press("vic", done, "Report")
+        assert report.screens[0].attachments[0].name == "report.html"
+
+
+async def test_a_replay_is_cancelled_by_its_button_in_its_message(tmp_path):
+    async with on_discord(tmp_path, Patience(every_s=0.05), bundled=BUNDLED) as stage:
+        (begun,) = (await stage.type("ray", "/replay start demo", settle_s=0.05)).screens
+        await stage.press("ray", begun, "Cancel", settle_s=0.5)
+        (ended,) = await over(stage)
+        assert ended.message_id == begun.message_id
+        assert len(stage.shown()) == 1
+
+
+async def test_a_replay_that_outlives_its_interaction_is_followed_all_the_same(tmp_path):
+    async with on_discord(tmp_path, Patience(every_s=0.05, token_s=0.0), bundled=BUNDLED) as stage:
+        (begun,) = (await stage.type("ray", "/replay start demo", settle_s=0.05)).screens
+        (job,) = stage.desk.tools.replays.jobs()
+        await stage.given.say("ray", f"/replay cancel {job.name}")
+        (ended,) = await over(stage)
+        assert ended.message_id == begun.message_id
+        made = [call for call in stage.fake.calls() if call.method == "PATCH"]
+        assert all(call.path.startswith("/channels/") for call in made)
+
+
+async def test_a_report_too_large_for_the_server_is_named_by_its_path(tmp_path):
+    from bot.discord_app.render import page
+    from engine.commands.model import Reply
+
+    report = tmp_path / "report.html"
+    report.write_bytes(b"x" * 100)
+    made = page(Reply(title="x", file=report), largest_bytes=99)
+    assert made.files == ()
+    assert made.embed.fields[0].value.replace("\\", "") == str(report)
