@@ -72,6 +72,10 @@ _STEPS = st.one_of(
         ),
     ),
     st.tuples(
+        st.just("answer"),
+        st.tuples(st.integers(0, 30), st.sampled_from(["approved", "denied", "vetoed", "timeout"])),
+    ),
+    st.tuples(
         st.just("incumbent"),
         st.tuples(st.sampled_from(["e-1", "e-2"]), st.sampled_from(["heal", "edit"]), st.booleans()),
     ),
@@ -93,12 +97,27 @@ def histories(draw: Any, most: int = 40) -> list[f.Fact]:
             proposal = f"p-{len(asked)}"
             asked.append(verdict(at_us=at_us, **told | {"proposal_id": proposal, "decision_id": proposal}))
             history.append(f.VerdictReached(at_us=at_us, verdict=asked[-1]))
+        elif what == "answer":
+            if asked:
+                history.append(_answer(asked[told[0] % len(asked)], at_us, told[1]))
         elif what == "outcome":
             if asked:
                 history.append(_outcome(asked[told[0] % len(asked)], at_us, *told[1:]))
         else:
             history.append(_told(what, told, at_us))
     return history
+
+
+def _answer(of: Any, at_us: int, how: Any) -> f.HoldEnded:
+    return f.HoldEnded(
+        at_us=at_us,
+        decision_id=of.decision_id,
+        proposal_id=of.proposal_id,
+        agent=of.agent,
+        capability=of.capability,
+        action=of.action,
+        how=how,
+    )
 
 
 def _outcome(of: Any, at_us: int, ok: bool, by: str, cost: Any) -> f.OutcomeReported:
@@ -204,14 +223,19 @@ def holds(of: Kpi, history: list[f.Fact], now_us: int) -> tuple[int, int]:
         if isinstance(fact, f.VerdictReached) and fact.verdict.word == "hold" and not fact.verdict.shadowed:
             due_us = fact.at_us + shipped().hold_us
             done = any(
-                isinstance(later, f.OutcomeReported)
-                and (later.proposal_id, later.by) == (fact.verdict.proposal_id, "incumbent")
-                and later.at_us < due_us
+                later.at_us < due_us and _overruled(later, fact.verdict.proposal_id)
                 for later in history[place:]
             )
             if due_us <= now_us and within(of, due_us, now_us):
                 found[done] += 1
     return found[0], found[1]
+
+
+def _overruled(fact: f.Fact, proposal: str) -> bool:
+    """Whether something was done, or let go on, that was held."""
+    if isinstance(fact, f.HoldEnded):
+        return (fact.proposal_id, fact.how) == (proposal, "approved")
+    return isinstance(fact, f.OutcomeReported) and (fact.proposal_id, fact.by) == (proposal, "incumbent")
 
 
 def cost(of: Kpi, history: list[f.Fact], now_us: int) -> tuple[int, Decimal]:

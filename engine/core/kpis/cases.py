@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from engine.core.kpis.definitions import Kpi
 from engine.core.kpis.windows import Window, add
-from engine.core.vocabulary.facts import IncumbentActed, OutcomeReported
+from engine.core.vocabulary.facts import HoldEnded, IncumbentActed, OutcomeReported
 from engine.core.vocabulary.ids import AgentId, CapabilityId, ProposalId, capability_name
 from engine.core.vocabulary.verdicts import Verdict
 
@@ -68,6 +68,15 @@ def fold_outcome(cases: Cases, kpi: Kpi, fact: OutcomeReported) -> None:
     key = cases.awaited.pop(fact.proposal_id, None)
     if key is not None:
         _note(cases.open[key], ok=fact.ok)
+
+
+def fold_hold_ended(cases: Cases, kpi: Kpi, fact: HoldEnded) -> None:
+    """Take it in that people let something go on that was held. Any other end leaves the hold standing."""
+    if kpi.kind != "holds_upheld" or fact.how != "approved":
+        return
+    key = cases.awaited.pop(fact.proposal_id, None)
+    if key is not None:
+        _note(cases.open[key], ok=True)
 
 
 def fold_incumbent(cases: Cases, kpi: Kpi, fact: IncumbentActed, lasts_us: int) -> None:

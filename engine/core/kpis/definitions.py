@@ -24,9 +24,9 @@ MEANINGS: Final[dict[Kind, tuple[str, str, str]]] = {
         "as for rollouts",
     ),
     "holds_upheld": (
-        "holds that came to their end and that nobody carried out anyway, of all that came to their end",
+        "holds that came to their end and that nobody approved or carried out anyway, of all that did",
         "share",
-        "`verdict_reached`, `outcome_reported`",
+        "`verdict_reached`, `hold_ended`, `outcome_reported`",
     ),
     "uptime": (
         "time in which autonomy was neither stopped, nor in doubt, nor paused, nor away, of the window",

@@ -20,6 +20,7 @@ from engine.core.kpis.uptime import SILENT_US, TICK, Halts, Uptime
 from engine.core.kpis.windows import Window
 from engine.core.vocabulary.facts import (
     Fact,
+    HoldEnded,
     IncumbentActed,
     KillSwitchCleared,
     KillSwitchSet,
@@ -142,6 +143,13 @@ def _came_of(projection: Projection, fact: OutcomeReported) -> None:
             costs.fold_outcome(sums, fact)
 
 
+def _hold_ended(projection: Projection, fact: HoldEnded) -> None:
+    for kpi, sums in zip(projection.kpis, projection.sums, strict=True):
+        if isinstance(sums, Cases):
+            cases.advance(sums, fact.at_us)
+            cases.fold_hold_ended(sums, kpi, fact)
+
+
 def _incumbent(projection: Projection, fact: IncumbentActed) -> None:
     lasts_us = projection.plans.plan_of(capability_name(fact.capability)).horizon_us
     for kpi, sums in zip(projection.kpis, projection.sums, strict=True):
@@ -176,6 +184,7 @@ _FOLDS: Final[dict[type[Fact], Callable[[Projection, Any], None]]] = {
     PolicyAdopted: _adopted,
     VerdictReached: _decided,
     OutcomeReported: _came_of,
+    HoldEnded: _hold_ended,
     IncumbentActed: _incumbent,
     TimePassed: _time_passed,
     KillSwitchSet: _halted,
