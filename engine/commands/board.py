@@ -295,6 +295,15 @@ def _news(fact: f.Fact) -> Reply | None:  # noqa: PLR0911 - one answer for each 
                 text=f"By {fact.by}: {short(fact.reason, 300)}",
                 private=False,
             )
+        case f.RolloutPaused():
+            return Reply(
+                title=f"{fact.capability} is held back by {fact.by}: {short(fact.reason)}",
+                tone="warning",
+                private=False,
+            )
+        case f.RolloutResumed():
+            text = f"{fact.by} lifted what held {fact.capability} back: {short(fact.reason)}"
+            return Reply(title=text, tone="good", private=False)
         case f.PromotionReady():
             stage = fact.stage.replace("_", " ")
             return Reply(title=f"{fact.capability} may go to {stage}", tone="good", private=False)

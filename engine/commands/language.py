@@ -126,7 +126,8 @@ class Argument:
         self.default = None if self.required else info.default
         self.choices = tuple(getattr(info.annotation, "__args__", ()))
         """What it must be one of; empty where it may be anything."""
-        self.kind: type = info.annotation if info.annotation in {int, float, bool} else str  # type: ignore[assignment]
+        kind = info.annotation
+        self.kind: type = kind if isinstance(kind, type) and kind in {int, float, bool} else str
 
     def usage(self) -> str:
         """Write it as usage lines do."""

@@ -85,7 +85,7 @@ class Reply(Struct, frozen=True, kw_only=True):
     buttons: tuple[Button, ...] = ()
     footer: str = ""
     private: bool = True
-    """Whether only whoever asked should see it."""
+    """Whether only whoever asked should see it. What concerns everybody is told by the board anyway."""
     about: DecisionId | None = None
     """The decision it shows, so that a front-end can keep it up to date."""
     episode: EpisodeId = EpisodeId("")

@@ -44,7 +44,6 @@ async def kill(tools: Tools, asker: Asker, said: c.Kill) -> Reply:
             Button(label="Resume", line=f"resume-autonomous {scope}", asks="Why is it safe to go on?"),
             Button(label="Status", line="status"),
         ),
-        private=False,
     )
 
 
@@ -74,7 +73,6 @@ async def resume(tools: Tools, asker: Asker, said: c.Resume) -> Reply:
         title=f"Resumed: {said.scope}",
         tone="good",
         fields=(("By", asker.person), ("Reason", said.reason)),
-        private=False,
     )
 
 
@@ -132,7 +130,6 @@ async def ack(tools: Tools, asker: Asker, said: c.Ack) -> Reply:
         title=f"{asker.person} has it",
         tone="good",
         text=f"{standing.verdict.action} of {standing.verdict.agent} still waits for an answer.",
-        private=False,
         about=standing.verdict.decision_id,
     )
 
@@ -163,7 +160,6 @@ async def undo(tools: Tools, asker: Asker, said: c.Undo) -> Reply:
     return Reply(
         title="It is being taken back",
         text=f"The undo is {queued.effect_id}, and can be undone in turn.",
-        private=False,
         about=about,
     )
 
@@ -200,7 +196,6 @@ def _answered(tools: Tools, answer: wire.HoldAnswer, word: str, asker: Asker) ->
         text=f"{shown.title}." + (f"\n{answer.reason}." if answer.reason not in shown.title else ""),
         fields=(("Undo", answer.undo),) if answer.undo is not None else (),
         buttons=(Button(label="Explain", line=f"explain {answer.decision_id}"),),
-        private=False,
         about=answer.decision_id,
         episode=shown.episode,
     )

@@ -85,7 +85,6 @@ async def pause(tools: Tools, asker: Asker, said: c.CanaryPause) -> Reply:
         tone="warning",
         fields=(("By", asker.person), ("Reason", said.reason)),
         buttons=(Button(label="Go on", line=f"canary resume {name} {said.reason}"),),
-        private=False,
     )
 
 
@@ -98,7 +97,6 @@ async def resume(tools: Tools, asker: Asker, said: c.CanaryResume) -> Reply:
         title=f"{name} goes on" if not left else f"{name} is still held back",
         tone="good" if not left else "warning",
         fields=tuple((f"Held by {by}", short(reason)) for reason, by in left.items()),
-        private=False,
     )
 
 
@@ -131,8 +129,8 @@ async def history(tools: Tools, asker: Asker, said: c.CanaryHistory) -> Reply:
         found: list[tuple[int, Any]] = []
         for kind in _STEPS:
             records = journal.facts(str(kind.__struct_config__.tag), most=_MOST_STEPS * 4).records
-            facts = [(record.seq, f.decode(record.body)) for record in records]
-            found += [(seq, fact) for seq, fact in facts if capability_name(fact.capability) == name]  # type: ignore[union-attr]
+            facts: list[tuple[int, Any]] = [(record.seq, f.decode(record.body)) for record in records]
+            found += [(seq, fact) for seq, fact in facts if capability_name(fact.capability) == name]
         return sorted(found, key=lambda each: -each[0])[:_MOST_STEPS]
 
     rows = tuple(
@@ -248,7 +246,6 @@ def _stepped(stepped: wire.Stepped, asker: Asker) -> Reply:
             tone="warning",
             text=stepped.reason,
             fields=(*_evidence(stepped.evidence), *when),
-            private=False,
         )
     down = stepped.now == "rolled_back"
     return Reply(
@@ -257,7 +254,6 @@ def _stepped(stepped: wire.Stepped, asker: Asker) -> Reply:
         text=f"It was in {stepped.was.replace('_', ' ')}. {stepped.reason}",
         fields=(("By", asker.person), *_evidence(stepped.evidence)),
         buttons=(Button(label="Status", line=f"canary status {capability_name(stepped.capability)}"),),
-        private=False,
     )
 
 

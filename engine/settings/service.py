@@ -75,11 +75,11 @@ _Address = Annotated[str, Field(strict=True, pattern=r"^(https?|wss?)://[^\s/]+(
 class DiscordSection(Settings):
     """Discord."""
 
-    server: _Id | None
+    server: _Id | None = None
     """`None` means that Discord is not used."""
-    channel: _Id | None
-    api: _Address
-    gateway: _Address
+    channel: _Id | None = None
+    api: _Address = "https://discord.com/api/v10"
+    gateway: _Address = "wss://gateway.discord.gg"
 
     @model_validator(mode="after")
     def _both(self) -> Self:
@@ -92,18 +92,18 @@ class DiscordSection(Settings):
 class SlackSection(Settings):
     """Slack."""
 
-    channel: _Id | None
+    channel: _Id | None = None
     """`None` means that Slack is not used."""
-    mode: Literal["socket", "http"]
-    listen: Annotated[str, Field(strict=True, pattern=r"^\S+:\d{1,5}$")]
-    api: _Address
+    mode: Literal["socket", "http"] = "socket"
+    listen: Annotated[str, Field(strict=True, pattern=r"^\S+:\d{1,5}$")] = "127.0.0.1:8766"
+    api: _Address = "https://slack.com/api/"
 
 
 class ChatSection(Settings):
-    """Where people talk to us."""
+    """Where people talk to us besides the terminal: nowhere, where the file is older than this section."""
 
-    discord: DiscordSection
-    slack: SlackSection
+    discord: DiscordSection = DiscordSection()
+    slack: SlackSection = SlackSection()
 
 
 class ServiceFile(Settings):
@@ -115,5 +115,5 @@ class ServiceFile(Settings):
     sandbox: SandboxSection
     undo: UndoSection
     snapshots: SnapshotsSection
-    chat: ChatSection
     clock_slack_s: _Wait
+    chat: ChatSection = ChatSection()

@@ -117,6 +117,9 @@ class Stage:
         """Play all steps; return what everybody said and read."""
         for step in steps:
             await self._step(step)
+            if self._live is not None:
+                # People read what is there before they go on.
+                await self._quiet()
         return "\n".join(self.transcript) + "\n"
 
     async def _step(self, step: s.Step) -> None:
@@ -354,7 +357,7 @@ class Stage:
         line = re.sub(r"stranger:HASH", "stranger", line)
         line = re.sub(r"\b(at|this|Here|at:|Here:) (terminal|slack|discord)\b", r"\1 FRONT", line)
         line = re.sub(r"\brecord [\d,]+", "record N", line)
-        return re.sub(r"^(\s*)[\d,]+(\s+TIME)", r"\1N\2", line)
+        return re.sub(r"^(\s*)[\d,]+\s+TIME", r"\1N  TIME", line)
 
 
 class _Nobody:
