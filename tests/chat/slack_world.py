@@ -151,6 +151,17 @@ class World:
         await self.fake.until(there, what=f"{words!r} did not appear")
         return found[-1]
 
+    async def told(self, who: str, words: str) -> Screen:
+        """Wait until somebody is told some words in private."""
+        found: list[Screen] = []
+
+        def there() -> bool:
+            found[:] = [screen for screen in self.fake.private(self.people[who]) if words in screen.text]
+            return bool(found)
+
+        await self.fake.until(there, what=f"{words!r} was not said to {who}")
+        return found[-1]
+
     # ------------------------------------------------------------ the engine
 
     async def held(self, number: int = 1, **values: Any) -> str:

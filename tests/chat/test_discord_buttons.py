@@ -29,7 +29,7 @@ async def test_what_is_dangerous_is_asked_of_whoever_gave_it_and_done_once_confi
         assert not stage.given.engine.fence.stops()
         assert done.screens[0].message_id == asked.message_id
         assert done.screens[0].buttons == ()
-        assert any("Resumed: all" in screen.text for screen in stage.shown())
+        await stage.card("cat resumed all")
 
 
 async def test_what_is_cancelled_is_not_done_and_its_buttons_are_gone(tmp_path):

@@ -92,7 +92,7 @@ async def test_a_mention_in_a_thread_is_answered_there(tmp_path):
         held = await world.held()
         card = await world.sees(held)
         await world.say("ray", f"@watchkeeper ack {held}", thread=card.message_id)
-        await world.sees("ray has it", thread_of=card.message_id)
+        await world.told("ray", "ray has it")
         assert root
 
 
@@ -113,7 +113,7 @@ async def test_what_only_concerns_whoever_asked_is_seen_by_nobody_else(tmp_path)
 async def test_what_concerns_everybody_is_seen_by_everybody(tmp_path):
     async with slack(tmp_path) as world:
         await world.say("ray", "/kill-autonomous agent:coder-1")
-        assert await world.sees("Durable after")
+        assert await world.sees("stopped")
 
 
 async def test_a_stranger_is_told_how_to_get_in_and_gets_in(tmp_path):

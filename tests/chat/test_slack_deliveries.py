@@ -67,12 +67,12 @@ async def test_whatever_is_delivered_five_times_acts_and_is_answered_once(tmp_pa
         await world.press("ray", card, "I have it")
         form = (await world.press("ray", card, "Deny")).modal
         await world.fake.fill(world.people["ray"], form, {form.fields[0].label: "no"})
-        await world.sees("Denied by ray", thread_of=card.message_id)
+        await world.told("ray", "Denied by ray")
         assert begun(world) == sorted(
             [f"ack {held}", "canary pause heal look", "canary resume heal look", f"deny {held} no"]
         )
         assert len([each for each in world.channel() if "heal is held back" in each.text]) == 1
-        assert len([e for e in world.fake.thread(card.message_id) if "Denied by ray" in e.text]) == 1
+        assert len([e for e in world.fake.private(world.people["ray"]) if "Denied by ray" in e.text]) == 1
 
 
 async def test_slacks_own_retries_of_an_event_act_once(tmp_path):
