@@ -10,6 +10,7 @@ _BENCHMARKS = (
     "benchmarks.live",
     "benchmarks.http_api",
     "benchmarks.kill",
+    "benchmarks.chat",
     "benchmarks.restore",
     "benchmarks.rollout",
     "benchmarks.off_policy",
