@@ -1,10 +1,11 @@
 """Chat: how soon people are answered, and how soon a stop said in chat is durable.
 
 A whole service runs with its bots in a process of their own; the fake platform and the people are in this
-one. Fifty people type, each within the same second and then each in the same moment: measured is the time from
-delivering an interaction to the bot's taking notice of it. Then somebody stops everything, again and again, with the engine well and with the engine
-standing still (SIGSTOP): measured is the time until the stop's file has its name, seen by looking every half
-millisecond. The floor is the same stop set from this process, with nothing of chat in between.
+one. Fifty people type, within the same second and then in the same moment: measured is the time from
+delivering an interaction to the bot's taking notice of it. Then somebody stops everything, again and again,
+with the engine well and with the engine standing still (SIGSTOP): measured is the time until the stop's file
+has its name, seen by looking every half millisecond. The floor is the same stop set from this process, with
+nothing of chat in between.
 
     python -m benchmarks.chat [--kills 50] [--rounds 10]
 """

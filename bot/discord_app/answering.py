@@ -27,7 +27,7 @@ from engine.ports import Messages
 
 _log = logging.getLogger("watchkeeper.discord")
 
-GRACE_S: Final = 1.0
+GRACE_S: Final = 0.1
 """How long a reply may take to be the answer itself. Discord waits three seconds, the way to us included."""
 TOKEN_S: Final = 14.5 * 60
 """How long an interaction can be answered through its own token; Discord says fifteen minutes."""

@@ -9,7 +9,7 @@ from engine.core.decide import in_order
 from engine.core.vocabulary.facts import CommandGiven, HoldEnded, decode
 from engine.core.vocabulary.ids import DecisionId
 from engine.core.vocabulary.proposals import Proposal
-from engine.core.vocabulary.units import percent_text, time_text
+from engine.core.vocabulary.units import SECOND_US, percent_text, time_text
 from engine.core.vocabulary.verdicts import Verdict, Wait
 from engine.ports import DecisionsReader
 
@@ -61,7 +61,7 @@ def card(journal: DecisionsReader, standing: Standing) -> Reply:
         text="\n".join(_reasons(verdict)) if standing.status in {"held", "denied"} else "",
         fields=tuple(fields),
         buttons=_buttons(standing),
-        footer=f"{verdict.decision_id} · {time_text(verdict.at_us)}",
+        footer=f"{verdict.decision_id} · {time_text(verdict.at_us // SECOND_US * SECOND_US)}",
         private=False,
         about=verdict.decision_id,
         episode=verdict.episode,
