@@ -35,6 +35,8 @@ from engine.core.vocabulary.facts import (
     ProposalReceived,
     UndoRequested,
     VerdictReached,
+    VoteCast,
+    VoteClosed,
     decode,
 )
 from engine.core.vocabulary.ids import DecisionId
@@ -195,7 +197,9 @@ def _concerns(journal: DecisionsReader, fact: Fact, agent: str) -> bool:
     return False
 
 
-_ABOUT_ANSWERS: Final = HoldAnswered | DecisionOverridden | HoldEnded | AnswerRefused
+_ABOUT_ANSWERS: Final = (
+    HoldAnswered | DecisionOverridden | HoldEnded | AnswerRefused | VoteCast | VoteClosed
+)
 
 
 def _event(seq: int, name: str, data: bytes) -> bytes:

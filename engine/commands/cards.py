@@ -1,10 +1,11 @@
 """Cards: one decision as one message, made from the journal alone, so that it can be made anew."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from engine.commands.model import Button, Confirm, Reply, Tone
 from engine.commands.standing import Standing, proposal_of
+from engine.commands.tallies import closed_reason, tally_of, votes_of
 from engine.core.decide import in_order
 from engine.core.vocabulary.facts import CommandGiven, HoldEnded, decode
 from engine.core.vocabulary.ids import DecisionId
@@ -15,6 +16,7 @@ from engine.ports import DecisionsReader
 
 _LONGEST: Final = 160
 _MOST_ARGUMENTS: Final = 6
+_MOST_VOTES: Final = 5
 _TITLES: Final = {
     "held": "waits for people",
     "denied": "was denied",
@@ -55,6 +57,7 @@ def card(journal: DecisionsReader, standing: Standing) -> Reply:
     fields = [*_what(verdict, proposal), *came_of_it(standing, ending)]
     if acks and standing.status == "held":
         fields.append(("Has it", ", ".join(acks)))
+    fields += _votes(journal, verdict)
     return Reply(
         title=f"{verdict.action} of {verdict.agent} {_TITLES.get(standing.status, standing.status)}",
         tone=_TONES.get(standing.status, "plain"),
@@ -128,8 +131,12 @@ def _buttons(standing: Standing) -> tuple[Button, ...]:
         asks="Why must it not happen?",
     )
     if standing.status == "held":
+        waits = {wait.kind for wait in standing.verdict.waits}
+        # Where votes alone are waited for, nobody's approval counts.
+        approve = () if waits == {"votes"} else (_approval(decision),)
         return (
-            Button(label="Approve", line=f"approve {decision}", style="good"),
+            *approve,
+            *(_ballot(decision) if "votes" in waits else ()),
             Button(label="Deny", line=f"deny {decision}", style="danger", asks="Why not? The agent is told"),
             Button(label="I have it", line=f"ack {decision}"),
             why,
@@ -146,6 +153,34 @@ def _buttons(standing: Standing) -> tuple[Button, ...]:
         )
         return why, Button(label="Undo", line=f"undo {decision}", style="danger", confirm=confirm)
     return (why,)
+
+
+def _approval(decision: DecisionId) -> Button:
+    return Button(label="Approve", line=f"approve {decision}", style="good")
+
+
+def _votes(journal: DecisionsReader, verdict: Verdict) -> Iterator[tuple[str, str]]:
+    """Say in fields of a message how a vote stands, and why; nothing where none is asked for."""
+    if not any(wait.kind == "votes" for wait in verdict.waits):
+        return
+    votes = votes_of(journal, verdict.decision_id)
+    if votes:
+        yield "Votes", str(tally_of(votes))
+    for vote, rationale in votes[:_MOST_VOTES]:
+        weight = f" ({vote.weight} votes)" if vote.weight > 1 else ""
+        because = f", {short(rationale)}" if rationale else ""
+        yield short(vote.voter, 64), f"{vote.choice}{weight}{because}"
+    if len(votes) > _MOST_VOTES:
+        yield "More votes", str(len(votes) - _MOST_VOTES)
+    if reason := closed_reason(journal, verdict.decision_id):
+        yield "The vote", reason
+
+
+def _ballot(decision: DecisionId) -> tuple[Button, ...]:
+    return (
+        Button(label="Vote for", line=f"vote {decision} for", style="good"),
+        Button(label="Vote against", line=f"vote {decision} against", style="danger", asks="Why?"),
+    )
 
 
 def _reasons(verdict: Verdict) -> list[str]:

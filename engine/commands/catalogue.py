@@ -118,6 +118,17 @@ class Deny(Command):
     reason: str = argument("Why: the agent is told", rest=True, min_length=1, max_length=500)
 
 
+class Vote(Command):
+    """Vote on a decision that waits for votes; the last vote counts."""
+
+    words = "vote"
+    role: ClassVar[Role] = "responder"
+    changes = True
+    decision_id: DecisionKey = argument(_ANY_DECISION, complete="held")
+    choice: Literal["for", "against", "abstain"] = argument("What you say to it")
+    rationale: str = argument("Why, for everybody to read", "", rest=True, max_length=500)
+
+
 class Ack(Command):
     """Say that you have it, so that others need not look."""
 
@@ -385,7 +396,7 @@ class No(Command):
 
 
 LANGUAGE: Final = Language((
-    Kill, Resume, Override, Approve, Deny, Ack, Undo,
+    Kill, Resume, Override, Approve, Deny, Vote, Ack, Undo,
     Status, Decisions, Explain, Audit, Agents, Budget, Limits,
     CanaryStatus, CanaryPromote, CanaryPause, CanaryResume, CanaryAbort, CanaryHistory, ShadowReport,
     ReplayStart, ReplayStatus, ReplayCancel, ReplayReport,

@@ -17,7 +17,7 @@ from msgspec import Struct, structs
 
 from engine.adapters.redaction import redact
 from engine.commands import catalogue as c
-from engine.commands import looking, override, people, steering, working
+from engine.commands import looking, override, people, steering, voting, working
 from engine.commands.completing import Completions
 from engine.commands.language import Command, Given
 from engine.commands.model import Account, Asker, Button, Confirm, Outcome, Reply, Table
@@ -40,6 +40,7 @@ ACTS: Final[dict[type[Command], Act]] = {
     c.Override: override.override,
     c.Approve: override.approve,
     c.Deny: override.deny,
+    c.Vote: voting.vote,
     c.Ack: override.ack,
     c.Undo: override.undo,
     c.Status: looking.status,

@@ -16,6 +16,7 @@ from engine.core.vocabulary.units import SECOND_US, duration_text, percent_text,
 from engine.errors import Unreachable
 from engine.ports import DecisionFilter, DecisionsReader
 from engine.runtime import wire
+from engine.runtime.outbox import said_of
 
 _MOST: Final = 10
 _AUDITED: Final = (
@@ -140,7 +141,8 @@ async def explain(tools: Tools, asker: Asker, said: c.Explain) -> Reply:
     standing = tools.standing(said.decision_id)
     journal = tools.journal()
     verdict = standing.verdict
-    lines = explained(explanation_of(verdict, proposal_of(journal, verdict.proposal_id)))
+    said_of_it = said_of(journal, verdict.decision_id)
+    lines = explained(explanation_of(verdict, proposal_of(journal, verdict.proposal_id), said_of_it))
     shown = card(journal, standing)
     ending = ending_of(journal, DecisionId(said.decision_id))
     return Reply(

@@ -39,6 +39,7 @@ from engine.core.vocabulary.facts import (
     TimePassed,
     UndoRequested,
     VerdictReached,
+    VoteCast,
 )
 from engine.core.vocabulary.ids import (
     ActionName,
@@ -82,7 +83,9 @@ GATES = (
 _WORDS: dict[Ruling, Word] = {"allow": "allow", "escalate": "hold", "consensus": "hold", "deny": "deny"}
 
 
-FOLLOWED = (*steps.WATCHED, EffectEnded, UndoRequested, HoldAnswered, DecisionOverridden, RolloutResumed)
+FOLLOWED = (
+    *steps.WATCHED, EffectEnded, UndoRequested, HoldAnswered, VoteCast, DecisionOverridden, RolloutResumed
+)  # fmt: skip
 """Facts beside proposals from which more facts may follow."""
 
 
@@ -122,7 +125,8 @@ def decide(policy: Policy, state: State, fact: Fact, known: Remembered = _NOTHIN
     if isinstance(fact, steps.WATCHED):
         following = steps.after(state.rollouts, fact, state.stops.covering)
         if isinstance(fact, TimePassed):
-            return Decisions(_over(policy, state, fact.at_us) + following)
+            closed, asking = answers.votes_closed(state.holds, policy.voting, fact.at_us)
+            return Decisions(_over(policy, state, fact.at_us) + closed + following, asking)
         return Decisions(following)
     if isinstance(fact, EffectEnded):
         return Decisions(*endings.after(policy.actions.get(fact.action), fact))
@@ -130,6 +134,10 @@ def decide(policy: Policy, state: State, fact: Fact, known: Remembered = _NOTHIN
         return Decisions(effects=(endings.take_back(fact),))
     if isinstance(fact, HoldAnswered | DecisionOverridden):
         return Decisions(*answers.after(state.holds, fact, _grounds(policy, state, fact.at_us)))
+    if isinstance(fact, VoteCast):
+        return Decisions(
+            *answers.voted(state.holds, fact, policy.voting, _grounds(policy, state, fact.at_us))
+        )
     if isinstance(fact, RolloutResumed):
         return Decisions(*answers.resumed(state.holds, fact, _grounds(policy, state, fact.at_us)))
     return Decisions()

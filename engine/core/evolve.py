@@ -49,6 +49,8 @@ from engine.core.vocabulary.facts import (
     TroubleGone,
     UndoRequested,
     VerdictReached,
+    VoteCast,
+    VoteClosed,
 )
 from engine.core.work import holds, presence, troubles
 from engine.core.work.rollout import episodes, stages
@@ -160,6 +162,8 @@ FOLDS: dict[type[Fact], Callable[[State, Any], None]] = {
     HoldEnded: _hold_ended,
     AnswerRefused: lambda state, fact: holds.fold_refused(state.holds, fact),
     CommandGiven: _noted,
+    VoteCast: lambda state, fact: holds.fold_vote(state.holds, fact),
+    VoteClosed: lambda state, fact: holds.fold_vote_closed(state.holds, fact),
 }
 
 KEYED = (MessageObserved, EpisodeClosed, MetricObserved)

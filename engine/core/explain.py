@@ -13,6 +13,8 @@ from engine.core.vocabulary.facts import (
     Fact,
     HoldAnswered,
     HoldEnded,
+    VoteCast,
+    VoteClosed,
 )
 from engine.core.vocabulary.proposals import Option, Proposal
 from engine.core.vocabulary.units import percent_text, time_text
@@ -114,6 +116,12 @@ def _said(fact: Fact) -> Said | None:
             by, what, reason = (fact.by,), f"overruled it: {fact.word}", fact.reason
         case AnswerRefused():
             by, what, reason = (fact.by,), "was told that this does not count", fact.reason
+        case VoteCast():
+            of = "" if fact.owner == fact.voter else f" for {fact.owner}"
+            weight = "" if fact.weight == 1 else f", which counts as {fact.weight}"
+            by, what, reason = (fact.voter,), f"voted{of}: {fact.choice}{weight}", fact.rationale
+        case VoteClosed():
+            by, what, reason = (), "no more votes are taken", fact.reason
         case HoldEnded():
             about = (
                 "" if fact.effect_id is None else f" (how {fact.effect_id} ended was not known; nothing runs)"

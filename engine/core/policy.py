@@ -17,6 +17,7 @@ from engine.core.vocabulary.memory import Memory
 from engine.core.vocabulary.proposals import Impact
 from engine.core.vocabulary.rollouts import RolloutSettings
 from engine.core.vocabulary.verdicts import Answer, Assessment, Objection, RiskFound, Ruling, Wait
+from engine.core.vocabulary.voting import VotingSettings
 
 
 class Policy(Struct, frozen=True, kw_only=True):
@@ -35,6 +36,7 @@ class Policy(Struct, frozen=True, kw_only=True):
     hold_us: int
     episode_idle_us: int
     rollouts: RolloutSettings = RolloutSettings()
+    voting: VotingSettings = VotingSettings()
     captain_unseen_us: int | None = None
     """After how long without any captain autonomy stops by itself; `None` means never."""
 

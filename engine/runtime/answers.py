@@ -14,6 +14,7 @@ from engine.core.vocabulary.ids import DecisionId, EffectId, PersonId, capabilit
 from engine.core.vocabulary.people_facts import RANKS
 from engine.core.vocabulary.units import time_text
 from engine.core.vocabulary.verdicts import Verdict
+from engine.core.vocabulary.voting import VotingSettings
 from engine.core.work.holds import GRACE_US, Hold, missing
 from engine.errors import InputError
 from engine.ports import Announcer, Durability
@@ -30,6 +31,7 @@ from engine.runtime.outbox import (
     veto_key,
     veto_of,
 )
+from engine.runtime.votes import already, polls, vote_of, worn_out
 
 CATCH_UP: Final = "catch-up"
 """The schedule of a tick that the engine gives itself when it has missed some."""
@@ -49,10 +51,11 @@ class AnswerKeeper:
         *,
         stops_known: Callable[[], Awaitable[None]],
         undo: Callable[[wire.RequestUndo], Awaitable[wire.Queued]],
+        voting: VotingSettings,
     ) -> None:
         """`stops_known` returns when every stop of the fence is in the journal; `undo` takes effects back."""
         self._intake, self._leases, self._now_us, self._announcer = intake, leases, now_us, announcer
-        self._stops_known, self._undo = stops_known, undo
+        self._stops_known, self._undo, self._voting = stops_known, undo, voting
         # One at a time, so that each finds what the one before it changed.
         self._one = asyncio.Lock()
 
@@ -76,6 +79,27 @@ class AnswerKeeper:
                 reason=request.reason,
             )
             return await self._said(verdict, hold, fact)
+
+    async def vote(self, request: wire.CastVote) -> wire.HoldAnswer:
+        """Take a vote; the same one again changes nothing. Raises `InputError` without such a decision."""
+        async with self._one:
+            await self._stops_known()
+            verdict = verdict_of(self._intake.journal, request.decision_id)
+            hold = self._hold(request.decision_id)
+            if hold is None:
+                return self._not_counted(verdict, self._why_not_held(verdict))
+            fact = vote_of(self._voting, hold, request, self._now_us())
+            if (known := already(hold, fact)) is not None:
+                still = " and ".join(self._missing(request.decision_id)) or "nothing that is known"
+                return self._counted(verdict, f"{known.voter} voted so already; it still waits for {still}")
+            if (worn := worn_out(hold, fact)) != "":
+                # Whoever never stops changing their mind must not fill the disk with it.
+                return self._not_counted(verdict, worn)
+            return await self._said(verdict, hold, fact)
+
+    async def polls(self, request: wire.GetPolls) -> wire.PollList:
+        """Say what waits for votes, as somebody who may vote on it sees it."""
+        return polls(self._intake.state, self._voting, request, self._now_us())
 
     async def override(self, request: wire.Override) -> wire.HoldAnswer:
         """Overrule a decision. Raises `InputError` when there is no such decision."""
@@ -115,6 +139,8 @@ class AnswerKeeper:
             what = f"{fact.decision_id} ({fact.agent}, {fact.action})"
             if fact.how == "timeout":
                 self._announcer.announce("timeout", f"{what} waited in vain: nobody answered in time")
+            elif not fact.by:
+                self._announcer.announce("answered", f"{what} is {fact.how}{because}")
             elif fact.how != "vetoed":
                 self._announcer.announce("answered", f"{who} {fact.how} {what}{because}")
 
@@ -142,7 +168,7 @@ class AnswerKeeper:
     # ------------------------------------------------------------ an answer
 
     async def _said(
-        self, verdict: Verdict, hold: Hold, fact: f.HoldAnswered | f.DecisionOverridden
+        self, verdict: Verdict, hold: Hold, fact: f.HoldAnswered | f.VoteCast | f.DecisionOverridden
     ) -> wire.HoldAnswer:
         decision = verdict.decision_id
         taken = await self._intake.take(self._free_key(decision), fact)
@@ -150,7 +176,10 @@ class AnswerKeeper:
             if isinstance(followed, f.AnswerRefused):
                 return self._not_counted(verdict, followed.reason)
             if isinstance(followed, f.HoldEnded):
-                return self._counted(verdict, self._what_next(verdict, followed))
+                what_next = self._what_next(verdict, followed)
+                if isinstance(fact, f.VoteCast):
+                    what_next = f"{followed.reason}; {what_next}"
+                return self._counted(verdict, what_next)
         still = " and ".join(self._missing(decision)) or "nothing that is known"
         if isinstance(fact, f.HoldAnswered) and _has_approved(hold, fact):
             return self._not_counted(verdict, f"{fact.by} approved it already; it still waits for {still}")

@@ -102,6 +102,7 @@ class Live:
             parts.announcer,
             stops_known=self.stops.catch_up,
             undo=self.undo,
+            voting=parts.policy.voting,
         )
         self._started_us = parts.clock.now_us()
         self._beats: dict[AgentId, int] = {}
@@ -127,6 +128,8 @@ class Live:
             wire.GetRollouts: self.rollouts.show,
             wire.AnswerHold: self.answers.answer,
             wire.Override: self.answers.override,
+            wire.CastVote: self.answers.vote,
+            wire.GetPolls: self.answers.polls,
             wire.GetHolds: self.answers.show,
             wire.RequestUndo: self.undo,
             wire.RequestPreview: self.preview,

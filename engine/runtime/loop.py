@@ -22,6 +22,7 @@ from engine.core.vocabulary.facts import (
     SnapshotTaken,
     UndoRequested,
     VerdictReached,
+    VoteClosed,
     decode,
     encode,
 )
@@ -33,7 +34,7 @@ from engine.ports import Durability, Entry, Finished, Journal, JournalReader, Sn
 from engine.runtime.outbox import THEN, tasks_of
 
 
-def key_of(fact: Fact, otherwise: str) -> str:
+def key_of(fact: Fact, otherwise: str) -> str:  # noqa: PLR0911 - one answer for each kind of fact
     """Return a fact's idempotency key: its own where it has one, else the one given.
 
     A proposal is received once and decided once, a hold and an effect end once; everything else may happen
@@ -47,6 +48,8 @@ def key_of(fact: Fact, otherwise: str) -> str:
         return f"ended:{fact.effect_id}"
     if isinstance(fact, UndoRequested):
         return f"undo:{fact.effect_id}"
+    if isinstance(fact, VoteClosed):
+        return f"vote-closed:{fact.decision_id}"
     if isinstance(fact, HoldEnded):
         # A decision may be held before anything runs, and each of its effects when nobody knows its end.
         return f"held:{fact.decision_id}" if fact.effect_id is None else f"looked:{fact.effect_id}"
@@ -60,7 +63,7 @@ def follows(record: Record, fact: Fact) -> bool:
     """
     if isinstance(fact, UndoRequested):
         return fact.by == ENGINE
-    return isinstance(fact, VerdictReached | HoldEnded) or THEN in record.key
+    return isinstance(fact, VerdictReached | HoldEnded | VoteClosed) or THEN in record.key
 
 
 class Loop:

@@ -20,6 +20,8 @@ from engine.core.vocabulary.facts import (
     ProposalReceived,
     UndoRequested,
     VerdictReached,
+    VoteCast,
+    VoteClosed,
     decode,
 )
 from engine.core.vocabulary.ids import (
@@ -217,14 +219,14 @@ def said_of(journal: JournalReader, decision_id: DecisionId) -> list[Fact]:
         while journal.find(f"undo:{undo_id(effect, nth)}") is not None:
             effects.append(undo_id(effect, nth))
             nth += 1
-    keys += [f"held:{decision_id}", *(f"looked:{effect}" for effect in effects)]
+    keys += [f"held:{decision_id}", f"vote-closed:{decision_id}", *(f"looked:{effect}" for effect in effects)]
     found = [record for key in keys if (record := journal.find(key)) is not None]
     # What is refused, and what ends a hold, may follow from the same word: that has a key of its own.
     facts = [(record.seq, decode(record.body)) for record in found]
     return [fact for _, fact in sorted(facts, key=lambda item: item[0]) if isinstance(fact, _SAID)]
 
 
-_SAID: Final = (HoldAnswered, DecisionOverridden, AnswerRefused, HoldEnded)
+_SAID: Final = (HoldAnswered, DecisionOverridden, AnswerRefused, HoldEnded, VoteCast, VoteClosed)
 
 
 def first_of(key: str) -> str:

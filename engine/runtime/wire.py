@@ -31,13 +31,17 @@ from engine.core.work.rollout.showing import RolloutShown, UnderWay
 from engine.ports import Stop, Task
 from engine.runtime.wire_people import (
     AnswerHold,
+    CastVote,
     DecisionStatus,
     GetHolds,
+    GetPolls,
     GetUsage,
     HoldAnswer,
     HoldList,
     HoldShown,  # noqa: F401 - part of `HoldList`, and known from here like every message
     Override,
+    PollList,
+    PollShown,  # noqa: F401 - part of `PollList`
     SeePerson,
     UsageList,
     UsageShown,  # noqa: F401 - part of `UsageList`
@@ -254,6 +258,8 @@ AnyRequest = (
     | GetStatus
     | AnswerHold
     | Override
+    | CastVote
+    | GetPolls
     | GetHolds
     | GetUsage
     | TakeSnapshot
@@ -412,6 +418,7 @@ AnyAnswer = (
     | RolloutList
     | HoldAnswer
     | HoldList
+    | PollList
     | UsageList
     | EngineStatus
     | Failed

@@ -19,6 +19,7 @@ from engine.core.vocabulary.ids import (
 )
 from engine.core.vocabulary.people_facts import Role
 from engine.core.vocabulary.verdicts import Wait
+from engine.core.vocabulary.voting import Choice, Tally, Vote
 from engine.runtime.wire_words import Answer, Request
 
 DecisionStatus = (
@@ -56,6 +57,25 @@ class Override(Request, frozen=True, kw_only=True):
     by: PersonId
     word: Literal["veto", "allow"]
     reason: str = ""
+
+
+class CastVote(Request, frozen=True, kw_only=True):
+    """Vote on what waits for votes. Answered with `HoldAnswer`. The asker has checked who it is."""
+
+    decision_id: DecisionId
+    voter: PersonId
+    """A person, or `agent:NAME`."""
+    choice: Choice
+    rationale: str = ""
+
+
+class GetPolls(Request, frozen=True, kw_only=True):
+    """Say what waits for votes, the longest waiting first. Answered with `PollList`."""
+
+    voter: PersonId
+    """Whose eye it is seen with: it says what they may vote on."""
+    decision_id: DecisionId | None = None
+    """Only this one."""
 
 
 class GetHolds(Request, frozen=True, kw_only=True):
@@ -104,6 +124,32 @@ class HoldList(Answer, frozen=True, kw_only=True):
     holds: tuple[HoldShown, ...]
     more: int
     """How many more wait than are shown."""
+
+
+class PollShown(Struct, frozen=True, kw_only=True):
+    """One decision that waits for votes."""
+
+    decision_id: DecisionId
+    since_us: int
+    until_us: int
+    """When no more votes are taken."""
+    agent: AgentId
+    capability: CapabilityId
+    action: ActionName
+    needed: int
+    """How many must agree."""
+    of: int
+    """How many votes there can be."""
+    tally: Tally
+    votes: tuple[Vote, ...]
+    why_not: str
+    """Why the asker may not vote on it; empty when they may."""
+
+
+class PollList(Answer, frozen=True, kw_only=True):
+    """What waits for votes."""
+
+    polls: tuple[PollShown, ...]
 
 
 class GetUsage(Request, frozen=True, kw_only=True):

@@ -1,7 +1,7 @@
 """The policy folder as frozen models: unknown keys refused, contradictions found, everything under one hash.
 
 A policy folder holds `limits.yaml`, `risk.yaml`, `thresholds.yaml` and `rules.yaml`, and may hold
-`rollouts.yaml`. The action registry is
+`rollouts.yaml` and `voting.yaml`. The action registry is
 `actions.yaml` in that folder or, where several policies share one, in the folder above.
 """
 
@@ -23,6 +23,7 @@ from engine.core.vocabulary.facts import Measured
 from engine.core.vocabulary.verdicts import Ruling
 from engine.settings.base import Count, Name, Points, Role, Seconds, Settings, Usd
 from engine.settings.rollouts import RolloutsFile
+from engine.settings.voting import VotingFile
 
 
 class BlastSection(Settings):
@@ -289,6 +290,7 @@ class PolicySettings(Settings):
     """A whole policy folder."""
 
     rollouts: RolloutsFile = RolloutsFile()
+    voting: VotingFile = VotingFile()
 
     limits: LimitsFile
     risk: RiskFile
@@ -308,6 +310,13 @@ class PolicySettings(Settings):
                     f"thresholds: consensus.from_{name} is {threshold}, but limits: blast.{name} denies "
                     f"everything over {cap}, so no vote would ever be held; lower the first or raise "
                     "the second"
+                )
+        for topic in self.voting.topics:
+            if (most := self.voting.most_votes(topic)) < consensus.votes:
+                raise ValueError(
+                    f"voting: topics of {topic.capability} {topic.action}: its voters have {most} votes, and "
+                    f"thresholds: consensus asks for {consensus.votes}, so nothing would ever be carried; "
+                    "register more voters, of more owners"
                 )
         return self
 

@@ -18,10 +18,11 @@ from engine.core.gates.rules import Rule
 from engine.core.policy import Policy
 from engine.core.vocabulary.actions import Action, BlastCaps, Parameter, RiskLevel, Running
 from engine.core.vocabulary.facts import BreakerSettings, Limit, encode
-from engine.core.vocabulary.ids import ActionName, CapabilityId, CapabilityName, Digest, RuleId
+from engine.core.vocabulary.ids import ActionName, CapabilityId, CapabilityName, Digest, PersonId, RuleId
 from engine.core.vocabulary.rollouts import RolloutPlan, RolloutSettings, SeriesLimit
 from engine.core.vocabulary.units import DAY_US, SECOND_US
 from engine.core.vocabulary.verdicts import Wait
+from engine.core.vocabulary.voting import Topic, Voter, VotingSettings
 from engine.errors import InputError, PolicyError
 from engine.settings.policy import (
     ActionsFile,
@@ -34,6 +35,7 @@ from engine.settings.policy import (
     ThresholdsFile,
 )
 from engine.settings.rollouts import PlanSection, RolloutsFile
+from engine.settings.voting import VotingFile
 
 SHIPPED_CONFIG = Path(__file__).resolve().parents[2] / "config"
 SHIPPED_POLICY = SHIPPED_CONFIG / "policies"
@@ -66,7 +68,11 @@ class PolicySource(msgspec.Struct, frozen=True):
     def policy_hash(self) -> Digest:
         """SHA-256 over every checked value and the registry in force, whichever file it came from."""
         registry = encode([action for _, action in sorted(self.actions.items())])
-        body = encode(self.settings.model_dump(mode="json", exclude={"actions"}))
+        settings = self.settings.model_dump(mode="json", exclude={"actions"})
+        if self.settings.voting == VotingFile():
+            # Nobody has said anything about votes: the policy is what it was before there was a say in that.
+            del settings["voting"]
+        body = encode(settings)
         return Digest(hashlib.sha256(len(body).to_bytes(8) + body + registry).hexdigest())
 
 
@@ -84,8 +90,8 @@ def read_policy(folder: Path) -> PolicySource:
         path = folder / f"{name}.yaml"
         if name == "actions" and not path.exists():
             path = folder.parent / "actions.yaml"
-        if name == "rollouts" and not path.exists():
-            # A policy folder from before there were plans goes on as it is.
+        if name in {"rollouts", "voting"} and not path.exists():
+            # A policy folder from before there were plans, or voters, goes on as it is.
             continue
         if not path.exists():
             raise InputError(
@@ -139,6 +145,7 @@ def build_policy(source: PolicySource) -> Policy:
         hold_us=_us(thresholds.memory.hold_s),
         episode_idle_us=_us(thresholds.memory.episode_idle_s),
         rollouts=_rollouts(settings.rollouts),
+        voting=_voting(settings.voting),
         captain_unseen_us=_us(unseen) if (unseen := thresholds.presence.captain_unseen_s) else None,
     )
 
@@ -150,6 +157,7 @@ _FILES: dict[str, type[BaseModel]] = {
     "rules": RulesFile,
     "actions": ActionsFile,
     "rollouts": RolloutsFile,
+    "voting": VotingFile,
 }
 
 
@@ -159,6 +167,25 @@ def _rollouts(file: RolloutsFile) -> RolloutSettings:
         by_name={CapabilityName(name): _plan(own, own.unit) for name, own in file.capabilities.items()},
         established=tuple(CapabilityId(version) for version in file.established),
         exploration=file.exploration,
+        owner=file.owner,
+    )
+
+
+def _voting(file: VotingFile) -> VotingSettings:
+    return VotingSettings(
+        topics=tuple(
+            Topic(
+                capability=topic.capability,
+                action=topic.action,
+                voters=tuple(
+                    Voter(name=PersonId(name), weight=weight) for name, weight in topic.voters.items()
+                ),
+            )
+            for topic in file.topics
+        ),
+        owners={PersonId(name): PersonId(owner) for name, owner in file.owners.items()},
+        quorum=file.quorum,
+        deadline_us=_us(file.deadline_s) if file.deadline_s is not None else None,
         owner=file.owner,
     )
 

@@ -26,6 +26,8 @@ from engine.core.vocabulary.people_facts import (
     DecisionOverridden,
     HoldAnswered,
     HoldEnded,
+    VoteCast,
+    VoteClosed,
 )
 from engine.core.vocabulary.proposals import Impact, Proposal
 from engine.core.vocabulary.rollout_facts import (
@@ -345,11 +347,13 @@ AnyFact = (
     | HoldEnded
     | AnswerRefused
     | CommandGiven
+    | VoteCast
+    | VoteClosed
 )
 
 OWN_FACTS: Final = (
     PolicyAdopted, VerdictReached, SnapshotTaken, StageChanged, PromotionRefused, PromotionReady,
-    HoldEnded, AnswerRefused,
+    HoldEnded, AnswerRefused, VoteClosed,
 )  # fmt: skip
 """Facts that only the engine may state: told by others, they would say what counts and what was decided."""
 

@@ -13,6 +13,7 @@ from engine.core.vocabulary.ids import (
     PersonId,
     ProposalId,
 )
+from engine.core.vocabulary.voting import Choice
 
 Role = Literal["viewer", "responder", "captain"]
 """What people may do, least first; each includes those before it."""
@@ -31,6 +32,30 @@ class HoldAnswered(Fact, tag="hold_answered", frozen=True, kw_only=True):
     digest: Digest
     """Of the action and arguments the person was shown."""
     reason: str = ""
+
+
+class VoteCast(Fact, tag="vote_cast", frozen=True, kw_only=True):
+    """Somebody voted on a decision that waits for votes, or changed their vote: the last one counts.
+
+    `HoldEnded` or `AnswerRefused` may follow.
+    """
+
+    decision_id: DecisionId
+    voter: PersonId
+    """A person, or `agent:NAME`."""
+    owner: PersonId
+    """Whose vote it is: all names of one owner have one together."""
+    choice: Choice
+    weight: int = 1
+    """How many votes it counts as."""
+    rationale: str = ""
+
+
+class VoteClosed(Fact, tag="vote_closed", frozen=True, kw_only=True):
+    """The deadline of a vote passed with fewer votes than it takes: a captain decides, or nobody does."""
+
+    decision_id: DecisionId
+    reason: str
 
 
 class DecisionOverridden(Fact, tag="decision_overridden", frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from typing import Final
 from msgspec import Struct
 
 from engine.core.vocabulary.actions import Action
-from engine.core.vocabulary.effects import Effect, PerformHeld
+from engine.core.vocabulary.effects import AskPeople, Effect, PerformHeld
 from engine.core.vocabulary.facts import (
     AnswerRefused,
     DecisionOverridden,
@@ -15,6 +15,8 @@ from engine.core.vocabulary.facts import (
     HoldAnswered,
     HoldEnded,
     RolloutResumed,
+    VoteCast,
+    VoteClosed,
 )
 from engine.core.vocabulary.ids import (
     ActionName,
@@ -28,8 +30,10 @@ from engine.core.vocabulary.ids import (
 )
 from engine.core.vocabulary.people_facts import HoldEnding
 from engine.core.vocabulary.proposals import Impact
-from engine.core.vocabulary.verdicts import Answer
-from engine.core.work.holds import Hold, Holds, missing, objection, overdue
+from engine.core.vocabulary.verdicts import Answer, Wait
+from engine.core.vocabulary.voting import VotingSettings, count
+from engine.core.work import votes
+from engine.core.work.holds import Hold, Holds, missing, objection, objection_to_vote, overdue, votes_wait
 
 Follows = tuple[tuple[Fact, ...], tuple[Effect, ...]]
 
@@ -90,6 +94,76 @@ def _overridden(hold: Hold | None, fact: DecisionOverridden, grounds: Grounds) -
     return _approved(hold, fact, grounds, by=_people(hold, fact.by))
 
 
+def voted(holds: Holds, fact: VoteCast, voting: VotingSettings, grounds: Grounds) -> Follows:
+    """Say what follows from a vote that `holds` has already folded.
+
+    Enough who agree end what waits for votes; other things it waits for still stand. Once too few can still
+    agree, it is denied.
+    """
+    hold = holds.by_id.get(fact.decision_id)
+    wait = votes_wait(hold) if hold is not None else None
+    if hold is None or wait is None:
+        return _refused(fact, GONE if hold is None else "it does not wait for votes")
+    against = objection_to_vote(hold, fact) or votes.ineligible(voting, hold, fact, grounds.stopped)
+    if fact.choice == "for":
+        against = against or _standing_against(hold, grounds)
+    if against:
+        return _refused(fact, against)
+    tally, most = count(hold.votes), votes.room(voting, hold, wait)
+    if votes.is_lost(wait, tally, most):
+        said = votes.result(wait, tally, most, "lost")
+        return (_vote_lost(hold, fact.decision_id, fact.at_us, said),), ()
+    if missing(hold, paused=grounds.paused(capability_name(hold.capability))):
+        return (), ()
+    if against := _no_room(hold, grounds):
+        return _refused(fact, against)
+    said = votes.result(wait, tally, most, "carried")
+    word = _Word(decision_id=fact.decision_id, at_us=fact.at_us, reason=said)
+    return _approved(hold, word, grounds, by=_people(hold))
+
+
+def votes_closed(holds: Holds, voting: VotingSettings, at_us: int) -> Follows:
+    """End votes whose deadline has passed: lost where enough have voted, else a captain is asked.
+
+    What is carried already waits for something else, and goes on waiting for that.
+    """
+    facts: tuple[Fact, ...] = ()
+    effects: tuple[Effect, ...] = ()
+    for decision, hold in _past_deadline(holds, voting, at_us):
+        wait = votes_wait(hold)
+        if wait is None or hold.vote_over:
+            continue
+        tally, most = count(hold.votes), votes.room(voting, hold, wait)
+        quorum = wait.needed if voting.quorum is None else voting.quorum
+        if tally.agree >= wait.needed:
+            continue
+        if tally.cast >= quorum:
+            said = votes.result(wait, tally, most, "lost at its deadline")
+            facts = (*facts, _vote_lost(hold, decision, at_us, said))
+            continue
+        said = f"too few voted before the deadline: {tally}, and it takes {quorum}; a captain decides"
+        facts = (*facts, VoteClosed(at_us=at_us, decision_id=decision, reason=said))
+        captain = Wait(kind="person", role="captain")
+        effects = (*effects, AskPeople(decision_id=decision, waits=(captain,), summary=said))
+    return facts, effects
+
+
+def _past_deadline(holds: Holds, voting: VotingSettings, at_us: int) -> Iterator[tuple[DecisionId, Hold]]:
+    if voting.deadline_us is None:
+        return
+    for decision, hold in holds.by_id.items():
+        if hold.since_us + voting.deadline_us > at_us:
+            # They stand in the order in which they began.
+            return
+        if hold.is_open(at_us):
+            yield decision, hold
+
+
+def _vote_lost(hold: Hold, decision: DecisionId, at_us: int, reason: str) -> HoldEnded:
+    by = tuple(each.voter for each in hold.votes if each.choice == "against")
+    return _ended(hold, _Word(decision_id=decision, at_us=at_us), "denied", by=by, reason=reason)
+
+
 def resumed(holds: Holds, fact: RolloutResumed, grounds: Grounds) -> Follows:
     """End what waited for a rollout to go on, if it waits for nothing else and nothing stands against it.
 
@@ -119,10 +193,14 @@ def timed_out(holds: Holds, at_us: int) -> tuple[Fact, ...]:
     """End what nobody answered in time, the longest overdue first. That is not a denial by anybody."""
     found = sorted(overdue(holds, at_us), key=lambda item: (item[1].until_us, item[0]))
     return tuple(
-        _ended(hold, _Word(decision_id=decision, at_us=at_us), "timeout", by=(), reason=_IN_VAIN)
+        _ended(hold, _Word(decision_id=decision, at_us=at_us), "timeout", by=(), reason=_in_vain(hold))
         for decision, hold in found
         if not hold.shadowed
     )
+
+
+def _in_vain(hold: Hold) -> str:
+    return f"too few agreed in time: {count(hold.votes)}" if hold.votes else _IN_VAIN
 
 
 def _no_room(hold: Hold, grounds: Grounds) -> str:
@@ -192,13 +270,15 @@ def _ended(hold: Hold, word: _Ending, how: HoldEnding, *, by: tuple[PersonId, ..
     )
 
 
-def _refused(fact: HoldAnswered | DecisionOverridden, reason: str) -> Follows:
-    return (AnswerRefused(at_us=fact.at_us, decision_id=fact.decision_id, by=fact.by, reason=reason),), ()
+def _refused(fact: HoldAnswered | DecisionOverridden | VoteCast, reason: str) -> Follows:
+    by = fact.voter if isinstance(fact, VoteCast) else fact.by
+    return (AnswerRefused(at_us=fact.at_us, decision_id=fact.decision_id, by=by, reason=reason),), ()
 
 
-def _people(hold: Hold, last: PersonId) -> tuple[PersonId, ...]:
-    """Name everybody whose word let it run, in the order in which they gave it."""
-    return tuple(dict.fromkeys([*(each.by for each in hold.approvals), last]))
+def _people(hold: Hold, *last: PersonId) -> tuple[PersonId, ...]:
+    """Name everybody whose word let it run: approvals in the order in which they were given, then votes."""
+    agreed = [each.voter for each in hold.votes if each.choice == "for"]
+    return tuple(dict.fromkeys([*(each.by for each in hold.approvals), *agreed, *last]))
 
 
 def _waits_to_go_on(holds: Holds, fact: RolloutResumed) -> Iterator[tuple[DecisionId, Hold]]:

@@ -14,6 +14,8 @@ from engine.core.vocabulary.facts import (
     HoldAnswered,
     HoldEnded,
     UndoRequested,
+    VoteCast,
+    VoteClosed,
 )
 from engine.core.vocabulary.ids import (
     ActionName,
@@ -30,6 +32,7 @@ from engine.core.vocabulary.people_facts import RANKS, Role
 from engine.core.vocabulary.proposals import Impact
 from engine.core.vocabulary.units import DAY_US, HOUR_US
 from engine.core.vocabulary.verdicts import Verdict, Wait
+from engine.core.vocabulary.voting import Vote, count, put
 
 GRACE_US: Final = HOUR_US
 """How long an overdue hold is kept for a tick to end it. A live engine ticks every minute, so each timeout is
@@ -71,6 +74,12 @@ class Hold(Struct, frozen=True):
     effect_id: EffectId | None = None
     """The effect nobody knows the end of; `None` while nothing of the decision ran. Such a hold bears no
     digest, policy and impact: whatever is answered, nothing runs."""
+    votes: tuple[Vote, ...] = ()
+    """One of each owner, the latest last."""
+    replaced: Vote | None = None
+    """What the latest vote took the place of: it counts again if that one is refused."""
+    vote_over: bool = False
+    """Whether the deadline passed with too few votes: no more are taken."""
 
     def is_overdue(self, now_us: int) -> bool:
         """Whether its time is over."""
@@ -182,6 +191,29 @@ def fold_answer(holds: Holds, fact: HoldAnswered) -> None:
     holds.by_id[fact.decision_id] = replace(hold, answers=nth, approvals=approvals)
 
 
+def fold_vote(holds: Holds, fact: VoteCast) -> None:
+    """Count a vote in the place of the one its owner gave before, if the hold has nothing against it.
+
+    One that is refused for anything else is followed by `AnswerRefused`, and the earlier one counts again.
+    """
+    hold = holds.by_id.get(fact.decision_id)
+    if hold is None:
+        return
+    nth, votes, before = hold.answers + 1, hold.votes, None
+    if not objection_to_vote(hold, fact):
+        before = next((each for each in votes if each.owner == fact.owner), None)
+        changes = 0 if before is None else before.changes + 1
+        votes = put(votes, Vote(fact.voter, fact.owner, fact.choice, fact.weight, nth, changes))
+    holds.by_id[fact.decision_id] = replace(hold, answers=nth, votes=votes, replaced=before)
+
+
+def fold_vote_closed(holds: Holds, fact: VoteClosed) -> None:
+    """Take no more votes."""
+    hold = holds.by_id.get(fact.decision_id)
+    if hold is not None:
+        holds.by_id[fact.decision_id] = replace(hold, vote_over=True)
+
+
 def fold_override(holds: Holds, fact: DecisionOverridden) -> None:
     """Count the word among the answers; remember a veto for what it may demand."""
     hold = holds.by_id.get(fact.decision_id)
@@ -192,10 +224,15 @@ def fold_override(holds: Holds, fact: DecisionOverridden) -> None:
 
 
 def fold_refused(holds: Holds, fact: AnswerRefused) -> None:
-    """Take the last answer out of the approvals again."""
+    """Take the last answer out of the approvals, or the votes, again."""
     hold = holds.by_id.get(fact.decision_id)
-    if hold is not None and hold.approvals and hold.approvals[-1].nth == hold.answers:
+    if hold is None:
+        return
+    if hold.approvals and hold.approvals[-1].nth == hold.answers:
         holds.by_id[fact.decision_id] = replace(hold, approvals=hold.approvals[:-1])
+    if hold.votes and hold.votes[-1].nth == hold.answers:
+        votes = hold.votes[:-1] if hold.replaced is None else put(hold.votes, hold.replaced)
+        holds.by_id[fact.decision_id] = replace(hold, votes=votes, replaced=None)
 
 
 def fold_hold_ended(holds: Holds, fact: HoldEnded) -> Hold | None:
@@ -270,7 +307,39 @@ def _objections(hold: Hold, fact: HoldAnswered) -> Iterator[str]:
         if people and all(RANKS[fact.role] < rank_of(wait) for wait in people):
             yield f"{fact.by} is a {fact.role}, and it waits for a {people[0].role}"
         if all(wait.kind == "votes" for wait in hold.waits):
-            yield "it waits for votes, not for one person's word; a captain may override it"
+            yield "it waits for votes, not for one person's word; vote on it, or a captain overrides it"
+
+
+MOST_CHANGES: Final = 20
+"""How often one owner's vote may be changed: whoever changed it so often will not make up their mind."""
+
+
+def objection_to_vote(hold: Hold, fact: VoteCast) -> str:
+    """Say what in the hold itself speaks against a vote; empty when nothing does."""
+    return next(_objections_to_vote(hold, fact), "")
+
+
+def _objections_to_vote(hold: Hold, fact: VoteCast) -> Iterator[str]:
+    if hold.shadowed:
+        yield "it is in shadow: nothing of it is executed, so there is nothing to vote on"
+    if hold.is_overdue(fact.at_us):
+        yield "its time was over before that; propose it again"
+    if votes_wait(hold) is None:
+        yield "it does not wait for votes"
+    if hold.vote_over:
+        yield "the vote is over, with too few votes; it waits for a captain's override"
+    if fact.voter in {hold.agent, f"agent:{hold.agent}"}:
+        yield f"{fact.voter} proposed it, and nobody votes on what they proposed"
+    mine = next((each for each in hold.votes if each.owner == fact.owner), None)
+    if mine is not None and mine.voter != fact.voter:
+        yield f"{mine.voter} has voted for {fact.owner} already, and one owner has one vote"
+    if mine is not None and mine.changes >= MOST_CHANGES:
+        yield f"this vote was changed {MOST_CHANGES} times already, and stays {mine.choice}"
+
+
+def votes_wait(hold: Hold) -> Wait | None:
+    """Return the votes a hold waits for; `None` when it waits for none."""
+    return next((wait for wait in hold.waits if wait.kind == "votes"), None)
 
 
 def rank_of(wait: Wait) -> int:
@@ -288,7 +357,10 @@ def missing(hold: Hold, *, paused: bool) -> tuple[str, ...]:
                 who = f"a {wait.role}" if more == 1 else f"{more} {wait.role}s"
                 found.append(f"one more person, {who}" if said and more == 1 else who)
         elif wait.kind == "votes":
-            found.append(f"{wait.needed} of {wait.of} votes")
+            agree = count(hold.votes).agree
+            if (more := wait.needed - agree) > 0:
+                what = f"{more} more of {wait.needed} votes" if agree else f"{wait.needed} of {wait.of} votes"
+                found.append(what)
         elif paused:
             found.append("the rollout to be resumed")
     return tuple(found)

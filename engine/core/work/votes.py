@@ -1,0 +1,75 @@
+"""Votes on one decision: who may vote, and when a vote is carried, lost or over."""
+
+from collections.abc import Callable
+
+from engine.core.vocabulary.facts import VoteCast
+from engine.core.vocabulary.ids import ActionName, AgentId, CapabilityId, PersonId
+from engine.core.vocabulary.verdicts import Wait
+from engine.core.vocabulary.voting import AGENT, Tally, VotingSettings
+from engine.core.work.holds import Hold
+
+_NO_CAPABILITY, _NO_ACTION = CapabilityId(""), ActionName("")
+
+
+def weight_of(voting: VotingSettings, hold: Hold, voter: PersonId) -> int | None:
+    """Return how many votes a voter's counts as; `None` for who is not registered on this topic."""
+    voters = voting.voters_on(hold.capability, hold.action)
+    if voters is None:
+        return 1
+    return next((each.weight for each in voters if each.name == voter), None)
+
+
+def ineligible(
+    voting: VotingSettings,
+    hold: Hold,
+    fact: VoteCast,
+    stopped: Callable[[AgentId, CapabilityId, ActionName], str],
+) -> str:
+    """Say what in the policy and in the stops speaks against a voter; empty when nothing does."""
+    weight = weight_of(voting, hold, fact.voter)
+    if weight is None:
+        return f"{fact.voter} is not registered to vote on {hold.action} of {hold.capability}"
+    if (fact.owner, fact.weight) != (voting.owner_of(fact.voter), weight):
+        return f"the policy gives {fact.voter} another owner or weight; vote again"
+    if fact.owner == voting.owner_of(PersonId(f"{AGENT}{hold.agent}")):
+        return f"{hold.agent} belongs to {fact.owner}, and nobody votes on what is theirs"
+    if fact.voter.startswith(AGENT):
+        return stopped(AgentId(fact.voter.removeprefix(AGENT)), _NO_CAPABILITY, _NO_ACTION)
+    return ""
+
+
+def room(voting: VotingSettings, hold: Hold, wait: Wait) -> int:
+    """Return how many votes there can be in all: of those registered, else as many as the policy asks for.
+
+    One owner has one vote, as heavy as the heaviest of their names; whoever proposed it has none.
+    """
+    voters = voting.voters_on(hold.capability, hold.action)
+    if voters is None:
+        return wait.of or wait.needed
+    own = voting.owner_of(PersonId(f"{AGENT}{hold.agent}"))
+    heaviest: dict[PersonId, int] = {}
+    for each in voters:
+        owner = voting.owner_of(each.name)
+        if owner != own:
+            heaviest[owner] = max(heaviest.get(owner, 0), each.weight)
+    return sum(heaviest.values())
+
+
+def is_lost(wait: Wait, tally: Tally, most: int) -> bool:
+    """Whether too few can still agree.
+
+    >>> is_lost(Wait(kind="votes", role="voters", needed=3, of=5), Tally(2, 2, 0), 5)
+    False
+    >>> is_lost(Wait(kind="votes", role="voters", needed=3, of=5), Tally(2, 2, 1), 5)
+    True
+    """
+    return max(most - tally.against - tally.abstain, tally.agree) < wait.needed
+
+
+def result(wait: Wait, tally: Tally, most: int, how: str) -> str:
+    """Say how a vote went.
+
+    >>> result(Wait(kind="votes", role="voters", needed=3, of=5), Tally(3, 1, 0), 5, "carried")
+    'the vote was carried: 3 for, 1 against, 0 abstaining, and it takes 3 of 5'
+    """
+    return f"the vote was {how}: {tally}, and it takes {wait.needed} of {most}"

@@ -1,0 +1,79 @@
+"""Votes as the engine takes them: what a voter's word becomes, and what can be voted on."""
+
+from collections.abc import Iterator
+
+from engine.core.gates import kill_switch
+from engine.core.state import State
+from engine.core.vocabulary.facts import VoteCast
+from engine.core.vocabulary.ids import ActionName, AgentId, CapabilityId, DecisionId
+from engine.core.vocabulary.voting import Vote, VotingSettings, count
+from engine.core.work import votes
+from engine.core.work.holds import MOST_CHANGES, Hold, objection_to_vote, votes_wait
+from engine.runtime import wire
+
+
+def vote_of(voting: VotingSettings, hold: Hold, request: wire.CastVote, at_us: int) -> VoteCast:
+    """Make the fact of a vote, with the owner and the weight that the policy gives the voter."""
+    return VoteCast(
+        at_us=at_us,
+        decision_id=request.decision_id,
+        voter=request.voter,
+        owner=voting.owner_of(request.voter),
+        choice=request.choice,
+        weight=votes.weight_of(voting, hold, request.voter) or 1,
+        rationale=request.rationale,
+    )
+
+
+def already(hold: Hold, fact: VoteCast) -> Vote | None:
+    """Return the vote that says the same of the same voter; `None` when this one is news."""
+    for vote in hold.votes:
+        if (vote.voter, vote.choice, vote.weight) == (fact.voter, fact.choice, fact.weight):
+            return vote
+    return None
+
+
+def worn_out(hold: Hold, fact: VoteCast) -> str:
+    """Say that a vote was changed too often to be changed again; empty when it was not."""
+    if any(vote.owner == fact.owner and vote.changes >= MOST_CHANGES for vote in hold.votes):
+        return objection_to_vote(hold, fact)
+    return ""
+
+
+def polls(state: State, voting: VotingSettings, request: wire.GetPolls, now_us: int) -> wire.PollList:
+    """Say what waits for votes, and what the asker may vote on."""
+    return wire.PollList(polls=tuple(_polls(state, voting, request, now_us)))
+
+
+def _polls(
+    state: State, voting: VotingSettings, request: wire.GetPolls, now_us: int
+) -> Iterator[wire.PollShown]:
+    def stopped(agent: AgentId, capability: CapabilityId, action: ActionName) -> str:
+        return kill_switch.judge(state.stops, agent, capability, action).reason
+
+    held = state.holds.by_id
+    wanted: list[tuple[DecisionId, Hold]] = list(held.items())
+    if request.decision_id is not None:
+        one = held.get(request.decision_id)
+        wanted = [] if one is None else [(request.decision_id, one)]
+    for decision, hold in wanted:
+        wait = votes_wait(hold)
+        if wait is None or not hold.is_open(now_us):
+            continue
+        asking = wire.CastVote(decision_id=decision, voter=request.voter, choice="abstain")
+        fact = vote_of(voting, hold, asking, now_us)
+        deadline_us = hold.until_us if voting.deadline_us is None else hold.since_us + voting.deadline_us
+
+        yield wire.PollShown(
+            decision_id=decision,
+            since_us=hold.since_us,
+            until_us=min(deadline_us, hold.until_us),
+            agent=hold.agent,
+            capability=hold.capability,
+            action=hold.action,
+            needed=wait.needed,
+            of=votes.room(voting, hold, wait),
+            tally=count(hold.votes),
+            votes=hold.votes,
+            why_not=objection_to_vote(hold, fact) or votes.ineligible(voting, hold, fact, stopped),
+        )
