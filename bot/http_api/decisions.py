@@ -82,8 +82,8 @@ def routes(front: Front) -> APIRouter:
         responses={**shown(answers.Decision, "The decision"), **problems(404)},
     )
     async def decision(holder: Anybody, decision_id: DecisionKey) -> Response:
-        standing = front.standing(DecisionId(decision_id), holder)
-        return answers.answer(answers.decision_of(standing))
+        standing = await front.seen(DecisionId(decision_id), holder)
+        return answers.answer(answers.decision_of(standing, answers.vote_of(front.journal(), standing)))
 
     @router.get(
         "/{decision_id}/explain",
@@ -96,7 +96,7 @@ def routes(front: Front) -> APIRouter:
         },
     )
     async def explained(request: Request, holder: Anybody, decision_id: DecisionKey) -> Response:
-        verdict = front.standing(DecisionId(decision_id), holder).verdict
+        verdict = (await front.seen(DecisionId(decision_id), holder)).verdict
         journal = front.journal()
         said = said_of(journal, verdict.decision_id)
         explanation = explain(verdict, proposal_of(journal, verdict.proposal_id), said)

@@ -17,6 +17,7 @@ from engine.core.vocabulary.ids import (
     ProposalId,
 )
 from engine.core.vocabulary.proposals import Impact, Option, Proposal
+from engine.core.vocabulary.voting import Choice
 
 # The names that agents and people give to things: printable, without what would end a path or a line.
 _NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9_.:/@-]{0,127}$"
@@ -272,6 +273,17 @@ class AnswerBody(Body):
             description="Of what was shown to you; null: of what is held now",
         ),
     ] = None
+
+
+class VoteBody(Body):
+    """A vote on what waits for votes."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"choice": "for", "rationale": "tests pass"}]})
+
+    choice: Choice
+    rationale: Annotated[str, Field(max_length=2_000, description="Why; everybody who may vote reads it")] = (
+        ""
+    )
 
 
 class OverrideBody(Body):

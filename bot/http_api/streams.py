@@ -197,9 +197,7 @@ def _concerns(journal: DecisionsReader, fact: Fact, agent: str) -> bool:
     return False
 
 
-_ABOUT_ANSWERS: Final = (
-    HoldAnswered | DecisionOverridden | HoldEnded | AnswerRefused | VoteCast | VoteClosed
-)
+_ABOUT_ANSWERS: Final = HoldAnswered | DecisionOverridden | HoldEnded | AnswerRefused | VoteCast | VoteClosed
 
 
 def _event(seq: int, name: str, data: bytes) -> bytes:

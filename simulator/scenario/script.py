@@ -6,6 +6,7 @@
     bob presses Deny on D1 and writes not tonight
     ada presses Resume
     ada twice: /snapshot
+    coder-2 votes for D1 because the tests pass
     worker does D1
     engine leaves
     engine comes back
@@ -25,6 +26,7 @@ from msgspec import Struct
 
 from engine.core.vocabulary.people_facts import RANKS, Role
 from engine.core.vocabulary.units import HOUR_US, MINUTE_US
+from engine.core.vocabulary.voting import Choice
 from engine.errors import InputError
 
 
@@ -69,6 +71,15 @@ class Presses(Step, frozen=True, kw_only=True):
     copies: int = 1
 
 
+class Votes(Step, frozen=True, kw_only=True):
+    """An agent votes on what waits for votes."""
+
+    agent: str
+    choice: Choice
+    name: str
+    rationale: str
+
+
 class Works(Step, frozen=True, kw_only=True):
     """A worker does what is allowed."""
 
@@ -94,6 +105,10 @@ _WANTS: Final = re.compile(
 _PRESSES: Final = re.compile(
     r"(?P<who>[a-z]+) presses(?P<twice> twice)? (?P<label>.+?)(?: on (?P<on>[A-Z]\w*))?"
     r"(?: and writes (?P<writes>.+))?"
+)
+_VOTES: Final = re.compile(
+    r"(?P<agent>[a-z][\w.-]*) (?:votes (?P<choice>for|against)|(?P<abstains>abstains) on) (?P<name>[A-Z]\w*)"
+    r"(?: because (?P<rationale>.+))?"
 )
 _SAYS: Final = re.compile(r"(?P<who>[a-z]+)(?P<twice> twice)?: (?P<text>.+)")
 _WORKS: Final = re.compile(r"worker (?P<how>does|fails|begins) (?P<name>[A-Z]\w*)")
@@ -131,6 +146,14 @@ def read_step(text: str) -> Step:  # noqa: PLR0911 - one answer for each kind of
         return _people(text)
     if (found := _WANTS.fullmatch(text)) is not None:
         return _wants(text, found)
+    if (found := _VOTES.fullmatch(text)) is not None:
+        return Votes(
+            line=text,
+            agent=found["agent"],
+            choice=found["choice"] or "abstain",  # type: ignore[arg-type]  # one of them
+            name=found["name"],
+            rationale=found["rationale"] or "",
+        )
     if (found := _WORKS.fullmatch(text)) is not None:
         return Works(line=text, how=found["how"], name=found["name"])  # type: ignore[arg-type]  # one of them
     if (found := _PASSES.fullmatch(text)) is not None:

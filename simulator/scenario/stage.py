@@ -35,6 +35,7 @@ from engine.core.vocabulary.ids import (
     DecisionId,
     EffectId,
     EpisodeId,
+    PersonId,
     ProposalId,
     decision_id,
 )
@@ -145,6 +146,8 @@ class Stage:
                         step.who, step.label, on=on, writes=step.writes, copies=step.copies
                     )
                 )
+            case s.Votes():
+                await self._votes(step)
             case s.Works():
                 await self._works(step)
             case s.Passes():
@@ -188,6 +191,17 @@ class Stage:
         self.names[step.name] = decision_id(proposal.proposal_id)
         decided = await self._client.ask(wire.Propose(proposal=proposal))
         self._write(f"  {decided.status if isinstance(decided, wire.Decided) else decided}")
+
+    async def _votes(self, step: s.Votes) -> None:
+        request = wire.CastVote(
+            decision_id=self.names[step.name],
+            voter=PersonId(f"agent:{step.agent}"),
+            choice=step.choice,
+            rationale=step.rationale,
+        )
+        said = await self._client.ask(request)
+        if isinstance(said, wire.HoldAnswer):
+            self._write(f"  {said.status}: {said.reason}" if said.counted else f"  refused: {said.reason}")
 
     async def _works(self, step: s.Works) -> None:
         live, decision = self._live, self.names[step.name]
