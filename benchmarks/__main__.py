@@ -9,6 +9,7 @@ _BENCHMARKS = (
     "benchmarks.sandbox",
     "benchmarks.live",
     "benchmarks.http_api",
+    "benchmarks.votes",
     "benchmarks.kill",
     "benchmarks.chat",
     "benchmarks.restore",

@@ -132,8 +132,12 @@ class Board:
     def _take(self, seq: int, fact: f.Fact) -> None:
         decision = _shows(fact)
         if decision is not None:
+            # What is just being posted for the first time is not among the messages yet, and must not stay as
+            # it was when that began.
             known = any(
-                self._messages.find(lane.poster.front, lane.poster.channel, decision) for lane in self._lanes
+                lane.is_at(decision)
+                or self._messages.find(lane.poster.front, lane.poster.channel, decision)
+                for lane in self._lanes
             )
             if known or _waits(fact):
                 self.changed(decision)
@@ -152,6 +156,11 @@ class _Lane:
         self._marked: dict[DecisionId, None] = {}
         self._news: list[tuple[str, Reply]] = []
         self._wake = asyncio.Event()
+        self._showing: DecisionId | None = None
+
+    def is_at(self, decision: DecisionId) -> bool:
+        """Whether a decision is about to be shown, or just being."""
+        return decision == self._showing or decision in self._marked
 
     def is_idle(self) -> bool:
         """Whether nothing is still to be shown."""
@@ -190,11 +199,14 @@ class _Lane:
             decision = next(iter(self._marked))
             # Marked again meanwhile, it comes again.
             del self._marked[decision]
+            self._showing = decision
             try:
                 await self._show(decision)
             except WatchkeeperError:
                 self._marked.setdefault(decision)
                 raise
+            finally:
+                self._showing = None
         else:
             self._wake.clear()
 
