@@ -5,8 +5,8 @@
 A whole service, with supervisor, engine, front and a worker in processes of their own; the agents are
 connections of this process, which shares the machine's cores with it. One proposes, and waits in a request of
 its own for what becomes of it; the moment it is held the other four vote, all at once and without a thought,
-so that what is measured is ours alone. A round ends when the proposer has read the final answer. Every step is
-durable before it is answered. Percentiles are in milliseconds; aim: p99 50 ms.
+so that what is measured is ours alone. A round ends when the proposer has read the final answer. Every step
+is durable before it is answered. Percentiles are in milliseconds; aim: p99 50 ms.
 """
 
 import argparse

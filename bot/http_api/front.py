@@ -15,7 +15,6 @@ from bot.http_api.problems import Problem
 from engine.adapters.kpi_view import FURTHEST, PIECE, KpisSeen
 from engine.commands.hearing import Engine, Hearing
 from engine.commands.standing import Standing, standing_of
-from engine.commands.tallies import votes_of
 from engine.core.vocabulary.ids import AgentId, DecisionId, PersonId
 from engine.errors import InputError, Unreachable, WatchkeeperError
 from engine.ports import DecisionsReader, Fence, Holder, Stop, Tokens
@@ -155,18 +154,15 @@ class Front:
         return found
 
     async def seen(self, decision: DecisionId, holder: Holder) -> Standing:
-        """Return where a decision stands, for agents that vote on it as well: they must know what it is.
-
-        What an agent has voted on it may go on looking at.
-        """
+        """Return where a decision stands, for agents that vote on it as well: they must know what it is."""
         found = standing_of(self.journal(), decision)
         if found is None or may_see(holder, found.verdict.agent):
             return self.standing(decision, holder)
-        waits = not found.verdict.shadowed and any(wait.kind == "votes" for wait in found.verdict.waits)
-        if waits and not any(vote.voter == by(holder) for vote, _ in votes_of(self.journal(), decision)):
-            polls = await self.ask(wire.GetPolls(voter=by(holder), decision_id=decision), wire.PollList)
-            waits = any(not poll.why_not for poll in polls.polls)
-        return found if waits else self.standing(decision, holder)
+        registered = False
+        if not found.verdict.shadowed and any(wait.kind == "votes" for wait in found.verdict.waits):
+            asking = wire.AskVoter(decision_id=decision, voter=by(holder))
+            registered = (await self.ask(asking, wire.VoterKnown)).registered
+        return found if registered else self.standing(decision, holder)
 
     async def settle(
         self, decision: DecisionId, wait_s: float, until: Callable[[Standing], bool]

@@ -47,12 +47,16 @@ def routes(front: Front) -> APIRouter:
         if holder.kind == "person":
             require(holder, "responder")
         decision = DecisionId(decision_id)
-        standing = await front.seen(decision, holder)
         request = wire.CastVote(
             decision_id=decision, voter=by(holder), choice=body.choice, rationale=body.rationale
         )
+        standing = standing_of(front.journal(), decision)
+        if standing is None:
+            standing = front.standing(decision, holder)
         said = await front.ask(request, wire.HoldAnswer)
         if not said.counted:
+            # Whoever may not vote on it hears no more of it than of one that is not there.
+            await front.seen(decision, holder)
             raise Problem(
                 "conflict", said.reason, place=decision, cure="see what you may vote on: GET /v1/votes"
             )

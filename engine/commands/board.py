@@ -135,8 +135,7 @@ class Board:
             # What is just being posted for the first time is not among the messages yet, and must not stay as
             # it was when that began.
             known = any(
-                lane.is_at(decision)
-                or self._messages.find(lane.poster.front, lane.poster.channel, decision)
+                lane.is_at(decision) or self._messages.find(lane.poster.front, lane.poster.channel, decision)
                 for lane in self._lanes
             )
             if known or _waits(fact):

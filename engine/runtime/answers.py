@@ -16,6 +16,7 @@ from engine.core.vocabulary.units import time_text
 from engine.core.vocabulary.verdicts import Verdict
 from engine.core.vocabulary.voting import VotingSettings
 from engine.core.work.holds import GRACE_US, Hold, missing
+from engine.core.work.votes import unregistered
 from engine.errors import InputError
 from engine.ports import Announcer, Durability
 from engine.runtime import wire
@@ -96,6 +97,11 @@ class AnswerKeeper:
                 # Whoever never stops changing their mind must not fill the disk with it.
                 return self._not_counted(verdict, worn)
             return await self._said(verdict, hold, fact)
+
+    async def voter(self, request: wire.AskVoter) -> wire.VoterKnown:
+        """Say whether the policy lets somebody vote on a decision. Raises `InputError` without such a one."""
+        verdict = verdict_of(self._intake.journal, request.decision_id)
+        return wire.VoterKnown(registered=not unregistered(self._voting, verdict, request.voter))
 
     async def polls(self, request: wire.GetPolls) -> wire.PollList:
         """Say what waits for votes, as somebody who may vote on it sees it."""

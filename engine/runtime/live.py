@@ -129,6 +129,7 @@ class Live:
             wire.AnswerHold: self.answers.answer,
             wire.Override: self.answers.override,
             wire.CastVote: self.answers.vote,
+            wire.AskVoter: self.answers.voter,
             wire.GetPolls: self.answers.polls,
             wire.GetHolds: self.answers.show,
             wire.RequestUndo: self.undo,

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from engine.core.gates import kill_switch
 from engine.core.state import State
 from engine.core.vocabulary.facts import VoteCast
-from engine.core.vocabulary.ids import ActionName, AgentId, CapabilityId, DecisionId
+from engine.core.vocabulary.ids import ActionName, AgentId, CapabilityId
 from engine.core.vocabulary.voting import Vote, VotingSettings, count
 from engine.core.work import votes
 from engine.core.work.holds import MOST_CHANGES, Hold, objection_to_vote, votes_wait
@@ -20,7 +20,7 @@ def vote_of(voting: VotingSettings, hold: Hold, request: wire.CastVote, at_us: i
         voter=request.voter,
         owner=voting.owner_of(request.voter),
         choice=request.choice,
-        weight=votes.weight_of(voting, hold, request.voter) or 1,
+        weight=votes.weight_of(voting, hold.capability, hold.action, request.voter) or 1,
         rationale=request.rationale,
     )
 
@@ -51,12 +51,7 @@ def _polls(
     def stopped(agent: AgentId, capability: CapabilityId, action: ActionName) -> str:
         return kill_switch.judge(state.stops, agent, capability, action).reason
 
-    held = state.holds.by_id
-    wanted: list[tuple[DecisionId, Hold]] = list(held.items())
-    if request.decision_id is not None:
-        one = held.get(request.decision_id)
-        wanted = [] if one is None else [(request.decision_id, one)]
-    for decision, hold in wanted:
+    for decision, hold in state.holds.by_id.items():
         wait = votes_wait(hold)
         if wait is None or not hold.is_open(now_us):
             continue

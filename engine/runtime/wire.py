@@ -31,6 +31,7 @@ from engine.core.work.rollout.showing import RolloutShown, UnderWay
 from engine.ports import Stop, Task
 from engine.runtime.wire_people import (
     AnswerHold,
+    AskVoter,
     CastVote,
     DecisionStatus,
     GetHolds,
@@ -45,6 +46,7 @@ from engine.runtime.wire_people import (
     SeePerson,
     UsageList,
     UsageShown,  # noqa: F401 - part of `UsageList`
+    VoterKnown,
 )
 from engine.runtime.wire_words import Answer, Request
 
@@ -258,6 +260,7 @@ AnyRequest = (
     | GetStatus
     | AnswerHold
     | Override
+    | AskVoter
     | CastVote
     | GetPolls
     | GetHolds
@@ -419,6 +422,7 @@ AnyAnswer = (
     | HoldAnswer
     | HoldList
     | PollList
+    | VoterKnown
     | UsageList
     | EngineStatus
     | Failed

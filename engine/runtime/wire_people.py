@@ -69,13 +69,18 @@ class CastVote(Request, frozen=True, kw_only=True):
     rationale: str = ""
 
 
+class AskVoter(Request, frozen=True, kw_only=True):
+    """Say whether the policy lets somebody vote on a decision, over or not. Answered with `VoterKnown`."""
+
+    decision_id: DecisionId
+    voter: PersonId
+
+
 class GetPolls(Request, frozen=True, kw_only=True):
     """Say what waits for votes, the longest waiting first. Answered with `PollList`."""
 
     voter: PersonId
     """Whose eye it is seen with: it says what they may vote on."""
-    decision_id: DecisionId | None = None
-    """Only this one."""
 
 
 class GetHolds(Request, frozen=True, kw_only=True):
@@ -124,6 +129,12 @@ class HoldList(Answer, frozen=True, kw_only=True):
     holds: tuple[HoldShown, ...]
     more: int
     """How many more wait than are shown."""
+
+
+class VoterKnown(Answer, frozen=True, kw_only=True):
+    """Whether the policy lets somebody vote on a decision."""
+
+    registered: bool
 
 
 class PollShown(Struct, frozen=True, kw_only=True):

@@ -1,6 +1,7 @@
 """Votes on one decision: who may vote, and when a vote is carried, lost or over."""
 
 from collections.abc import Callable
+from typing import Protocol
 
 from engine.core.vocabulary.facts import VoteCast
 from engine.core.vocabulary.ids import ActionName, AgentId, CapabilityId, PersonId
@@ -8,15 +9,44 @@ from engine.core.vocabulary.verdicts import Wait
 from engine.core.vocabulary.voting import AGENT, Tally, VotingSettings
 from engine.core.work.holds import Hold
 
+
+class Asked(Protocol):
+    """What is voted on: a verdict, or what waits because of one."""
+
+    @property
+    def agent(self) -> AgentId:
+        """Who proposed it."""
+
+    @property
+    def capability(self) -> CapabilityId:
+        """Under which capability."""
+
+    @property
+    def action(self) -> ActionName:
+        """To do what."""
+
+
 _NO_CAPABILITY, _NO_ACTION = CapabilityId(""), ActionName("")
 
 
-def weight_of(voting: VotingSettings, hold: Hold, voter: PersonId) -> int | None:
+def weight_of(
+    voting: VotingSettings, capability: CapabilityId, action: ActionName, voter: PersonId
+) -> int | None:
     """Return how many votes a voter's counts as; `None` for who is not registered on this topic."""
-    voters = voting.voters_on(hold.capability, hold.action)
+    voters = voting.voters_on(capability, action)
     if voters is None:
         return 1
     return next((each.weight for each in voters if each.name == voter), None)
+
+
+def unregistered(voting: VotingSettings, asked: Asked, voter: PersonId) -> str:
+    """Say what in the policy speaks against a voter on what an agent proposed; empty when nothing does."""
+    if weight_of(voting, asked.capability, asked.action, voter) is None:
+        return f"{voter} is not registered to vote on {asked.action} of {asked.capability}"
+    owner = voting.owner_of(voter)
+    if owner == voting.owner_of(PersonId(f"{AGENT}{asked.agent}")):
+        return f"{asked.agent} belongs to {owner}, and nobody votes on what is theirs"
+    return ""
 
 
 def ineligible(
@@ -25,14 +55,12 @@ def ineligible(
     fact: VoteCast,
     stopped: Callable[[AgentId, CapabilityId, ActionName], str],
 ) -> str:
-    """Say what in the policy and in the stops speaks against a voter; empty when nothing does."""
-    weight = weight_of(voting, hold, fact.voter)
-    if weight is None:
-        return f"{fact.voter} is not registered to vote on {hold.action} of {hold.capability}"
+    """Say what in the policy and in the stops speaks against a vote; empty when nothing does."""
+    if against := unregistered(voting, hold, fact.voter):
+        return against
+    weight = weight_of(voting, hold.capability, hold.action, fact.voter)
     if (fact.owner, fact.weight) != (voting.owner_of(fact.voter), weight):
         return f"the policy gives {fact.voter} another owner or weight; vote again"
-    if fact.owner == voting.owner_of(PersonId(f"{AGENT}{hold.agent}")):
-        return f"{hold.agent} belongs to {fact.owner}, and nobody votes on what is theirs"
     if fact.voter.startswith(AGENT):
         return stopped(AgentId(fact.voter.removeprefix(AGENT)), _NO_CAPABILITY, _NO_ACTION)
     return ""
