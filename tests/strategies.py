@@ -326,6 +326,15 @@ def _kinds() -> dict[type[f.Fact], st.SearchStrategy[f.Fact]]:
             "reason": texts,
             "effect_id": st.none() | effect_ids,
         },
+        f.VoteCast: {
+            "decision_id": effect_ids,
+            "voter": people,
+            "owner": people,
+            "choice": st.sampled_from(["for", "for", "against", "abstain"]),
+            "weight": st.integers(1, 3),
+            "rationale": texts,
+        },
+        f.VoteClosed: {"decision_id": effect_ids, "reason": texts},
         f.AnswerRefused: {"decision_id": effect_ids, "by": people, "reason": texts},
         f.CommandGiven: {
             "command": texts,

@@ -6,8 +6,8 @@ import msgspec
 from msgspec import Meta, Struct
 from starlette.responses import Response
 
+from bot.http_api.vote_answers import VoteStanding
 from engine.commands.standing import Standing, UndoStanding
-from engine.commands.tallies import closed_reason, tally_of, votes_of
 from engine.core.decide import in_order
 from engine.core.explain import summary
 from engine.core.kpis.standing import KpiStanding
@@ -17,9 +17,8 @@ from engine.core.vocabulary.people_facts import HoldEnding
 from engine.core.vocabulary.rollouts import Evidence, Stage
 from engine.core.vocabulary.units import time_text
 from engine.core.vocabulary.verdicts import Answer, Measure, Verdict, Wait, Word
-from engine.core.vocabulary.voting import Choice
 from engine.core.work.rollout.showing import RolloutShown
-from engine.ports import DecisionsReader, Stop
+from engine.ports import Stop
 from engine.runtime.wire import DecisionStatus, EngineStatus
 
 JSON: Final = "application/json"
@@ -70,27 +69,6 @@ class Veto(Struct, frozen=True, kw_only=True):
     by: str
     reason: str
     at: str
-
-
-class VoteShown(Struct, frozen=True, kw_only=True):
-    """One vote that counts."""
-
-    voter: Annotated[str, Meta(description="A person, or agent:NAME")]
-    owner: Annotated[str, Meta(description="Whose vote it is; one owner has one")]
-    choice: Choice
-    weight: Annotated[int, Meta(description="How many votes it counts as")]
-    rationale: str
-
-
-class VoteStanding(Struct, frozen=True, kw_only=True):
-    """How the vote on a decision stands."""
-
-    needed: Annotated[int, Meta(description="How many must agree")]
-    agree: int
-    against: int
-    abstain: int
-    votes: tuple[VoteShown, ...]
-    closed: Annotated[str, Meta(description="Why no more votes are taken and a captain decides; else empty")]
 
 
 class Decision(Struct, frozen=True, kw_only=True):
@@ -144,40 +122,6 @@ class AnswerTaken(Struct, frozen=True, kw_only=True):
     reason: Annotated[str, Meta(description="What happens next, or what it still waits for")]
     undo: Annotated[str | None, Meta(description="The taking back that a veto began")]
     links: dict[str, str]
-
-
-class VoteTaken(Struct, frozen=True, kw_only=True):
-    """What a vote led to."""
-
-    decision_id: str
-    status: DecisionStatus
-    reason: Annotated[str, Meta(description="What happens next, or what it still waits for")]
-    vote: VoteStanding | None
-    links: dict[str, str]
-
-
-class PollShown(Struct, frozen=True, kw_only=True):
-    """One decision that waits for votes."""
-
-    decision_id: str
-    since: str
-    until: Annotated[str, Meta(description="When no more votes are taken")]
-    agent: str
-    capability: str
-    action: str
-    needed: Annotated[int, Meta(description="How many must agree")]
-    of: Annotated[int, Meta(description="How many votes there can be")]
-    agree: int
-    against: int
-    abstain: int
-    why_not: Annotated[str, Meta(description="Why you may not vote on it; empty when you may")]
-    links: dict[str, str]
-
-
-class PollList(Struct, frozen=True, kw_only=True):
-    """What waits for votes, the longest waiting first."""
-
-    votes: tuple[PollShown, ...]
 
 
 class HoldShown(Struct, frozen=True, kw_only=True):
@@ -368,33 +312,6 @@ def answer(body: Struct, status: int = 200, **headers: str) -> Response:
 def encoded(body: Any) -> bytes:
     """Write anything of ours in JSON."""
     return _ENCODER.encode(body)
-
-
-def vote_of(journal: DecisionsReader, standing: Standing) -> VoteStanding | None:
-    """Say how the vote on a decision stands; `None` where none is waited for."""
-    verdict = standing.verdict
-    wait = next((wait for wait in verdict.waits if wait.kind == "votes"), None)
-    if wait is None:
-        return None
-    votes = votes_of(journal, verdict.decision_id)
-    tally = tally_of(votes)
-    return VoteStanding(
-        needed=wait.needed,
-        agree=tally.agree,
-        against=tally.against,
-        abstain=tally.abstain,
-        votes=tuple(
-            VoteShown(
-                voter=vote.voter,
-                owner=vote.owner,
-                choice=vote.choice,
-                weight=vote.weight,
-                rationale=rationale,
-            )
-            for vote, rationale in votes
-        ),
-        closed=closed_reason(journal, verdict.decision_id),
-    )
 
 
 def decision_of(standing: Standing, vote: VoteStanding | None = None) -> Decision:

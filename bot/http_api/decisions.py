@@ -14,6 +14,7 @@ from bot.http_api.front import Anybody, Front, Responder, by, may_see, require
 from bot.http_api.models import DecisionsQuery, UndoBody
 from bot.http_api.problems import Problem
 from bot.http_api.routing import StrictRoute, check_accept
+from bot.http_api.vote_answers import vote_of
 from engine.commands.standing import Standing, proposal_of, standing_from
 from engine.core.explain import Explanation, explain, text
 from engine.core.vocabulary.ids import ActionName, AgentId, CapabilityId, DecisionId, EffectId, ProposalId
@@ -83,7 +84,7 @@ def routes(front: Front) -> APIRouter:
     )
     async def decision(holder: Anybody, decision_id: DecisionKey) -> Response:
         standing = await front.seen(DecisionId(decision_id), holder)
-        return answers.answer(answers.decision_of(standing, answers.vote_of(front.journal(), standing)))
+        return answers.answer(answers.decision_of(standing, vote_of(front.journal(), standing)))
 
     @router.get(
         "/{decision_id}/explain",

@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from bot.http_api import answers
+from bot.http_api import answers, vote_answers
 from bot.http_api.decisions import DecisionKey
 from bot.http_api.document import problems, shown
 from bot.http_api.front import Anybody, Front, by, require
@@ -26,12 +26,12 @@ def routes(front: Front) -> APIRouter:
         summary="See what waits for votes, the longest waiting first",
         description="People see all; an agent sees what it may vote on.",
         response_class=Response,
-        responses={**shown(answers.PollList, "What waits for votes"), **problems()},
+        responses={**shown(vote_answers.PollList, "What waits for votes"), **problems()},
     )
     async def polls(holder: Anybody) -> Response:
         found = await front.ask(wire.GetPolls(voter=by(holder)), wire.PollList)
         mine = [poll for poll in found.polls if holder.kind == "person" or not poll.why_not]
-        return answers.answer(answers.PollList(votes=tuple(_shown(poll) for poll in mine)))
+        return answers.answer(vote_answers.PollList(votes=tuple(_shown(poll) for poll in mine)))
 
     @router.post(
         "/decisions/{decision_id}/vote",
@@ -41,7 +41,7 @@ def routes(front: Front) -> APIRouter:
         "changed until the end, and the last one counts; one owner has one vote, and nobody votes on what "
         "they proposed. It ends when enough agree, and when too few still can.",
         response_class=Response,
-        responses={**shown(answers.VoteTaken, "It counts"), **problems(404, 409, body=True)},
+        responses={**shown(vote_answers.VoteTaken, "It counts"), **problems(404, 409, body=True)},
     )
     async def vote(holder: Anybody, decision_id: DecisionKey, body: VoteBody) -> Response:
         if holder.kind == "person":
@@ -62,11 +62,11 @@ def routes(front: Front) -> APIRouter:
             )
         now = standing_of(front.journal(), decision) or standing
         return answers.answer(
-            answers.VoteTaken(
+            vote_answers.VoteTaken(
                 decision_id=decision,
                 status=said.status,
                 reason=said.reason,
-                vote=answers.vote_of(front.journal(), now),
+                vote=vote_answers.vote_of(front.journal(), now),
                 links=answers.links_of(now),
             )
         )
@@ -74,9 +74,9 @@ def routes(front: Front) -> APIRouter:
     return router
 
 
-def _shown(poll: wire.PollShown) -> answers.PollShown:
+def _shown(poll: wire.PollShown) -> vote_answers.PollShown:
     here = f"/v1/decisions/{poll.decision_id}"
-    return answers.PollShown(
+    return vote_answers.PollShown(
         decision_id=poll.decision_id,
         since=time_text(poll.since_us),
         until=time_text(poll.until_us),

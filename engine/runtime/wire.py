@@ -31,22 +31,24 @@ from engine.core.work.rollout.showing import RolloutShown, UnderWay
 from engine.ports import Stop, Task
 from engine.runtime.wire_people import (
     AnswerHold,
-    AskVoter,
-    CastVote,
+    AskVoter,  # noqa: F401 - part of `VoteRequest`
+    CastVote,  # noqa: F401 - part of `VoteRequest`
     DecisionStatus,
     GetHolds,
-    GetPolls,
+    GetPolls,  # noqa: F401 - part of `VoteRequest`
     GetUsage,
     HoldAnswer,
     HoldList,
     HoldShown,  # noqa: F401 - part of `HoldList`, and known from here like every message
     Override,
-    PollList,
+    PollList,  # noqa: F401 - part of `VoteAnswer`
     PollShown,  # noqa: F401 - part of `PollList`
     SeePerson,
     UsageList,
     UsageShown,  # noqa: F401 - part of `UsageList`
-    VoterKnown,
+    VoteAnswer,
+    VoteRequest,
+    VoterKnown,  # noqa: F401 - part of `VoteAnswer`
 )
 from engine.runtime.wire_words import Answer, Request
 
@@ -260,9 +262,7 @@ AnyRequest = (
     | GetStatus
     | AnswerHold
     | Override
-    | AskVoter
-    | CastVote
-    | GetPolls
+    | VoteRequest
     | GetHolds
     | GetUsage
     | TakeSnapshot
@@ -421,8 +421,7 @@ AnyAnswer = (
     | RolloutList
     | HoldAnswer
     | HoldList
-    | PollList
-    | VoterKnown
+    | VoteAnswer
     | UsageList
     | EngineStatus
     | Failed

@@ -183,3 +183,7 @@ class UsageList(Answer, frozen=True, kw_only=True):
     """What was used of each limit, in the order of policy."""
 
     usage: tuple[UsageShown, ...]
+
+
+VoteRequest = AskVoter | CastVote | GetPolls
+VoteAnswer = PollList | VoterKnown

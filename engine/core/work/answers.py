@@ -104,7 +104,10 @@ def voted(holds: Holds, fact: VoteCast, voting: VotingSettings, grounds: Grounds
     wait = votes_wait(hold) if hold is not None else None
     if hold is None or wait is None:
         return _refused(fact, GONE if hold is None else "it does not wait for votes")
-    against = objection_to_vote(hold, fact) or votes.ineligible(voting, hold, fact, grounds.stopped)
+    # What folding has counted, the hold itself has nothing against.
+    is_counted = bool(hold.votes) and hold.votes[-1].nth == hold.answers
+    against = "" if is_counted else objection_to_vote(hold, fact)
+    against = against or votes.ineligible(voting, hold, fact, grounds.stopped)
     if fact.choice == "for":
         against = against or _standing_against(hold, grounds)
     if against:
