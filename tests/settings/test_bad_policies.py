@@ -34,6 +34,26 @@ def test_files_that_contradict_each_other_are_named_with_both_values(folder, mea
     )
 
 
+def test_voters_who_could_never_carry_anything_are_named_with_what_it_takes(folder):
+    folder.edit(
+        "voting", "topics: []", "topics: [{action: db.*, voters: {ada: 1, 'agent:a': 1, 'agent:b': 2}}]"
+    )
+    assert folder.read().settings.voting.topics
+    folder.edit("voting", "owners: {}", "owners: {'agent:a': ada, 'agent:b': ada}")
+    assert folder.complaint() == (
+        "policies: voting: topics of * db.*: its voters have 2 votes, and thresholds: consensus asks for 3, "
+        "so nothing would ever be carried; register more voters, of more owners"
+    )
+
+
+def test_what_nobody_says_about_votes_leaves_the_policy_as_it_was(folder):
+    before = folder.read().policy_hash
+    folder.edit("voting", "quorum: null", "quorum: 4")
+    assert folder.read().policy_hash != before
+    folder.file("voting").unlink()
+    assert folder.read().policy_hash == before
+
+
 def test_a_threshold_exactly_at_the_cap_is_no_contradiction(folder):
     folder.edit("thresholds", "from_cost_usd: 50 ", "from_cost_usd: 100 ")
     assert folder.edit("thresholds", "from_files: 5 ", "from_files: 10 ").read()
