@@ -44,6 +44,8 @@ PEOPLE = {"ann": "responder", "ben": "responder", "cat": "captain", "eve": "view
 SCOPES = (f.Scope("all"), f.Scope("agent", "coder-1"), f.Scope("action", "cache.clear"))
 LIMIT = f.Limit(id="files", measure="files", most=Decimal(4), window_us=HOUR_US, per="all")
 WORDS = ("approve", "approve", "deny")
+VOTERS = ("ann", "cat", "agent:coder-2", "agent:coder-3", "agent:coder-1")
+CHOICES = ("for", "for", "against", "abstain")
 STATUSES = ("done", "failed", "unknown")
 MOST = 6
 """How many decisions there are: few, so that much happens to each."""
@@ -61,7 +63,8 @@ def policy_of(run: Any, hash_: str) -> Policy:
     made = performing(cache_clear=run)
     rollouts = msgspec.structs.replace(made.rollouts, established=("heal@1",))
     two = Wait(kind="person", role="responder", needed=2)
-    rules = rule_book(("files == 1", "escalate", {"wait": two}))
+    votes = Wait(kind="votes", role="voters", needed=2, of=3)
+    rules = rule_book(("files == 1", "escalate", {"wait": two}), ("files == 2", "consensus", {"wait": votes}))
     return changed(made, rollouts=rollouts, limits=(LIMIT,), policy_hash=hash_, hold_us=HOUR_US, rules=rules)
 
 
@@ -90,6 +93,7 @@ class HoldMachine(RuleBasedStateMachine):
         self.propose(2, "cache.clear", sure=True, files=0)
         self.propose(3, "service.restart", sure=True, files=1)
         self.propose(4, "cache.clear", sure=False, files=3)
+        self.propose(5, "cache.clear", sure=True, files=2)
 
     def _engine(self) -> Live:
         async def ended(_effect: EffectId) -> None:
@@ -130,7 +134,7 @@ class HoldMachine(RuleBasedStateMachine):
         number=numbers,
         action=st.sampled_from(["cache.clear", "service.restart"]),
         sure=st.booleans(),
-        files=st.sampled_from([0, 1, 3]),
+        files=st.sampled_from([0, 1, 2, 3]),
     )
     def propose_more(self, number: int, action: str, sure: bool, files: int) -> None:
         """An agent proposes."""
@@ -152,6 +156,14 @@ class HoldMachine(RuleBasedStateMachine):
         self._said(
             wire.AnswerHold(decision_id=decision_id(f"p-{number}"), by=by, role=PEOPLE[by], answer=word)
         )
+
+    @rule(number=numbers, voter=st.sampled_from(VOTERS), choice=st.sampled_from(CHOICES))
+    def vote(self, number: int, voter: str, choice: Any) -> None:
+        """An agent or a person votes, on what waits for votes or on anything else."""
+        request = wire.CastVote(decision_id=decision_id(f"p-{number}"), voter=voter, choice=choice)
+        said = self._said(request)
+        if voter == "agent:coder-1":
+            assert said is None or not said.counted, "it voted on what it proposed"
 
     @rule(number=numbers)
     def answer_what_was_shown_of_another(self, number: int) -> None:
@@ -358,6 +370,7 @@ class _Judging:
         self.started: set[tuple[str, int]] = set()
         self.over: set[str] = set()
         self.stops: dict[str, f.Scope] = {}
+        self.votes: dict[str, list[f.VoteCast]] = {}
 
     def take(self, fact: Any) -> None:
         """Check one fact, and remember it."""
@@ -370,6 +383,8 @@ class _Judging:
                 self.stops.pop(str(fact.scope), None)
             case f.HoldAnswered():
                 self.said.setdefault(fact.decision_id, []).append(fact)
+            case f.VoteCast():
+                self.votes.setdefault(fact.decision_id, []).append(fact)
             case f.DecisionOverridden() if fact.word == "allow":
                 self.allowed.add(fact.decision_id)
             case f.AnswerRefused():
@@ -389,6 +404,9 @@ class _Judging:
         words = self.said.get(fact.decision_id, [])
         if words and words[-1].by == fact.by and words[-1].at_us == fact.at_us:
             words.pop()
+        votes = self.votes.get(fact.decision_id, [])
+        if votes and votes[-1].voter == fact.by and votes[-1].at_us == fact.at_us:
+            votes.pop()
         self.allowed.discard(fact.decision_id)
 
     def hold_ended(self, fact: f.HoldEnded) -> None:
@@ -396,7 +414,12 @@ class _Judging:
         key = (fact.decision_id, fact.effect_id)
         assert key not in self.ended, f"{key} ended twice"
         self.ended[key] = fact
-        assert bool(fact.by) == (fact.how != "timeout"), fact
+        lost = fact.reason.startswith("the vote was lost")
+        # Votes may be lost by abstaining alone.
+        assert bool(fact.by) == (fact.how != "timeout") or lost, fact
+        choices = {vote.voter: vote.choice for vote in self.votes.get(fact.decision_id, [])}
+        if lost:
+            assert sum(choice != "for" for choice in choices.values()) >= 2, (choices, fact)
         assert fact.reason or fact.how != "timeout"
         if fact.how == "approved" and fact.effect_id is None:
             verdict = self.verdicts[fact.decision_id]
@@ -405,18 +428,24 @@ class _Judging:
                 "approved behind a stop"
             )
             assert fact.at_us < verdict.at_us + HOUR_US, "approved after its time"
-            enough(verdict.waits, self.said.get(fact.decision_id, []), fact, self.allowed)
+            enough(verdict.waits, self.said.get(fact.decision_id, []), fact, self.allowed, choices)
 
 
 def enough(
-    waits: tuple[Wait, ...], words: list[f.HoldAnswered], fact: f.HoldEnded, allowed: set[str]
+    waits: tuple[Wait, ...],
+    words: list[f.HoldAnswered],
+    fact: f.HoldEnded,
+    allowed: set[str],
+    choices: dict[str, str],
 ) -> None:
     """Check that those who are named gave what was waited for, or that a captain overruled."""
     if fact.decision_id in allowed:
         return
     ranks: dict[str, int] = dict(RANKS)
     for wait in waits:
-        assert wait.kind != "votes", "nobody voted"
+        if wait.kind == "votes":
+            agreed = {voter for voter, choice in choices.items() if choice == "for"}
+            assert len(agreed & set(fact.by)) >= wait.needed, (wait, choices, fact)
         if wait.kind == "person":
             people = {
                 word.by
