@@ -16,6 +16,7 @@ SAID = {
     "captain-override": "{held} veto no",
     "approve": "{held} fine",
     "deny": "{held} not now",
+    "vote": "{held} for fine",
     "ack": "{held}",
     "undo": "{held}",
     "explain": "{held}",

@@ -178,15 +178,17 @@ def _answered(chance: Random, proposal: Proposal, at_us: int) -> Iterator[f.Fact
             answer=chance.choice(["approve", "approve", "approve", "deny"]),
             digest=digest_of(proposal.action, f.encode(proposal.args)) if right else "00",
         )
-    for _ in range(chance.randrange(5)):
-        voter = chance.choice(["ann", "ben", "cat", "agent:coder-2", "agent:coder-3"])
+    # Chance of their own, so that votes leave everything else as it was.
+    votes = Random(decision)
+    for _ in range(votes.randrange(5)):
+        voter = votes.choice(["ann", "ben", "cat", "agent:coder-2", "agent:coder-3"])
         yield f.VoteCast(
-            at_us=at_us + chance.choice([0, 1, 60]) * SECOND_US,
+            at_us=at_us + votes.choice([0, 1, 60]) * SECOND_US,
             decision_id=decision,
             voter=voter,
             owner=voter,
-            choice=chance.choice(["for", "for", "for", "against", "abstain"]),
-            rationale=chance.choice(["", "déjà vu"]),
+            choice=votes.choice(["for", "for", "for", "against", "abstain"]),
+            rationale=votes.choice(["", "déjà vu"]),
         )
     if chance.random() < 0.3:
         word = chance.choice(["allow", "veto"])

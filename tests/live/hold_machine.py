@@ -28,7 +28,6 @@ from engine.core.state import encode_state
 from engine.core.vocabulary import facts as f
 from engine.core.vocabulary.effects import Result
 from engine.core.vocabulary.ids import DecisionId, EffectId, decision_id
-from engine.core.vocabulary.people_facts import RANKS
 from engine.core.vocabulary.units import HOUR_US, MINUTE_US, SECOND_US
 from engine.core.vocabulary.verdicts import Wait
 from engine.errors import InputError, LeaseLost, Stopped
@@ -39,6 +38,7 @@ from engine.runtime.loop import fact_of, restore
 from engine.runtime.outbox import status_of, verdict_of, veto_key
 from tests.builders import changed, impact, rule_book
 from tests.live.engines import AGAIN, ONCE, SetClock, Told, asked, performing
+from tests.live.hold_judge import judge
 
 PEOPLE = {"ann": "responder", "ben": "responder", "cat": "captain", "eve": "viewer", "coder-1": "captain"}
 SCOPES = (f.Scope("all"), f.Scope("agent", "coder-1"), f.Scope("action", "cache.clear"))
@@ -350,126 +350,3 @@ class HoldMachine(RuleBasedStateMachine):
             fact.verdict.decision_id for fact in self._facts() if isinstance(fact, f.VerdictReached)
         }:
             assert status_of(self.journal, verdict_of(self.journal, decision))
-
-
-def judge(facts: list[Any]) -> None:
-    """Check a journal's facts against the rules at the top of this page. Raises `AssertionError`."""
-    judging = _Judging()
-    for fact in facts:
-        judging.take(fact)
-
-
-class _Judging:
-    """What the rules must remember of the facts so far."""
-
-    def __init__(self) -> None:
-        self.verdicts: dict[str, Any] = {}
-        self.said: dict[str, list[f.HoldAnswered]] = {}
-        self.allowed: set[str] = set()
-        self.ended: dict[tuple[str, str | None], f.HoldEnded] = {}
-        self.started: set[tuple[str, int]] = set()
-        self.over: set[str] = set()
-        self.stops: dict[str, f.Scope] = {}
-        self.votes: dict[str, list[f.VoteCast]] = {}
-
-    def take(self, fact: Any) -> None:
-        """Check one fact, and remember it."""
-        match fact:
-            case f.VerdictReached():
-                self.verdicts[fact.verdict.decision_id] = fact.verdict
-            case f.KillSwitchSet():
-                self.stops[str(fact.scope)] = fact.scope
-            case f.KillSwitchCleared():
-                self.stops.pop(str(fact.scope), None)
-            case f.HoldAnswered():
-                self.said.setdefault(fact.decision_id, []).append(fact)
-            case f.VoteCast():
-                self.votes.setdefault(fact.decision_id, []).append(fact)
-            case f.DecisionOverridden() if fact.word == "allow":
-                self.allowed.add(fact.decision_id)
-            case f.AnswerRefused():
-                self.taken_back(fact)
-            case f.HoldEnded():
-                self.hold_ended(fact)
-            case f.EffectStarted() if fact.kind == "perform":
-                assert (fact.effect_id, fact.token) not in self.started
-                self.started.add((fact.effect_id, fact.token))
-                began(fact, self.verdicts, self.ended, self.over)
-            case f.EffectEnded():
-                assert fact.effect_id not in self.over, "it ended twice"
-                self.over.add(fact.effect_id)
-
-    def taken_back(self, fact: f.AnswerRefused) -> None:
-        """What followed from the last word takes that word back."""
-        words = self.said.get(fact.decision_id, [])
-        if words and words[-1].by == fact.by and words[-1].at_us == fact.at_us:
-            words.pop()
-        votes = self.votes.get(fact.decision_id, [])
-        if votes and votes[-1].voter == fact.by and votes[-1].at_us == fact.at_us:
-            votes.pop()
-        self.allowed.discard(fact.decision_id)
-
-    def hold_ended(self, fact: f.HoldEnded) -> None:
-        """A hold ends once, by somebody or for want of anybody, and an approval is what was waited for."""
-        key = (fact.decision_id, fact.effect_id)
-        assert key not in self.ended, f"{key} ended twice"
-        self.ended[key] = fact
-        lost = fact.reason.startswith("the vote was lost")
-        # Votes may be lost by abstaining alone.
-        assert bool(fact.by) == (fact.how != "timeout") or lost, fact
-        choices = {vote.voter: vote.choice for vote in self.votes.get(fact.decision_id, [])}
-        if lost:
-            assert sum(choice != "for" for choice in choices.values()) >= 2, (choices, fact)
-        assert fact.reason or fact.how != "timeout"
-        if fact.how == "approved" and fact.effect_id is None:
-            verdict = self.verdicts[fact.decision_id]
-            scopes = self.stops.values()
-            assert not any(s.covers(verdict.agent, verdict.capability, verdict.action) for s in scopes), (
-                "approved behind a stop"
-            )
-            assert fact.at_us < verdict.at_us + HOUR_US, "approved after its time"
-            enough(verdict.waits, self.said.get(fact.decision_id, []), fact, self.allowed, choices)
-
-
-def enough(
-    waits: tuple[Wait, ...],
-    words: list[f.HoldAnswered],
-    fact: f.HoldEnded,
-    allowed: set[str],
-    choices: dict[str, str],
-) -> None:
-    """Check that those who are named gave what was waited for, or that a captain overruled."""
-    if fact.decision_id in allowed:
-        return
-    ranks: dict[str, int] = dict(RANKS)
-    for wait in waits:
-        if wait.kind == "votes":
-            agreed = {voter for voter, choice in choices.items() if choice == "for"}
-            assert len(agreed & set(fact.by)) >= wait.needed, (wait, choices, fact)
-        if wait.kind == "person":
-            people = {
-                word.by
-                for word in words
-                if word.answer == "approve"
-                and word.by != "coder-1"
-                and RANKS[word.role] >= ranks.get(wait.role, RANKS["captain"])
-            }
-            assert len(people & set(fact.by)) >= wait.needed, (wait, people, fact)
-
-
-def began(
-    fact: f.EffectStarted, verdicts: dict[str, Any], ended: dict[Any, f.HoldEnded], over: set[str]
-) -> None:
-    """Check that an effect might begin.
-
-    One noted in the very transaction of its veto is told not to: the machine checks that where it begins it.
-    """
-    verdict = verdicts[fact.decision_id]
-    assert fact.effect_id not in over, "it began after its end"
-    assert not verdict.shadowed
-    if verdict.word == "hold":
-        end = ended.get((fact.decision_id, None))
-        assert end is not None, "it began while it was held"
-        assert end.how == "approved", "it began though nobody approved it"
-    else:
-        assert verdict.word == "allow"

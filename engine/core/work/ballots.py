@@ -72,8 +72,8 @@ def borda(alternatives: Sequence[_Alternative], ballots: Mapping[str, Sequence[_
     not put to the vote has none.
 
     Beyond what both rules promise, what loses to every other alternative, one against one, never wins (for
-    ballots that leave nothing out). It does not promise that what beats every other one against one wins, nor that
-    taking a loser away changes nothing: that is the price of counting how far apart things are.
+    ballots that leave nothing out). It does not promise that what beats every other one against one wins, nor
+    that taking a loser away changes nothing: that is the price of counting how far apart things are.
 
     >>> borda(
     ...     ["a", "b", "c"], {"ann": ["a", "b", "c"], "ben": ["b", "a", "c"], "cat": ["b", "c", "a"]}
