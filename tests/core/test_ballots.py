@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.core.work.ballots import approval, borda
@@ -15,6 +15,7 @@ RULES = pytest.mark.parametrize("rule", [approval, borda], ids=["approval", "bor
 partial = st.lists(st.sampled_from(NAMES), unique=True, max_size=4)
 complete = st.permutations(NAMES)
 elections = st.lists(partial, max_size=9)
+some = st.lists(partial, min_size=1, max_size=9)
 full_elections = st.lists(complete, min_size=1, max_size=9)
 
 
@@ -54,9 +55,9 @@ def test_the_order_in_which_they_are_put_to_the_vote_makes_no_difference(rule, b
     assert set(rule(NAMES, cast(ballots)).winners) == set(rule(order, cast(ballots)).winners)
 
 
-@given(elections, st.integers(0, 8))
+@given(some, st.integers(0, 8))
 def test_whoever_approves_of_a_winner_too_does_not_make_it_lose(ballots, which):
-    assume(which < len(ballots))
+    which %= len(ballots)
     before = approval(NAMES, cast(ballots))
     for winner in before.winners:
         raised = [*ballots]
@@ -64,12 +65,13 @@ def test_whoever_approves_of_a_winner_too_does_not_make_it_lose(ballots, which):
         assert winner in approval(NAMES, cast(raised)).winners
 
 
-@given(elections, st.integers(0, 8), st.integers(0, 3))
+@given(some, st.integers(0, 8), st.integers(0, 3))
 def test_whoever_raises_a_winner_does_not_make_it_lose(ballots, which, place):
-    assume(which < len(ballots))
+    which %= len(ballots)
     for winner in borda(NAMES, cast(ballots)).winners:
         ballot = ballots[which]
-        assume(winner in ballot)
+        if winner not in ballot:
+            continue
         others = [each for each in ballot if each != winner]
         higher = min(place, ballot.index(winner))
         raised = [*ballots]
@@ -77,11 +79,12 @@ def test_whoever_raises_a_winner_does_not_make_it_lose(ballots, which, place):
         assert winner in borda(NAMES, cast(raised)).winners
 
 
-@given(elections, st.integers(0, 8))
+@given(some, st.integers(0, 8))
 def test_whoever_ranks_a_winner_first_that_they_left_out_does_not_make_it_lose(ballots, which):
-    assume(which < len(ballots))
+    which %= len(ballots)
     for winner in borda(NAMES, cast(ballots)).winners:
-        assume(winner not in ballots[which])
+        if winner in ballots[which]:
+            continue
         raised = [*ballots]
         raised[which] = [winner, *ballots[which]]
         assert winner in borda(NAMES, cast(raised)).winners
