@@ -158,7 +158,7 @@ class Decisions(Command):
 
 
 class Explain(Command):
-    """See why a decision was made, gate by gate, and what came of it."""
+    """See the path of a decision as a tree: proposal, gates, answers, effects, and what came of it."""
 
     words = "explain"
     role: ClassVar[Role] = "viewer"

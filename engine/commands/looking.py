@@ -8,6 +8,7 @@ from engine.commands.cards import came_of_it, card, count_text, ending_of, left_
 from engine.commands.model import Asker, Button, Reply, Table
 from engine.commands.standing import Standing, proposal_of, standing_from
 from engine.commands.tools import Tools, now_us
+from engine.commands.tracing import trace
 from engine.core.explain import explain as explanation_of
 from engine.core.explain import text as explained
 from engine.core.vocabulary import facts as f
@@ -140,7 +141,8 @@ async def explain(tools: Tools, asker: Asker, said: c.Explain) -> Reply:
     standing = tools.standing(said.decision_id)
     journal = tools.journal()
     verdict = standing.verdict
-    lines = explained(explanation_of(verdict, proposal_of(journal, verdict.proposal_id)))
+    path = await tools.look(lambda looking: trace(looking, verdict, goes_on=not standing.settled))
+    lines = explained(explanation_of(verdict, proposal_of(journal, verdict.proposal_id), path=path))
     shown = card(journal, standing)
     ending = ending_of(journal, DecisionId(said.decision_id))
     return Reply(

@@ -343,6 +343,7 @@ class Stage:
             line = line.replace(decision[2:8], name)
         line = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "TIME", line)
         line = re.sub(r"\bu_[0-9a-f]{15}\b", "UNDO", line)
+        line = re.sub(r"#\d+ +(\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d\b", "#N TIME", line)
         line = re.sub(r"\b\d+ ms\b", "N ms", line.replace(str(self._home), "HOME"))
         # How far the sweep and the telling are a blink after the fence is a matter of the machine's load.
         line = re.sub(
