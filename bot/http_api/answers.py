@@ -7,12 +7,13 @@ from msgspec import Meta, Struct
 from starlette.responses import Response
 
 from engine.commands.standing import Standing, UndoStanding
+from engine.core.calibrations import Calibration
 from engine.core.decide import in_order
 from engine.core.explain import summary
 from engine.core.kpis.standing import KpiStanding
 from engine.core.vocabulary.effects import Result
 from engine.core.vocabulary.facts import DecisionOverridden, HoldEnded
-from engine.core.vocabulary.people_facts import HoldEnding
+from engine.core.vocabulary.people_facts import HoldEnding, Rating
 from engine.core.vocabulary.rollouts import Evidence, Stage
 from engine.core.vocabulary.units import time_text
 from engine.core.vocabulary.verdicts import Answer, Measure, Verdict, Wait, Word
@@ -235,6 +236,20 @@ class KpiList(Struct, frozen=True, kw_only=True):
     behind: Annotated[
         int, Meta(description="How many records are not counted yet; ask again until it is 0 for all")
     ]
+
+
+class CalibrationList(Struct, frozen=True, kw_only=True):
+    """How far confidences came true."""
+
+    calibrations: tuple[Calibration, ...]
+    newest: Annotated[int, Meta(description="How many outcomes, and how many ratings, are looked at at most")]
+
+
+class Rated(Struct, frozen=True, kw_only=True):
+    """A rating that was taken."""
+
+    decision_id: str
+    rating: Rating
 
 
 class Held(Struct, frozen=True, kw_only=True):

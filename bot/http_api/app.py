@@ -11,7 +11,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match
 
-from bot.http_api import decisions, document, holds, kpis, override, proposals, rollouts, service, streams
+from bot.http_api import (
+    decisions,
+    document,
+    holds,
+    kpis,
+    override,
+    proposals,
+    ratings,
+    rollouts,
+    service,
+    streams,
+)
 from bot.http_api.door import Door
 from bot.http_api.front import Front
 from bot.http_api.outside import Outside
@@ -21,7 +32,7 @@ from engine.commands.hearing import Engine
 from engine.errors import WatchkeeperError
 from engine.ports import DecisionsReader, Fence, Tokens
 
-_ROOMS: Final = (proposals, decisions, holds, streams, override, rollouts, kpis, service)
+_ROOMS: Final = (proposals, decisions, holds, streams, override, rollouts, kpis, ratings, service)
 
 
 def make_app(

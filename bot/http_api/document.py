@@ -27,6 +27,8 @@ _ANSWERS: Final[tuple[type[Struct], ...]] = (
     answers.Stepped,
     answers.RolloutList,
     answers.KpiList,
+    answers.CalibrationList,
+    answers.Rated,
     answers.Held,
     answers.Noted,
     answers.Status,

@@ -274,6 +274,18 @@ class AnswerBody(Body):
     ] = None
 
 
+class RateBody(Body):
+    """What a person thinks a decision was worth."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"rating": "useful"}]})
+
+    rating: Annotated[
+        Literal["useful", "wrong", "late"],
+        Field(description="late: it may have been right, but came too late to be of use"),
+    ]
+    reason: Annotated[str, Field(max_length=2_000)] = ""
+
+
 class OverrideBody(Body):
     """A captain's word over a decision."""
 

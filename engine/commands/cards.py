@@ -6,7 +6,7 @@ from typing import Any, Final
 from engine.commands.model import Button, Confirm, Reply, Tone
 from engine.commands.standing import Standing, proposal_of
 from engine.core.decide import in_order
-from engine.core.vocabulary.facts import CommandGiven, HoldEnded, decode
+from engine.core.vocabulary.facts import CommandGiven, DecisionRated, HoldEnded, decode
 from engine.core.vocabulary.ids import DecisionId
 from engine.core.vocabulary.proposals import Proposal
 from engine.core.vocabulary.units import SECOND_US, percent_text, time_text
@@ -55,6 +55,7 @@ def card(journal: DecisionsReader, standing: Standing) -> Reply:
     fields = [*_what(verdict, proposal), *came_of_it(standing, ending)]
     if acks and standing.status == "held":
         fields.append(("Has it", ", ".join(acks)))
+    fields += [("Rated", rated) for rated in ratings_of(journal, verdict.decision_id)]
     return Reply(
         title=f"{verdict.action} of {verdict.agent} {_TITLES.get(standing.status, standing.status)}",
         tone=_TONES.get(standing.status, "plain"),
@@ -79,6 +80,16 @@ def acknowledged_by(journal: DecisionsReader, decision: DecisionId) -> list[str]
     """Return who said that they have it, the first of them first."""
     facts = [decode(record.body) for record in journal.with_prefix(f"ack:{decision}:")]
     return list(dict.fromkeys(fact.by for fact in facts if isinstance(fact, CommandGiven)))
+
+
+def ratings_of(journal: DecisionsReader, decision: DecisionId) -> list[str]:
+    """Return what each person last said it was worth, in words, the first of them first."""
+    facts = [decode(record.body) for record in journal.with_prefix(f"rated:{decision}:")]
+    last = {fact.by: fact for fact in facts if isinstance(fact, DecisionRated)}
+    return [
+        f"{fact.rating} by {who}" + (f": {short(fact.reason)}" if fact.reason else "")
+        for who, fact in last.items()
+    ]
 
 
 def _what(verdict: Verdict, proposal: Proposal | None) -> list[tuple[str, str]]:
@@ -144,8 +155,17 @@ def _buttons(standing: Standing) -> tuple[Button, ...]:
             text=f"What {standing.verdict.action} of {standing.verdict.agent} did is taken back.",
             yes="Undo",
         )
-        return why, Button(label="Undo", line=f"undo {decision}", style="danger", confirm=confirm)
-    return (why,)
+        back = Button(label="Undo", line=f"undo {decision}", style="danger", confirm=confirm)
+        return why, back, *_ratings(decision)
+    return (why, *_ratings(decision)) if undoable else (why,)
+
+
+def _ratings(decision: DecisionId) -> tuple[Button, ...]:
+    return (
+        Button(label="Useful", line=f"rate {decision} useful"),
+        Button(label="Wrong", line=f"rate {decision} wrong", asks="What was wrong?"),
+        Button(label="Late", line=f"rate {decision} late"),
+    )
 
 
 def _reasons(verdict: Verdict) -> list[str]:

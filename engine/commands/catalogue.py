@@ -138,6 +138,17 @@ class Undo(Command):
     reason: str = _why()
 
 
+class Rate(Command):
+    """Say what a decision was worth: it counts for how far its capability's confidence is trusted."""
+
+    words = "rate"
+    role: ClassVar[Role] = "responder"
+    changes = True
+    decision_id: DecisionKey = argument(_ANY_DECISION, complete="decision")
+    rating: Literal["useful", "wrong", "late"] = argument("What it was worth")
+    reason: str = _why()
+
+
 # ---------------------------------------------------------------- looking
 
 
@@ -193,6 +204,14 @@ class Limits(Command):
 
     words = "limits"
     role: ClassVar[Role] = "viewer"
+
+
+class Calibration(Command):
+    """See how far confidences came true, for every capability and rule, or one of them tenth by tenth."""
+
+    words = "calibration"
+    role: ClassVar[Role] = "viewer"
+    capability: str = argument("Capability such as heal@2, or rule:NAME", "", complete="version")
 
 
 # ---------------------------------------------------------------- rollouts
@@ -385,8 +404,8 @@ class No(Command):
 
 
 LANGUAGE: Final = Language((
-    Kill, Resume, Override, Approve, Deny, Ack, Undo,
-    Status, Decisions, Explain, Audit, Agents, Budget, Limits,
+    Kill, Resume, Override, Approve, Deny, Ack, Undo, Rate,
+    Status, Decisions, Explain, Audit, Agents, Budget, Limits, Calibration,
     CanaryStatus, CanaryPromote, CanaryPause, CanaryResume, CanaryAbort, CanaryHistory, ShadowReport,
     ReplayStart, ReplayStatus, ReplayCancel, ReplayReport,
     Snapshot, Restore,

@@ -38,7 +38,7 @@ def records_of(journal: Traced, verdict: Verdict) -> list[Record]:
             nth += 1
     exact = [f"proposal:{proposal}", f"verdict:{decision}", f"outcome:{proposal}", f"held:{decision}"]
     exact += [f"{word}:{effect}" for effect in effects for word in ("undo", "looked")]
-    begins = [f"{word}:{decision}:" for word in ("answer", "ack")]
+    begins = [f"{word}:{decision}:" for word in ("answer", "ack", "rated")]
     begins += [f"vetoed:{decision}", f"preview:p_{decision[2:]}_"]
     # What follows from the end of an effect stands under its key.
     begins += [f"{word}:{effect}" for effect in effects for word in ("started", "ended")]

@@ -215,6 +215,8 @@ def _said(fact: f.Fact) -> tuple[str, str]:  # noqa: C901, PLR0911, PLR0912 - on
             )
         case f.CommandGiven():
             return fact.by, f"{fact.by} has it"
+        case f.DecisionRated():
+            return fact.by, f"{fact.by} rated it {fact.rating}{_because(fact.reason)}"
         case f.KillSwitchSet():
             return fact.by, f"{fact.by} stopped {fact.scope}{_because(fact.reason)}"
         case f.KillSwitchCleared():

@@ -37,6 +37,7 @@ from engine.runtime.outbox import (
     verdict_of,
     was_granted,
 )
+from engine.runtime.ratings import RatingKeeper
 from engine.runtime.rollouts import RolloutKeeper
 from engine.runtime.stops import StopKeeper
 
@@ -103,6 +104,7 @@ class Live:
             stops_known=self.stops.catch_up,
             undo=self.undo,
         )
+        self.ratings = RatingKeeper(self.intake, parts.clock.now_us)
         self._started_us = parts.clock.now_us()
         self._beats: dict[AgentId, int] = {}
         self._undoing, self._saving = asyncio.Lock(), asyncio.Lock()
@@ -128,6 +130,7 @@ class Live:
             wire.AnswerHold: self.answers.answer,
             wire.Override: self.answers.override,
             wire.GetHolds: self.answers.show,
+            wire.RateDecision: self.ratings.rate,
             wire.RequestUndo: self.undo,
             wire.RequestPreview: self.preview,
             wire.ClearTrouble: self.clear_trouble,
@@ -415,7 +418,7 @@ class Live:
         """Do what a request asks. Raises any error of ours."""
         if isinstance(request, _BY_CAPTAINS) and self.intake.failure is None:
             await self.see(wire.SeePerson(person=request.by, role="captain"))
-        elif isinstance(request, wire.AnswerHold) and self.intake.failure is None:
+        elif isinstance(request, wire.AnswerHold | wire.RateDecision) and self.intake.failure is None:
             await self.see(wire.SeePerson(person=request.by, role=request.role))
         return await self._answers[type(request)](request)
 

@@ -38,6 +38,7 @@ from engine.runtime.wire_people import (
     HoldList,
     HoldShown,  # noqa: F401 - part of `HoldList`, and known from here like every message
     Override,
+    RateDecision,
     SeePerson,
     UsageList,
     UsageShown,  # noqa: F401 - part of `UsageList`
@@ -255,6 +256,7 @@ AnyRequest = (
     | AnswerHold
     | Override
     | GetHolds
+    | RateDecision
     | GetUsage
     | TakeSnapshot
     | Drain

@@ -17,7 +17,7 @@ from engine.core.vocabulary.ids import (
     EpisodeId,
     PersonId,
 )
-from engine.core.vocabulary.people_facts import Role
+from engine.core.vocabulary.people_facts import Rating, Role
 from engine.core.vocabulary.verdicts import Wait
 from engine.runtime.wire_words import Answer, Request
 
@@ -55,6 +55,16 @@ class Override(Request, frozen=True, kw_only=True):
     decision_id: DecisionId
     by: PersonId
     word: Literal["veto", "allow"]
+    reason: str = ""
+
+
+class RateDecision(Request, frozen=True, kw_only=True):
+    """Say what a decision was worth. Answered with `Done`. The asker has checked the role."""
+
+    decision_id: DecisionId
+    by: PersonId
+    role: Role
+    rating: Rating
     reason: str = ""
 
 

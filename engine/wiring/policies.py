@@ -17,7 +17,7 @@ from engine.core.gates.risk import Pattern, RiskSettings
 from engine.core.gates.rules import Rule
 from engine.core.policy import Policy
 from engine.core.vocabulary.actions import Action, BlastCaps, Parameter, RiskLevel, Running
-from engine.core.vocabulary.facts import BreakerSettings, Limit, encode
+from engine.core.vocabulary.facts import BreakerSettings, CalibrationSettings, Limit, encode
 from engine.core.vocabulary.ids import ActionName, CapabilityId, CapabilityName, Digest, RuleId
 from engine.core.vocabulary.rollouts import RolloutPlan, RolloutSettings, SeriesLimit
 from engine.core.vocabulary.units import DAY_US, SECOND_US
@@ -26,6 +26,7 @@ from engine.errors import InputError, PolicyError
 from engine.settings.policy import (
     ActionsFile,
     BlastSection,
+    CalibrationSection,
     LimitsFile,
     PolicySettings,
     RiskFile,
@@ -66,7 +67,11 @@ class PolicySource(msgspec.Struct, frozen=True):
     def policy_hash(self) -> Digest:
         """SHA-256 over every checked value and the registry in force, whichever file it came from."""
         registry = encode([action for _, action in sorted(self.actions.items())])
-        body = encode(self.settings.model_dump(mode="json", exclude={"actions"}))
+        values = self.settings.model_dump(mode="json", exclude={"actions"})
+        if not values["thresholds"]["calibration"]["enforce"]:
+            # What is not in force changes no verdict, so it does not make another policy either.
+            del values["thresholds"]["calibration"]
+        body = encode(values)
         return Digest(hashlib.sha256(len(body).to_bytes(8) + body + registry).hexdigest())
 
 
@@ -140,7 +145,14 @@ def build_policy(source: PolicySource) -> Policy:
         episode_idle_us=_us(thresholds.memory.episode_idle_s),
         rollouts=_rollouts(settings.rollouts),
         captain_unseen_us=_us(unseen) if (unseen := thresholds.presence.captain_unseen_s) else None,
+        calibration=_calibration(thresholds.calibration),
     )
+
+
+def _calibration(section: CalibrationSection) -> CalibrationSettings | None:
+    if not section.enforce:
+        return None
+    return CalibrationSettings(**section.model_dump(exclude={"enforce"}))
 
 
 _FILES: dict[str, type[BaseModel]] = {

@@ -21,7 +21,7 @@ from tests.house.tree import ROOT
 # CHANGELOG, and write down what `python -m tests.determinism.gate simulator/demo.wkr --way "1 shard"` prints.
 PINNED = {
     "journal": "63e03e55e67053b8407714ba0430bf78686829616596faaacab8523da78f8f47",
-    "state": "f87685172efd4dffd78508f0cea3e7ae17a3aa20b4c0d91d4d7861ef998f81dc",
+    "state": "11477dc297955cd541f842849ab17b0867e203d09e893f7749c7efdd0f4c09af",
     "verdicts": "68f3e4b89f8c269d596870035522b30395a0bf70c610783f482d84b3c05597fd",
 }
 

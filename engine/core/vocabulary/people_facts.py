@@ -67,6 +67,33 @@ class AnswerRefused(Fact, tag="answer_refused", frozen=True, kw_only=True):
     reason: str
 
 
+Rating = Literal["useful", "wrong", "late"]
+
+
+class DecisionRated(Fact, tag="decision_rated", frozen=True, kw_only=True):
+    """A person said what a decision was worth. Said again, the last word counts."""
+
+    decision_id: DecisionId
+    proposal_id: ProposalId
+    agent: AgentId
+    capability: CapabilityId
+    action: ActionName
+    by: PersonId
+    rating: Rating
+    """`late`: it may have been right, but came too late to be of use."""
+    reason: str = ""
+    confidence: float | None = None
+    """What the agent claimed; `None` where it claimed nothing, and where nothing of it ran: then the rating
+    says nothing of its confidence."""
+    rule: str = ""
+    """The rule of policy that fired on it; empty when none did."""
+
+    def __post_init__(self) -> None:
+        """Refuse a confidence that no proposal can have."""
+        if self.confidence is not None and not 0.0 <= self.confidence <= 1.0:
+            raise ValueError(f"confidence must be from 0 to 1, not {self.confidence}")
+
+
 class CommandGiven(Fact, tag="command_given", frozen=True, kw_only=True):
     """Somebody gave a command at a front-end. What changes anything is journaled twice: begun, and ended."""
 

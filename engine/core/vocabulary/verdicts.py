@@ -122,6 +122,14 @@ class Assessment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     answers: tuple[Answer, ...]
 
 
+class Claimed(Struct, frozen=True, array_like=True, gc=False):
+    """What outcomes are held against: `[confidence, rule]`."""
+
+    confidence: float
+    rule: str
+    """The rule of policy that fired; empty when none did."""
+
+
 class Verdict(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """The decision on one proposal, complete enough to be explained without anything else."""
 
@@ -145,3 +153,5 @@ class Verdict(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=
     assessment: Assessment
     assignment: Assignment | UnsetType = UNSET
     """Which arm of a rollout it fell to; unset outside any rollout."""
+    claimed: Claimed | UnsetType = UNSET
+    """Unset where policy asks for no calibration, where the agent gave no confidence, and in shadow."""
