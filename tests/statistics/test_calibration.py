@@ -9,23 +9,23 @@ from hypothesis import strategies as st
 from engine.core.statistics.calibration import BINS, levels, measure, wilson
 
 pairs = st.lists(st.tuples(st.floats(0, 1), st.booleans()), max_size=80)
-counts = st.lists(
-    st.integers(0, 30).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))),
-    min_size=BINS,
-    max_size=BINS,
-)
+one_bin = st.integers(0, 30).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
+counts = st.lists(one_bin, min_size=BINS, max_size=BINS)
 
 
 @given(pairs)
 def test_the_brier_score_is_the_sum_of_its_parts(known):
     found = measure(known)
     if not known:
-        assert found.brier is None and found.error is None
+        assert found.brier is None
+        assert found.error is None
         return
     assert found.brier == pytest.approx(sum((p - y) ** 2 for p, y in known) / len(known))
     parts = found.reliability - found.resolution + found.uncertainty + found.within
     assert parts == pytest.approx(found.brier)
-    assert 0 <= found.error <= 1 and found.reliability >= 0 and found.resolution >= 0
+    assert 0 <= found.error <= 1
+    assert found.reliability >= 0
+    assert found.resolution >= 0
 
 
 @given(st.lists(st.tuples(st.sampled_from([0.05, 0.35, 0.95]), st.booleans()), min_size=1, max_size=60))
