@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Meta, Struct
 from starlette.responses import Response
 
+from engine.commands.recommending import Recommendation
 from engine.commands.standing import Standing, UndoStanding
 from engine.core.calibrations import Calibration
 from engine.core.decide import in_order
@@ -245,6 +246,13 @@ class CalibrationList(Struct, frozen=True, kw_only=True):
     newest: Annotated[int, Meta(description="How many outcomes, and how many ratings, are looked at at most")]
 
 
+class RecommendationList(Struct, frozen=True, kw_only=True):
+    """What was recommended, the newest first, and what became of it."""
+
+    recommendations: tuple[Recommendation, ...]
+    newest: Annotated[int, Meta(description="How many held decisions are looked through at most")]
+
+
 class Rated(Struct, frozen=True, kw_only=True):
     """A rating that was taken."""
 
@@ -361,7 +369,7 @@ def links_of(standing: Standing) -> dict[str, str]:
     links = {"self": here, "explain": f"{here}/explain", "stream": f"{here}/stream"}
     if standing.waits:
         links |= {word: f"{here}/{word}" for word in ("approve", "deny")}
-    elif status not in {"denied", "held", "shadowed", "vetoed", "expired"}:
+    elif status not in {"denied", "held", "shadowed", "vetoed", "expired", "taken"}:
         links["undo"] = f"{here}/undo"
     return links
 

@@ -29,6 +29,7 @@ _ANSWERS: Final[tuple[type[Struct], ...]] = (
     answers.KpiList,
     answers.CalibrationList,
     answers.Rated,
+    answers.RecommendationList,
     answers.Held,
     answers.Noted,
     answers.Status,

@@ -286,6 +286,17 @@ class RateBody(Body):
     reason: Annotated[str, Field(max_length=2_000)] = ""
 
 
+class TakeBody(Body):
+    """How a recommendation is taken."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"how": "run"}]})
+
+    how: Annotated[
+        Literal["run", "did"], Field(description="run: let it run; did: you did it yourself, nothing runs")
+    ] = "run"
+    reason: Annotated[str, Field(max_length=2_000)] = ""
+
+
 class OverrideBody(Body):
     """A captain's word over a decision."""
 

@@ -29,7 +29,9 @@ _TITLES: Final = {
     "refused": "was refused at the last moment",
     "vetoed": "was vetoed",
     "expired": "was not answered in time, and is not done",
+    "taken": "was done by hand, as recommended",
 }
+_WHY_NOT: Final = "Why not? The agent is told"
 _TONES: Final[dict[str, Tone]] = {
     "held": "warning",
     "denied": "danger",
@@ -37,6 +39,7 @@ _TONES: Final[dict[str, Tone]] = {
     "unknown": "danger",
     "vetoed": "danger",
     "expired": "warning",
+    "taken": "good",
     "stopped": "warning",
     "refused": "warning",
     "done": "good",
@@ -56,9 +59,11 @@ def card(journal: DecisionsReader, standing: Standing) -> Reply:
     if acks and standing.status == "held":
         fields.append(("Has it", ", ".join(acks)))
     fields += [("Rated", rated) for rated in ratings_of(journal, verdict.decision_id)]
+    offered = standing.recommended and standing.waits
+    title = "is recommended" if offered else _TITLES.get(standing.status, standing.status)
     return Reply(
-        title=f"{verdict.action} of {verdict.agent} {_TITLES.get(standing.status, standing.status)}",
-        tone=_TONES.get(standing.status, "plain"),
+        title=f"{verdict.action} of {verdict.agent} {title}",
+        tone="plain" if offered else _TONES.get(standing.status, "plain"),
         text="\n".join(_reasons(verdict)) if standing.status in {"held", "denied"} else "",
         fields=tuple(fields),
         buttons=_buttons(standing),
@@ -138,10 +143,18 @@ def _buttons(standing: Standing) -> tuple[Button, ...]:
         style="danger",
         asks="Why must it not happen?",
     )
+    if standing.status == "held" and standing.recommended:
+        return (
+            Button(label="Take", line=f"take {decision} run", style="good"),
+            Button(label="I did it", line=f"take {decision} did"),
+            Button(label="Decline", line=f"decline {decision}", style="danger", asks=_WHY_NOT),
+            Button(label="I have it", line=f"ack {decision}"),
+            why,
+        )
     if standing.status == "held":
         return (
             Button(label="Approve", line=f"approve {decision}", style="good"),
-            Button(label="Deny", line=f"deny {decision}", style="danger", asks="Why not? The agent is told"),
+            Button(label="Deny", line=f"deny {decision}", style="danger", asks=_WHY_NOT),
             Button(label="I have it", line=f"ack {decision}"),
             why,
             veto,
@@ -157,7 +170,7 @@ def _buttons(standing: Standing) -> tuple[Button, ...]:
         )
         back = Button(label="Undo", line=f"undo {decision}", style="danger", confirm=confirm)
         return why, back, *_ratings(decision)
-    return (why, *_ratings(decision)) if undoable else (why,)
+    return (why, *_ratings(decision)) if undoable or standing.status == "taken" else (why,)
 
 
 def _ratings(decision: DecisionId) -> tuple[Button, ...]:
@@ -180,6 +193,8 @@ def waits_text(waits: Sequence[Wait]) -> str:
             said.append(f"{wait.needed} of {wait.of} votes")
         elif wait.kind == "resume":
             said.append(f"a {wait.role} to resume")
+        elif wait.kind == "take":
+            said.append(f"a {wait.role} to take it")
         else:
             said.append(f"{wait.needed if wait.needed > 1 else 'a'} {wait.role}{'s' * (wait.needed > 1)}")
     return " and ".join(said) or "a person"

@@ -118,6 +118,28 @@ class Deny(Command):
     reason: str = argument("Why: the agent is told", rest=True, min_length=1, max_length=500)
 
 
+class Take(Command):
+    """Take what is recommended: let it run, or say that you did it yourself."""
+
+    words = "take"
+    role: ClassVar[Role] = "responder"
+    changes = True
+    tone = "good"
+    decision_id: DecisionKey = argument(_ANY_DECISION, complete="held")
+    how: Literal["run", "did"] = argument("Let it run, or did you do it yourself", "run")
+    reason: str = _why()
+
+
+class Decline(Command):
+    """Decline what is recommended."""
+
+    words = "decline"
+    role: ClassVar[Role] = "responder"
+    changes = True
+    decision_id: DecisionKey = argument(_ANY_DECISION, complete="held")
+    reason: str = argument("Why: the agent is told", rest=True, min_length=1, max_length=500)
+
+
 class Ack(Command):
     """Say that you have it, so that others need not look."""
 
@@ -166,6 +188,14 @@ class Decisions(Command):
     role: ClassVar[Role] = "viewer"
     which: Literal["waiting", "all", "allow", "hold", "deny"] = argument("Which of them", "waiting")
     agent: str = argument("Only of this agent", "", complete="agent")
+
+
+class Recommendations(Command):
+    """See what is recommended, what became of it, and what happened after."""
+
+    words = "recommendations"
+    role: ClassVar[Role] = "viewer"
+    which: Literal["all", "waiting", "taken", "declined", "ignored"] = argument("Which of them", "all")
 
 
 class Explain(Command):
@@ -404,8 +434,8 @@ class No(Command):
 
 
 LANGUAGE: Final = Language((
-    Kill, Resume, Override, Approve, Deny, Ack, Undo, Rate,
-    Status, Decisions, Explain, Audit, Agents, Budget, Limits, Calibration,
+    Kill, Resume, Override, Approve, Deny, Take, Decline, Ack, Undo, Rate,
+    Status, Decisions, Recommendations, Explain, Audit, Agents, Budget, Limits, Calibration,
     CanaryStatus, CanaryPromote, CanaryPause, CanaryResume, CanaryAbort, CanaryHistory, ShadowReport,
     ReplayStart, ReplayStatus, ReplayCancel, ReplayReport,
     Snapshot, Restore,

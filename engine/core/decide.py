@@ -49,6 +49,7 @@ from engine.core.vocabulary.ids import (
     Digest,
     EpisodeId,
     ProposalId,
+    capability_name,
     decision_id,
 )
 from engine.core.vocabulary.proposals import Impact, Proposal
@@ -289,6 +290,11 @@ def settle(
     ruling, waits, against = weigh(answers)
     if RULING_RANK[weighed.ruling] > RULING_RANK[ruling]:
         ruling = weighed.ruling
+    if ruling == "allow" and not shadowed and policy.rollouts.recommends(capability_name(capability)):
+        # Asked last, for only what everybody else allows is worth recommending.
+        wish = rollout.recommended(policy.rollouts.owner)
+        answers = (*answers[:3], wish, *answers[4:])
+        ruling, waits, against = weigh(answers)
     word = _WORDS[ruling]
     verdict = Verdict(
         decision_id=claim.decision_id,

@@ -214,6 +214,8 @@ def _check(check: Check) -> str:
 
 
 def _wait(wait: Wait) -> str:
+    if wait.kind == "take":
+        return f"a {wait.role} to take it"
     if wait.kind == "votes":
         return f"{wait.needed} of {wait.of} votes"
     if wait.kind == "resume":

@@ -187,8 +187,7 @@ def _said(fact: f.Fact) -> tuple[str, str]:  # noqa: C901, PLR0911, PLR0912 - on
         case f.VerdictReached():
             return "", _decided(fact.verdict)
         case f.HoldAnswered():
-            word = "approved" if fact.answer == "approve" else "denied"
-            return fact.by, f"{fact.by}, a {fact.role}, {word} it{_because(fact.reason)}"
+            return fact.by, f"{fact.by}, a {fact.role}, {_ANSWERS[fact.answer]}{_because(fact.reason)}"
         case f.AnswerRefused():
             return "", f"that did not count: {_short(fact.reason)}"
         case f.DecisionOverridden():
@@ -225,12 +224,14 @@ def _said(fact: f.Fact) -> tuple[str, str]:  # noqa: C901, PLR0911, PLR0912 - on
             return "", str(type(fact).__struct_config__.tag).replace("_", " ")
 
 
+_ANSWERS: Final = {"approve": "approved it", "deny": "denied it", "did": "did it themselves"}
 _EFFECTS: Final = {"perform": "it", "undo": "to take it back", "preview": "a preview"}
 _ENDS: Final = {"perform": "it ended", "undo": "the taking back ended", "preview": "a preview ended"}
 _HOW: Final = {
     "approved": "may go on",
     "denied": "is denied",
     "vetoed": "is vetoed",
+    "taken": "was done by hand",
     "timeout": "nobody answered in time, nothing of it runs",
 }
 
@@ -260,6 +261,8 @@ def _decided(verdict: Verdict) -> str:
 
 
 def _wait(wait: Wait) -> str:
+    if wait.kind == "take":
+        return f"a {wait.role} to take it"
     if wait.kind == "votes":
         return f"{wait.needed} of {wait.of} votes"
     if wait.kind == "resume":

@@ -428,7 +428,7 @@ _BY_CAPTAINS: Final = (
 )  # fmt: skip
 """Only captains may ask for these, so whoever does is one, and is there."""
 
-_REPORTED: Final = frozenset({"granted", "shadowed", "held", "denied", "vetoed", "expired"})
+_REPORTED: Final = frozenset({"granted", "shadowed", "held", "denied", "vetoed", "expired", "taken"})
 """Statuses of what the engine does not perform itself: what came of it, others know better."""
 
 _TOLD: Final = (

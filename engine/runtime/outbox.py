@@ -177,6 +177,7 @@ _UNLESS_APPROVED: Final[dict[HoldEnding, DecisionStatus]] = {
     "denied": "denied",
     "vetoed": "vetoed",
     "timeout": "expired",
+    "taken": "taken",
 }
 
 

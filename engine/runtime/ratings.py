@@ -12,6 +12,7 @@ from engine.runtime import wire
 from engine.runtime.intake import Intake
 from engine.runtime.outbox import status_of, verdict_of, was_granted
 
+_NEVER_RAN: Final = frozenset({"refused", "vetoed"})
 _UNDER_WAY: Final = frozenset({"held", "queued", "running"})
 
 
@@ -36,7 +37,8 @@ class RatingKeeper:
                     place=verdict.decision_id,
                     cure="rate it when it is over",
                 )
-            ran = was_granted(journal, verdict) and status not in {"refused", "vetoed"}
+            # What a person did as it was recommended is as good a test of the confidence.
+            ran = status == "taken" or (was_granted(journal, verdict) and status not in _NEVER_RAN)
             fact = DecisionRated(
                 at_us=self._now_us(),
                 decision_id=verdict.decision_id,

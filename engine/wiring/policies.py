@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
+from msgspec import UNSET
 from pydantic import BaseModel, ValidationError
 
 from engine.adapters.cel_rules import CelRuleBook
@@ -71,6 +72,9 @@ class PolicySource(msgspec.Struct, frozen=True):
         if not values["thresholds"]["calibration"]["enforce"]:
             # What is not in force changes no verdict, so it does not make another policy either.
             del values["thresholds"]["calibration"]
+        for plan in (values["rollouts"]["plan"], *values["rollouts"]["capabilities"].values()):
+            if plan["mode"] == "execute":
+                del plan["mode"]
         body = encode(values)
         return Digest(hashlib.sha256(len(body).to_bytes(8) + body + registry).hexdigest())
 
@@ -178,6 +182,7 @@ def _rollouts(file: RolloutsFile) -> RolloutSettings:
 def _plan(section: PlanSection, unit: str = "episode") -> RolloutPlan:
     replay, shadow, canary = section.replay, section.shadow, section.canary
     return RolloutPlan(
+        mode=UNSET if section.mode == "execute" else section.mode,
         automatic=section.automatic,
         undo_on_rollback=section.undo_on_rollback,
         unit=unit,

@@ -177,7 +177,7 @@ def _lines(rows: list[series.Row], verdicts: dict[Key, Verdict]) -> list[Line]:
 def _wait(wait: Any) -> str:
     if wait.kind == "votes":
         return f"{wait.needed} of {wait.of} votes"
-    return f"a {wait.role}" if wait.kind == "person" else f"a {wait.role} to resume it"
+    return f"a {wait.role}" if wait.kind in {"person", "take"} else f"a {wait.role} to resume it"
 
 
 def _caught_by(summary: Summary) -> list[CaughtBy]:

@@ -18,7 +18,8 @@ Role = Literal["viewer", "responder", "captain"]
 """What people may do, least first; each includes those before it."""
 RANKS: dict[Role, int] = {"viewer": 0, "responder": 1, "captain": 2}
 
-HoldEnding = Literal["approved", "denied", "vetoed", "timeout"]
+HoldEnding = Literal["approved", "denied", "vetoed", "timeout", "taken"]
+"""`taken`: a person did it themselves, as it was recommended."""
 
 
 class HoldAnswered(Fact, tag="hold_answered", frozen=True, kw_only=True):
@@ -27,7 +28,8 @@ class HoldAnswered(Fact, tag="hold_answered", frozen=True, kw_only=True):
     decision_id: DecisionId
     by: PersonId
     role: Role
-    answer: Literal["approve", "deny"]
+    answer: Literal["approve", "deny", "did"]
+    """`did`: the person did it themselves; only what is recommended can be answered so."""
     digest: Digest
     """Of the action and arguments the person was shown."""
     reason: str = ""

@@ -39,7 +39,8 @@ class Check(Struct, frozen=True, array_like=True, gc=False):
 class Wait(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """One named thing a held verdict waits for."""
 
-    kind: Literal["person", "votes", "resume"]
+    kind: Literal["person", "votes", "resume", "take"]
+    """`take`: all gates allow it, and it is recommended: a person lets it run, or does it themselves."""
     role: str
     """Who can give it: a role of people, or `voters`."""
     needed: int = 1
