@@ -1,11 +1,12 @@
 """Recommending: what all gates allow and a person takes or declines, and what came of it."""
 
+from collections.abc import Sequence
 from typing import Final, Literal
 
 from msgspec import Struct
 
 from engine.commands import catalogue as c
-from engine.commands.cards import card
+from engine.commands.cards import card, ratings_of
 from engine.commands.model import Asker, Button, Reply, Table
 from engine.commands.standing import Standing, standing_from
 from engine.commands.tools import Tools
@@ -39,7 +40,8 @@ class Recommendation(Struct, frozen=True, kw_only=True):
     """Whether it was let run, or done by hand; `None` unless it was taken."""
     reason: str
     after: str
-    """What happened then: where the decision stands, or what was reported; empty when nothing is known."""
+    """What happened then: where the decision stands, what was reported, and how it was rated; empty when
+    nothing is known."""
 
 
 def recommendations_in(journal: DecisionsReader) -> list[Recommendation]:
@@ -48,11 +50,11 @@ def recommendations_in(journal: DecisionsReader) -> list[Recommendation]:
     for record in journal.decisions(DecisionFilter(word="hold"), most=MOST).records:
         standing = standing_from(journal, record)
         if standing is not None and standing.recommended and not standing.verdict.shadowed:
-            found.append(_recommendation(standing))
+            found.append(_recommendation(standing, ratings_of(journal, standing.verdict.decision_id)))
     return found
 
 
-def _recommendation(standing: Standing) -> Recommendation:
+def _recommendation(standing: Standing, rated: Sequence[str]) -> Recommendation:
     verdict, over, fate = standing.verdict, standing.answered, _fate(standing)
     how: Literal["run", "did"] | None = None
     if fate == "taken":
@@ -68,7 +70,7 @@ def _recommendation(standing: Standing) -> Recommendation:
         by=over.by if over is not None else (),
         how=how,
         reason=over.reason if over is not None else "",
-        after=_after(standing) if fate == "taken" else "",
+        after="; ".join(part for part in (_after(standing) if fate == "taken" else "", *rated) if part),
     )
 
 

@@ -36,10 +36,11 @@ from engine.core.vocabulary.ids import (
     EffectId,
     EpisodeId,
     ProposalId,
+    capability_name,
     decision_id,
 )
 from engine.core.vocabulary.proposals import Impact, Proposal
-from engine.core.vocabulary.rollouts import RolloutSettings
+from engine.core.vocabulary.rollouts import RolloutPlan, RolloutSettings
 from engine.core.vocabulary.units import MINUTE_US, SECOND_US
 from engine.errors import InputError
 from engine.runtime import wire
@@ -53,6 +54,8 @@ from simulator.scenario import script as s
 from simulator.scenario.players import Player, Seen
 
 CAPABILITY: Final = "heal@1"
+ADVISES: Final = CapabilityId("advise@1")
+"""A capability that recommends and executes nothing by itself."""
 PERFORMED: Final = ("cache.clear", "service.restart", "file.write")
 """The actions this engine performs itself, at the hands of the script."""
 _SETTLE_S: Final = 10.0
@@ -382,5 +385,8 @@ def _policy() -> Policy:
     for name in PERFORMED:
         if name in actions:
             actions[ActionName(name)] = msgspec.structs.replace(actions[ActionName(name)], run=run)
-    rollouts = RolloutSettings(established=(CapabilityId(CAPABILITY),))
+    rollouts = RolloutSettings(
+        established=(CapabilityId(CAPABILITY), ADVISES),
+        by_name={capability_name(ADVISES): RolloutPlan(mode="recommend")},
+    )
     return msgspec.structs.replace(policy, actions=actions, rollouts=rollouts)

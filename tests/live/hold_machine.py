@@ -59,7 +59,10 @@ class Lasting(MemoryJournal):
 def policy_of(run: Any, hash_: str) -> Policy:
     """Under it the engine clears caches, the agent does all else, and four files may be used in an hour."""
     made = performing(cache_clear=run)
-    rollouts = msgspec.structs.replace(made.rollouts, established=("heal@1",))
+    advising = msgspec.structs.replace(made.rollouts.plan, mode="recommend")
+    rollouts = msgspec.structs.replace(
+        made.rollouts, established=("heal@1", "advise@1"), by_name={"advise": advising}
+    )
     two = Wait(kind="person", role="responder", needed=2)
     rules = rule_book(("files == 1", "escalate", {"wait": two}))
     return changed(made, rollouts=rollouts, limits=(LIMIT,), policy_hash=hash_, hold_us=HOUR_US, rules=rules)
@@ -90,6 +93,7 @@ class HoldMachine(RuleBasedStateMachine):
         self.propose(2, "cache.clear", sure=True, files=0)
         self.propose(3, "service.restart", sure=True, files=1)
         self.propose(4, "cache.clear", sure=False, files=3)
+        self.propose(5, "cache.clear", sure=True, files=0, capability="advise@1")
 
     def _engine(self) -> Live:
         async def ended(_effect: EffectId) -> None:
@@ -131,21 +135,27 @@ class HoldMachine(RuleBasedStateMachine):
         action=st.sampled_from(["cache.clear", "service.restart"]),
         sure=st.booleans(),
         files=st.sampled_from([0, 1, 3]),
+        capability=st.sampled_from(["heal@1", "advise@1"]),
     )
-    def propose_more(self, number: int, action: str, sure: bool, files: int) -> None:
+    def propose_more(self, number: int, action: str, sure: bool, files: int, capability: str) -> None:
         """An agent proposes."""
-        self.propose(number, action, sure=sure, files=files)
+        self.propose(number, action, sure=sure, files=files, capability=capability)
 
-    def propose(self, number: int, action: str, *, sure: bool, files: int) -> None:
+    def propose(
+        self, number: int, action: str, *, sure: bool, files: int, capability: str = "heal@1"
+    ) -> None:
         """Propose it, unless there is one of that number."""
-        wish = asked(number, action=action, confidence=0.9 if sure else 0.1, impact=impact(files=files))
+        sureness = 0.9 if sure else 0.1
+        wish = asked(
+            number, action=action, confidence=sureness, impact=impact(files=files), capability=capability
+        )
         if self.journal.find(f"proposal:p-{number}") is None:
             self.do(wire.Propose(proposal=wish))
 
     @rule(
         number=numbers,
         by=st.sampled_from(sorted(PEOPLE)),
-        word=st.sampled_from(["approve", "approve", "deny"]),
+        word=st.sampled_from(["approve", "approve", "deny", "did"]),
     )
     def answer(self, number: int, by: str, word: Any) -> None:
         """A person answers, in time or not, allowed to or not."""
@@ -398,6 +408,12 @@ class _Judging:
         self.ended[key] = fact
         assert bool(fact.by) == (fact.how != "timeout"), fact
         assert fact.reason or fact.how != "timeout"
+        if fact.how == "taken":
+            waits = self.verdicts[fact.decision_id].waits
+            assert fact.effect_id is None
+            assert {wait.kind for wait in waits} == {"take"}, "only what is recommended is done by hand"
+            did = [word.by for word in self.said[fact.decision_id] if word.answer == "did"]
+            assert did[-1:] == [*fact.by]
         if fact.how == "approved" and fact.effect_id is None:
             verdict = self.verdicts[fact.decision_id]
             scopes = self.stops.values()
@@ -417,7 +433,7 @@ def enough(
     ranks: dict[str, int] = dict(RANKS)
     for wait in waits:
         assert wait.kind != "votes", "nobody voted"
-        if wait.kind == "person":
+        if wait.kind in {"person", "take"}:
             people = {
                 word.by
                 for word in words
