@@ -343,6 +343,18 @@ def _kinds() -> dict[type[f.Fact], st.SearchStrategy[f.Fact]]:
             "outcome": st.sampled_from(["done", "refused", "forbidden", "failed"]),
             "detail": texts,
         },
+        f.DecisionRated: {
+            "decision_id": effect_ids,
+            "proposal_id": st.integers(0, 30).map("p-{}".format),
+            "agent": st.sampled_from(AGENTS),
+            "capability": st.sampled_from(CAPABILITIES),
+            "action": st.sampled_from(ACTIONS),
+            "by": people,
+            "rating": st.sampled_from(["useful", "wrong", "late"]),
+            "reason": texts,
+            "confidence": confidences,
+            "rule": st.sampled_from(["", "protected"]),
+        },
         f.SnapshotTaken: {"seq": st.integers(0, 10**6), "state_hash": st.sampled_from(["00", "ff"])},
     }
     return {kind: st.builds(kind, at_us=st.just(0), **given) for kind, given in fields.items()}

@@ -36,6 +36,7 @@ _COMMANDS: Final = {
     "replay": "watchkeeper.commands_replay:replay",
     "value": "watchkeeper.commands_value:value",
     "explain": "watchkeeper.commands_explain:explain",
+    "calibration": "watchkeeper.commands_calibration:calibration",
     "import": "watchkeeper.commands_import:import_",
     "recording": "watchkeeper.commands_import:recording",
     "token": "watchkeeper.commands_token:token",

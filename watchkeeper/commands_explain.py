@@ -5,9 +5,12 @@ from pathlib import Path
 import click
 import msgspec
 
-from engine.adapters.journal_reader import SqliteReader
+from engine.adapters.decisions_view import DecisionsView
+from engine.commands.standing import standing_from
+from engine.commands.tracing import trace
 from engine.core.explain import explain as explained
 from engine.core.explain import text
+from engine.core.path import Path as DecisionPath
 from engine.core.vocabulary.facts import Fact, ProposalReceived, VerdictReached, decode
 from engine.core.vocabulary.ids import DecisionId
 from engine.errors import InputError
@@ -27,8 +30,9 @@ from watchkeeper.home import default_journal, last_replay
 def explain(
     decision_id: str, results: Path | None, journal: Path | None, against: bool, as_json: bool
 ) -> None:
-    """Explain a decision: what was asked, what each gate said, who can change it."""
+    """Explain a decision: its path as a tree, what each gate said, who can change it."""
     found, looked, said = None, [], list[Fact]()
+    way: DecisionPath | None = None
     if journal is None:
         where = results or last_replay()
         if where is not None:
@@ -42,7 +46,7 @@ def explain(
         where = journal or default_journal()
         if journal is not None or where.exists():
             looked.append(where)
-            found, said = _in_journal(where, decision_id)
+            found, said, way = _in_journal(where, decision_id)
     if found is None:
         places = " and ".join(str(place) for place in looked)
         raise InputError(
@@ -54,7 +58,10 @@ def explain(
     if not isinstance(verdict, VerdictReached):
         raise InputError(f"{decision_id} is not a verdict", place=str(looked[-1]))
     explanation = explained(
-        verdict.verdict, proposal.proposal if isinstance(proposal, ProposalReceived) else None, said
+        verdict.verdict,
+        proposal.proposal if isinstance(proposal, ProposalReceived) else None,
+        said,
+        path=way,
     )
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(explanation), indent=2))
@@ -62,14 +69,16 @@ def explain(
         click.echo(text(explanation))
 
 
-def _in_journal(path: Path, decision_id: str) -> tuple[tuple[bytes, bytes] | None, list[Fact]]:
-    with SqliteReader(path) as reader:
-        record = reader.find(f"verdict:{decision_id}")
-        if record is None:
-            return None, []
-        verdict = decode(record.body)
-        if not isinstance(verdict, VerdictReached):
-            return None, []
-        asked = reader.find(f"proposal:{verdict.verdict.proposal_id}")
+def _in_journal(
+    path: Path, decision_id: str
+) -> tuple[tuple[bytes, bytes] | None, list[Fact], DecisionPath | None]:
+    with DecisionsView(path) as journal:
+        record = journal.find(f"verdict:{decision_id}")
+        standing = standing_from(journal, record) if record is not None else None
+        if record is None or standing is None:
+            return None, [], None
+        verdict = standing.verdict
+        asked = journal.find(f"proposal:{verdict.proposal_id}")
         found = (asked.body if asked is not None else b"", record.body)
-        return found, said_of(reader, verdict.verdict.decision_id)
+        way = trace(journal, verdict, goes_on=not standing.settled)
+        return found, said_of(journal, verdict.decision_id), way

@@ -7,13 +7,15 @@ from msgspec import Meta, Struct
 from starlette.responses import Response
 
 from bot.http_api.vote_answers import VoteStanding
+from engine.commands.recommending import Recommendation
 from engine.commands.standing import Standing, UndoStanding
+from engine.core.calibrations import Calibration
 from engine.core.decide import in_order
 from engine.core.explain import summary
 from engine.core.kpis.standing import KpiStanding
 from engine.core.vocabulary.effects import Result
 from engine.core.vocabulary.facts import DecisionOverridden, HoldEnded
-from engine.core.vocabulary.people_facts import HoldEnding
+from engine.core.vocabulary.people_facts import HoldEnding, Rating
 from engine.core.vocabulary.rollouts import Evidence, Stage
 from engine.core.vocabulary.units import time_text
 from engine.core.vocabulary.verdicts import Answer, Measure, Verdict, Wait, Word
@@ -241,6 +243,27 @@ class KpiList(Struct, frozen=True, kw_only=True):
     ]
 
 
+class CalibrationList(Struct, frozen=True, kw_only=True):
+    """How far confidences came true."""
+
+    calibrations: tuple[Calibration, ...]
+    newest: Annotated[int, Meta(description="How many outcomes, and how many ratings, are looked at at most")]
+
+
+class RecommendationList(Struct, frozen=True, kw_only=True):
+    """What was recommended, the newest first, and what became of it."""
+
+    recommendations: tuple[Recommendation, ...]
+    newest: Annotated[int, Meta(description="How many held decisions are looked through at most")]
+
+
+class Rated(Struct, frozen=True, kw_only=True):
+    """A rating that was taken."""
+
+    decision_id: str
+    rating: Rating
+
+
 class Held(Struct, frozen=True, kw_only=True):
     """A capability that is held back, or no more for one reason."""
 
@@ -353,7 +376,7 @@ def links_of(standing: Standing) -> dict[str, str]:
         links |= {word: f"{here}/{word}" for word in ("approve", "deny")}
         if any(wait.kind == "votes" for wait in standing.verdict.waits):
             links["vote"] = f"{here}/vote"
-    elif status not in {"denied", "held", "shadowed", "vetoed", "expired"}:
+    elif status not in {"denied", "held", "shadowed", "vetoed", "expired", "taken"}:
         links["undo"] = f"{here}/undo"
     return links
 

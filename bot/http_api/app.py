@@ -18,6 +18,7 @@ from bot.http_api import (
     kpis,
     override,
     proposals,
+    ratings,
     rollouts,
     service,
     streams,
@@ -32,7 +33,9 @@ from engine.commands.hearing import Engine
 from engine.errors import WatchkeeperError
 from engine.ports import DecisionsReader, Fence, Tokens
 
-_ROOMS: Final = (proposals, decisions, holds, votes, streams, override, rollouts, kpis, service)
+_ROOMS: Final = (
+    proposals, decisions, holds, votes, streams, override, rollouts, kpis, ratings, service
+)  # fmt: skip
 
 
 def make_app(

@@ -16,6 +16,7 @@ from bot.http_api.problems import Problem
 from bot.http_api.routing import StrictRoute, check_accept
 from bot.http_api.vote_answers import vote_of
 from engine.commands.standing import Standing, proposal_of, standing_from
+from engine.commands.tracing import trace
 from engine.core.explain import Explanation, explain, text
 from engine.core.vocabulary.ids import ActionName, AgentId, CapabilityId, DecisionId, EffectId, ProposalId
 from engine.core.vocabulary.ids import decision_id as decision_id_of
@@ -89,18 +90,19 @@ def routes(front: Front) -> APIRouter:
     @router.get(
         "/{decision_id}/explain",
         operation_id="explain_decision",
-        summary="Have a decision explained, gate by gate",
+        summary="Have a decision explained: its whole path as a tree, and gate by gate",
         response_class=Response,
         responses={
-            **shown(Explanation, "Every gate's answer, as JSON or as text", "text/plain"),
+            **shown(Explanation, "Its path and every gate's answer, as JSON or as text", "text/plain"),
             **problems(404),
         },
     )
     async def explained(request: Request, holder: Anybody, decision_id: DecisionKey) -> Response:
-        verdict = (await front.seen(DecisionId(decision_id), holder)).verdict
-        journal = front.journal()
+        standing = await front.seen(DecisionId(decision_id), holder)
+        verdict, journal = standing.verdict, front.journal()
         said = said_of(journal, verdict.decision_id)
-        explanation = explain(verdict, proposal_of(journal, verdict.proposal_id), said)
+        path = await front.look(lambda looking: trace(looking, verdict, goes_on=not standing.settled))
+        explanation = explain(verdict, proposal_of(journal, verdict.proposal_id), said, path=path)
         if check_accept(request, _EXPLAINED) == "text/plain":
             return PlainTextResponse(text(explanation) + "\n", headers={"Vary": "Accept"})
         return answers.answer(explanation, Vary="Accept")

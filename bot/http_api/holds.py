@@ -9,16 +9,17 @@ from bot.http_api import answers
 from bot.http_api.decisions import DecisionKey
 from bot.http_api.document import problems, shown
 from bot.http_api.front import Captain, Front, Responder, Viewer, by
-from bot.http_api.models import AnswerBody, OverrideBody
+from bot.http_api.models import AnswerBody, OverrideBody, TakeBody
 from bot.http_api.problems import Problem
 from bot.http_api.routing import StrictRoute
+from engine.commands.recommending import MOST, recommendations_in
 from engine.commands.standing import standing_of
 from engine.core.vocabulary.ids import DecisionId, Digest
 from engine.core.vocabulary.units import time_text
 from engine.ports import Holder
 from engine.runtime import wire
 
-_PLAIN = AnswerBody()
+_PLAIN, _TAKE = AnswerBody(), TakeBody()
 # What works for a vetoed effect is ended before the answer, and ending it may take some seconds.
 _OVERRIDE_S = 30.0
 
@@ -76,6 +77,42 @@ def routes(front: Front) -> APIRouter:
             role=holder.role or "viewer",
             answer="approve" if approves else "deny",
             digest=Digest(body.digest) if body.digest is not None else None,
+            reason=body.reason,
+        )
+        return taken(await front.ask(request, wire.HoldAnswer))
+
+    @router.get(
+        "/recommendations",
+        operation_id="list_recommendations",
+        summary="See what was recommended, and what became of it",
+        description="For people. From the newest held decisions, the newest first.",
+        response_class=Response,
+        responses={**shown(answers.RecommendationList, "What was recommended"), **problems()},
+    )
+    async def recommendations(
+        holder: Viewer,  # noqa: ARG001 - asked for so that only people see it
+    ) -> Response:
+        found = await front.look(recommendations_in)
+        return answers.answer(answers.RecommendationList(recommendations=tuple(found), newest=MOST))
+
+    @router.post(
+        "/decisions/{decision_id}/take",
+        operation_id="take",
+        summary="Take what is recommended",
+        description="For responders and captains: let it run, or say that you did it yourself. To decline "
+        "it, deny it.",
+        response_class=Response,
+        responses={**shown(answers.AnswerTaken, "It counts"), **problems(404, 409, body=True)},
+    )
+    async def take(holder: Responder, decision_id: DecisionKey, body: TakeBody = _TAKE) -> Response:
+        decision = DecisionId(decision_id)
+        if not front.standing(decision, holder).recommended:
+            raise Problem("conflict", "it is no recommendation", place=decision, cure="approve it or deny it")
+        request = wire.AnswerHold(
+            decision_id=decision,
+            by=by(holder),
+            role=holder.role or "viewer",
+            answer="approve" if body.how == "run" else "did",
             reason=body.reason,
         )
         return taken(await front.ask(request, wire.HoldAnswer))

@@ -286,6 +286,29 @@ class VoteBody(Body):
     )
 
 
+class RateBody(Body):
+    """What a person thinks a decision was worth."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"rating": "useful"}]})
+
+    rating: Annotated[
+        Literal["useful", "wrong", "late"],
+        Field(description="late: it may have been right, but came too late to be of use"),
+    ]
+    reason: Annotated[str, Field(max_length=2_000)] = ""
+
+
+class TakeBody(Body):
+    """How a recommendation is taken."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"how": "run"}]})
+
+    how: Annotated[
+        Literal["run", "did"], Field(description="run: let it run; did: you did it yourself, nothing runs")
+    ] = "run"
+    reason: Annotated[str, Field(max_length=2_000)] = ""
+
+
 class OverrideBody(Body):
     """A captain's word over a decision."""
 

@@ -57,9 +57,9 @@ class DecisionsView(SqliteReader):
             before = end if before is None else min(before, end)
         return self._walk(_VERDICT, conditions, values, before=before, most=most, lowest=lowest)
 
-    def facts(self, tag: str, *, before: int | None = None, most: int = 50) -> Page:
-        """Return records of one kind of fact, such as `snapshot_saved`."""
-        return self._walk(tag, [], [], before=before, most=most)
+    def facts(self, tag: str, *, before: int | None = None, most: int = 50, after: int = 0) -> Page:
+        """Return records of one kind of fact, such as `snapshot_saved`, that stand behind `after`."""
+        return self._walk(tag, [], [], before=before, most=most, lowest=after + 1)
 
     def with_prefix(self, prefix: str) -> list[Record]:
         """Return the records whose key begins so, in the order of the journal."""

@@ -7,7 +7,7 @@ from engine.commands.model import Button, Confirm, Reply, Tone
 from engine.commands.standing import Standing, proposal_of
 from engine.commands.tallies import closed_reason, tally_of, votes_of
 from engine.core.decide import in_order
-from engine.core.vocabulary.facts import CommandGiven, HoldEnded, decode
+from engine.core.vocabulary.facts import CommandGiven, DecisionRated, HoldEnded, decode
 from engine.core.vocabulary.ids import DecisionId
 from engine.core.vocabulary.proposals import Proposal
 from engine.core.vocabulary.units import SECOND_US, percent_text, time_text
@@ -31,7 +31,9 @@ _TITLES: Final = {
     "refused": "was refused at the last moment",
     "vetoed": "was vetoed",
     "expired": "was not answered in time, and is not done",
+    "taken": "was done by hand, as recommended",
 }
+_WHY_NOT: Final = "Why not? The agent is told"
 _TONES: Final[dict[str, Tone]] = {
     "held": "warning",
     "denied": "danger",
@@ -39,6 +41,7 @@ _TONES: Final[dict[str, Tone]] = {
     "unknown": "danger",
     "vetoed": "danger",
     "expired": "warning",
+    "taken": "good",
     "stopped": "warning",
     "refused": "warning",
     "done": "good",
@@ -58,9 +61,12 @@ def card(journal: DecisionsReader, standing: Standing) -> Reply:
     if acks and standing.status == "held":
         fields.append(("Has it", ", ".join(acks)))
     fields += _votes(journal, verdict)
+    fields += [("Rated", rated) for rated in ratings_of(journal, verdict.decision_id)]
+    offered = standing.recommended and standing.waits
+    title = "is recommended" if offered else _TITLES.get(standing.status, standing.status)
     return Reply(
-        title=f"{verdict.action} of {verdict.agent} {_TITLES.get(standing.status, standing.status)}",
-        tone=_TONES.get(standing.status, "plain"),
+        title=f"{verdict.action} of {verdict.agent} {title}",
+        tone="plain" if offered else _TONES.get(standing.status, "plain"),
         text="\n".join(_reasons(verdict)) if standing.status in {"held", "denied"} else "",
         fields=tuple(fields),
         buttons=_buttons(standing),
@@ -82,6 +88,16 @@ def acknowledged_by(journal: DecisionsReader, decision: DecisionId) -> list[str]
     """Return who said that they have it, the first of them first."""
     facts = [decode(record.body) for record in journal.with_prefix(f"ack:{decision}:")]
     return list(dict.fromkeys(fact.by for fact in facts if isinstance(fact, CommandGiven)))
+
+
+def ratings_of(journal: DecisionsReader, decision: DecisionId) -> list[str]:
+    """Return what each person last said it was worth, in words, the first of them first."""
+    facts = [decode(record.body) for record in journal.with_prefix(f"rated:{decision}:")]
+    last = {fact.by: fact for fact in facts if isinstance(fact, DecisionRated)}
+    return [
+        f"{fact.rating} by {who}" + (f": {short(fact.reason)}" if fact.reason else "")
+        for who, fact in last.items()
+    ]
 
 
 def _what(verdict: Verdict, proposal: Proposal | None) -> list[tuple[str, str]]:
@@ -130,6 +146,14 @@ def _buttons(standing: Standing) -> tuple[Button, ...]:
         style="danger",
         asks="Why must it not happen?",
     )
+    if standing.status == "held" and standing.recommended:
+        return (
+            Button(label="Take", line=f"take {decision} run", style="good"),
+            Button(label="I did it", line=f"take {decision} did"),
+            Button(label="Decline", line=f"decline {decision}", style="danger", asks=_WHY_NOT),
+            Button(label="I have it", line=f"ack {decision}"),
+            why,
+        )
     if standing.status == "held":
         waits = {wait.kind for wait in standing.verdict.waits}
         # Where votes alone are waited for, nobody's approval counts.
@@ -137,7 +161,7 @@ def _buttons(standing: Standing) -> tuple[Button, ...]:
         return (
             *approve,
             *(_ballot(decision) if "votes" in waits else ()),
-            Button(label="Deny", line=f"deny {decision}", style="danger", asks="Why not? The agent is told"),
+            Button(label="Deny", line=f"deny {decision}", style="danger", asks=_WHY_NOT),
             Button(label="I have it", line=f"ack {decision}"),
             why,
             veto,
@@ -151,8 +175,17 @@ def _buttons(standing: Standing) -> tuple[Button, ...]:
             text=f"What {standing.verdict.action} of {standing.verdict.agent} did is taken back.",
             yes="Undo",
         )
-        return why, Button(label="Undo", line=f"undo {decision}", style="danger", confirm=confirm)
-    return (why,)
+        back = Button(label="Undo", line=f"undo {decision}", style="danger", confirm=confirm)
+        return why, back, *_ratings(decision)
+    return (why, *_ratings(decision)) if undoable or standing.status == "taken" else (why,)
+
+
+def _ratings(decision: DecisionId) -> tuple[Button, ...]:
+    return (
+        Button(label="Useful", line=f"rate {decision} useful"),
+        Button(label="Wrong", line=f"rate {decision} wrong", asks="What was wrong?"),
+        Button(label="Late", line=f"rate {decision} late"),
+    )
 
 
 def _approval(decision: DecisionId) -> Button:
@@ -195,6 +228,8 @@ def waits_text(waits: Sequence[Wait]) -> str:
             said.append(f"{wait.needed} of {wait.of} votes")
         elif wait.kind == "resume":
             said.append(f"a {wait.role} to resume")
+        elif wait.kind == "take":
+            said.append(f"a {wait.role} to take it")
         else:
             said.append(f"{wait.needed if wait.needed > 1 else 'a'} {wait.role}{'s' * (wait.needed > 1)}")
     return " and ".join(said) or "a person"

@@ -129,6 +129,28 @@ class Vote(Command):
     rationale: str = argument("Why, for everybody to read", "", rest=True, max_length=500)
 
 
+class Take(Command):
+    """Take what is recommended: let it run, or say that you did it yourself."""
+
+    words = "take"
+    role: ClassVar[Role] = "responder"
+    changes = True
+    tone = "good"
+    decision_id: DecisionKey = argument(_ANY_DECISION, complete="held")
+    how: Literal["run", "did"] = argument("Let it run, or did you do it yourself", "run")
+    reason: str = _why()
+
+
+class Decline(Command):
+    """Decline what is recommended."""
+
+    words = "decline"
+    role: ClassVar[Role] = "responder"
+    changes = True
+    decision_id: DecisionKey = argument(_ANY_DECISION, complete="held")
+    reason: str = argument("Why: the agent is told", rest=True, min_length=1, max_length=500)
+
+
 class Ack(Command):
     """Say that you have it, so that others need not look."""
 
@@ -146,6 +168,17 @@ class Undo(Command):
     changes = True
     asks_first = True
     decision_id: DecisionKey = argument("Id of a decision, or of an undo", complete="decision")
+    reason: str = _why()
+
+
+class Rate(Command):
+    """Say what a decision was worth: it counts for how far its capability's confidence is trusted."""
+
+    words = "rate"
+    role: ClassVar[Role] = "responder"
+    changes = True
+    decision_id: DecisionKey = argument(_ANY_DECISION, complete="decision")
+    rating: Literal["useful", "wrong", "late"] = argument("What it was worth")
     reason: str = _why()
 
 
@@ -168,8 +201,16 @@ class Decisions(Command):
     agent: str = argument("Only of this agent", "", complete="agent")
 
 
+class Recommendations(Command):
+    """See what is recommended, what became of it, and what happened after."""
+
+    words = "recommendations"
+    role: ClassVar[Role] = "viewer"
+    which: Literal["all", "waiting", "taken", "declined", "ignored"] = argument("Which of them", "all")
+
+
 class Explain(Command):
-    """See why a decision was made, gate by gate, and what came of it."""
+    """See the path of a decision as a tree: proposal, gates, answers, effects, and what came of it."""
 
     words = "explain"
     role: ClassVar[Role] = "viewer"
@@ -204,6 +245,14 @@ class Limits(Command):
 
     words = "limits"
     role: ClassVar[Role] = "viewer"
+
+
+class Calibration(Command):
+    """See how far confidences came true, for every capability and rule, or one of them tenth by tenth."""
+
+    words = "calibration"
+    role: ClassVar[Role] = "viewer"
+    capability: str = argument("Capability such as heal@2, or rule:NAME", "", complete="version")
 
 
 # ---------------------------------------------------------------- rollouts
@@ -396,8 +445,8 @@ class No(Command):
 
 
 LANGUAGE: Final = Language((
-    Kill, Resume, Override, Approve, Deny, Vote, Ack, Undo,
-    Status, Decisions, Explain, Audit, Agents, Budget, Limits,
+    Kill, Resume, Override, Approve, Deny, Vote, Take, Decline, Ack, Undo, Rate,
+    Status, Decisions, Recommendations, Explain, Audit, Agents, Budget, Limits, Calibration,
     CanaryStatus, CanaryPromote, CanaryPause, CanaryResume, CanaryAbort, CanaryHistory, ShadowReport,
     ReplayStart, ReplayStatus, ReplayCancel, ReplayReport,
     Snapshot, Restore,

@@ -17,7 +17,7 @@ from msgspec import Struct, structs
 
 from engine.adapters.redaction import redact
 from engine.commands import catalogue as c
-from engine.commands import looking, override, people, steering, voting, working
+from engine.commands import judging, looking, override, people, recommending, steering, voting, working
 from engine.commands.completing import Completions
 from engine.commands.language import Command, Given
 from engine.commands.model import Account, Asker, Button, Confirm, Outcome, Reply, Table
@@ -41,15 +41,20 @@ ACTS: Final[dict[type[Command], Act]] = {
     c.Approve: override.approve,
     c.Deny: override.deny,
     c.Vote: voting.vote,
+    c.Take: recommending.take,
+    c.Decline: recommending.decline,
     c.Ack: override.ack,
     c.Undo: override.undo,
+    c.Rate: judging.rate,
     c.Status: looking.status,
     c.Decisions: looking.decisions,
+    c.Recommendations: recommending.recommendations,
     c.Explain: looking.explain,
     c.Audit: looking.audit,
     c.Agents: looking.agents,
     c.Budget: looking.budget,
     c.Limits: looking.limits,
+    c.Calibration: judging.calibration,
     c.CanaryStatus: steering.status,
     c.CanaryPromote: steering.promote,
     c.CanaryPause: steering.pause,

@@ -8,6 +8,7 @@ from engine.commands.cards import came_of_it, card, count_text, ending_of, left_
 from engine.commands.model import Asker, Button, Reply, Table
 from engine.commands.standing import Standing, proposal_of, standing_from
 from engine.commands.tools import Tools, now_us
+from engine.commands.tracing import trace
 from engine.core.explain import explain as explanation_of
 from engine.core.explain import text as explained
 from engine.core.vocabulary import facts as f
@@ -142,7 +143,9 @@ async def explain(tools: Tools, asker: Asker, said: c.Explain) -> Reply:
     journal = tools.journal()
     verdict = standing.verdict
     said_of_it = said_of(journal, verdict.decision_id)
-    lines = explained(explanation_of(verdict, proposal_of(journal, verdict.proposal_id), said_of_it))
+    path = await tools.look(lambda looking: trace(looking, verdict, goes_on=not standing.settled))
+    proposal = proposal_of(journal, verdict.proposal_id)
+    lines = explained(explanation_of(verdict, proposal, said_of_it, path=path))
     shown = card(journal, standing)
     ending = ending_of(journal, DecisionId(said.decision_id))
     return Reply(

@@ -34,7 +34,7 @@ from engine.runtime.wire import DecisionStatus
 
 OPEN: Final = frozenset({"queued", "running"})
 """Statuses that change without anybody doing more about it. Every other one stands."""
-_NOT_OURS: Final = frozenset({"denied", "held", "shadowed", "granted", "vetoed", "expired"})
+_NOT_OURS: Final = frozenset({"denied", "held", "shadowed", "granted", "vetoed", "expired", "taken"})
 
 
 class UndoStanding(Struct, frozen=True, kw_only=True):
@@ -69,6 +69,11 @@ class Standing(Struct, frozen=True, kw_only=True):
     def waits(self) -> bool:
         """Whether it waits for people. In shadow nobody is asked."""
         return self.status == "held" and not self.verdict.shadowed
+
+    @property
+    def recommended(self) -> bool:
+        """Whether all gates allowed it, and it was left to a person to take it."""
+        return any(wait.kind == "take" for wait in self.verdict.waits)
 
     @property
     def final(self) -> bool:

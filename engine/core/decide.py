@@ -11,6 +11,7 @@ from collections.abc import Callable
 from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
+from engine.core import calibrations
 from engine.core.asking import FAILED, ask, ask_risk, ask_rules, read_arguments
 from engine.core.gates import (
     blast_radius,
@@ -49,6 +50,7 @@ from engine.core.vocabulary.ids import (
     Digest,
     EpisodeId,
     ProposalId,
+    capability_name,
     decision_id,
 )
 from engine.core.vocabulary.proposals import Impact, Proposal
@@ -56,6 +58,7 @@ from engine.core.vocabulary.verdicts import (
     RULING_RANK,
     Answer,
     Assessment,
+    Claimed,
     Objection,
     Ruling,
     Verdict,
@@ -102,6 +105,9 @@ class Claim(Struct, frozen=True, array_like=True, gc=False):
     unit: str
     """What a rollout assigns to an arm; empty when this cannot be assigned."""
     digest: Digest
+    confidence: float | None
+    rule: str
+    """The rule of policy that fired; empty when none did."""
 
 
 class Decisions(Struct, frozen=True):
@@ -259,6 +265,8 @@ def assess(
         proposal.episode,
         unit_of(policy.rollouts, proposal),
         said.digest,
+        proposal.confidence,
+        rule_of(ruled),
     )
     return claim, weighed
 
@@ -276,7 +284,7 @@ def settle(
     )
     stage = ask(rollout.GATE, rollout.judge, stands, capability, state.rollouts.settings.owner)
     shadowed = not stands.acting
-    answers = (
+    answers: tuple[Answer, ...] = (
         ask(kill_switch.GATE, kill_switch.judge, state.stops, agent, capability, action),
         ask(breaker.GATE, breaker.judge, state.breakers, capability, action, now_us),
         ask(limits.GATE, limits.judge, state.usage, agent, weighed.impact, now_us, shadowed)
@@ -284,9 +292,17 @@ def settle(
         else _NOT_ADOPTED,
         stage,
     )
+    calibration = state.calibrations.settings
+    if calibration is not None:
+        answers += _calibrated(policy, state, claim, weighed.risk_level)
     ruling, waits, against = weigh(answers)
     if RULING_RANK[weighed.ruling] > RULING_RANK[ruling]:
         ruling = weighed.ruling
+    if ruling == "allow" and not shadowed and policy.rollouts.recommends(capability_name(capability)):
+        # Asked last, for only what everybody else allows is worth recommending.
+        wish = rollout.recommended(policy.rollouts.owner)
+        answers = (*answers[:3], wish, *answers[4:])
+        ruling, waits, against = weigh(answers)
     word = _WORDS[ruling]
     verdict = Verdict(
         decision_id=claim.decision_id,
@@ -308,7 +324,33 @@ def settle(
     # Apart, for most are in no rollout, and for more than fifteen names Python puts together a dictionary.
     if stands.assignment is not None:
         verdict = replace(verdict, assignment=stands.assignment)
+    if calibration is not None and claim.confidence is not None and not shadowed:
+        verdict = replace(verdict, claimed=Claimed(claim.confidence, claim.rule))
     return verdict, weighed.objections + against
+
+
+def _calibrated(policy: Policy, state: State, claim: Claim, risk_level: RiskLevel) -> tuple[Answer, ...]:
+    """Ask what confidences like this one were worth; nothing is said where too little is known."""
+    settings, confidence = state.calibrations.settings, claim.confidence
+    found = calibrations.trusted(state.calibrations, claim.capability, claim.rule, confidence)
+    if found is None or confidence is None or settings is None:
+        return ()
+    return (
+        ask(
+            escalation.GATE,
+            escalation.judge_calibrated,
+            policy.escalation,
+            settings,
+            found,
+            confidence,
+            risk_level,
+        ),
+    )
+
+
+def rule_of(ruled: Answer) -> str:
+    """Return the rule of policy that fired, from the answer of the rules; empty when none did."""
+    return "" if ruled is rules.QUIET[0] or ruled.rule == rules.GATE else ruled.rule
 
 
 def effects_of(policy: Policy, proposal: Proposal, verdict: Verdict) -> tuple[Effect, ...]:

@@ -8,7 +8,7 @@ object for every fact).
 from collections.abc import Callable
 from typing import Any
 
-from engine.core import provenance, signals
+from engine.core import calibrations, provenance, signals
 from engine.core.gates import breaker, kill_switch, limits
 from engine.core.state import State
 from engine.core.vocabulary.facts import (
@@ -18,6 +18,7 @@ from engine.core.vocabulary.facts import (
     CapabilityReplayed,
     CommandGiven,
     DecisionOverridden,
+    DecisionRated,
     EffectEnded,
     EffectStarted,
     EpisodeClosed,
@@ -75,6 +76,7 @@ def _adopt(state: State, fact: PolicyAdopted) -> None:
     holds.adopt(state.holds, fact.hold_us)
     state.episodes.idle_us = fact.episode_idle_us
     stages.adopt(state.rollouts, fact.rollouts)
+    calibrations.adopt(state.calibrations, fact.calibration)
 
 
 def _noted(_state: State, _fact: Fact) -> None:
@@ -86,12 +88,15 @@ def _decided(state: State, fact: VerdictReached) -> None:
     limits.fold_verdict(state.usage, verdict)
     breaker.fold_verdict(state.breakers, verdict)
     holds.fold_verdict(state.holds, verdict)
+    if state.calibrations.settings is not None:
+        calibrations.fold_verdict(state.calibrations, verdict)
     if verdict.assignment:
         episodes.fold_verdict(state.rollouts, fact)
 
 
 def _came_of(state: State, fact: OutcomeReported) -> None:
     breaker.fold_outcome(state.breakers, fact)
+    calibrations.fold_outcome(state.calibrations, fact)
     episodes.fold_outcome(state.rollouts, fact)
 
 
@@ -164,6 +169,7 @@ FOLDS: dict[type[Fact], Callable[[State, Any], None]] = {
     CommandGiven: _noted,
     VoteCast: lambda state, fact: holds.fold_vote(state.holds, fact),
     VoteClosed: lambda state, fact: holds.fold_vote_closed(state.holds, fact),
+    DecisionRated: lambda state, fact: calibrations.fold_rated(state.calibrations, fact),
 }
 
 KEYED = (MessageObserved, EpisodeClosed, MetricObserved)

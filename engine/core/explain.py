@@ -7,12 +7,15 @@ from typing import Any
 from msgspec import Struct
 
 from engine.core.decide import GATES, in_order
+from engine.core.path import Path, path_of, tree_lines
 from engine.core.vocabulary.facts import (
     AnswerRefused,
     DecisionOverridden,
     Fact,
     HoldAnswered,
     HoldEnded,
+    ProposalReceived,
+    VerdictReached,
     VoteCast,
     VoteClosed,
 )
@@ -70,12 +73,21 @@ class Explanation(Struct, frozen=True, kw_only=True):
     policy_hash: str
     said: tuple[Said, ...] = ()
     """What people said of it, and what became of what it waited for, in order."""
+    path: Path
+    """Everything that happened to it, from what set it off to what came of it, as a tree."""
 
 
-def explain(verdict: Verdict, proposal: Proposal | None = None, said: Sequence[Fact] = ()) -> Explanation:
+def explain(
+    verdict: Verdict,
+    proposal: Proposal | None = None,
+    said: Sequence[Fact] = (),
+    *,
+    path: Path | None = None,
+) -> Explanation:
     """Put a verdict, and the proposal it answers where that is known, into reading order.
 
-    `said` are the facts of what people said of it, and of what became of that.
+    `said` are the facts of what people said of it, and of what became of that. `path` is all of it; without
+    one it ends with the verdict.
     """
     assessment, impact = verdict.assessment, verdict.impact
     return Explanation(
@@ -103,7 +115,15 @@ def explain(verdict: Verdict, proposal: Proposal | None = None, said: Sequence[F
         digest=verdict.digest,
         policy_hash=verdict.policy_hash,
         said=tuple(words for fact in said if (words := _said(fact)) is not None),
+        path=_decided_only(verdict, proposal) if path is None else path,
     )
+
+
+def _decided_only(verdict: Verdict, proposal: Proposal | None) -> Path:
+    facts: list[Fact] = [VerdictReached(at_us=verdict.at_us, verdict=verdict)]
+    if proposal is not None:
+        facts.insert(0, ProposalReceived(at_us=verdict.at_us, proposal=proposal))
+    return path_of(verdict, [(None, fact) for fact in facts])
 
 
 def _said(fact: Fact) -> Said | None:
@@ -146,9 +166,9 @@ def summary(verdict: Verdict) -> str:
 
 
 def text(explanation: Explanation) -> str:
-    """Write an explanation for people, at most a screen for an ordinary decision."""
+    """Write an explanation for people: the path as a tree, then each gate with who may change its rule."""
     given = explanation
-    lines = [*wrap(given.summary, _COLUMNS + _WIDTH), ""]
+    lines = [*wrap(given.summary, _COLUMNS, subsequent_indent="  "), "", *tree_lines(given.path), ""]
     facts = [
         ("decision", given.decision_id + (" (in shadow)" if given.shadowed else "")),
         ("at", given.at),
@@ -177,19 +197,9 @@ def text(explanation: Explanation) -> str:
         lines.append(f"    rules in shadow mode that would have fired: {', '.join(given.shadow_rules)}")
     if given.waits:
         lines += ["", "  Waits for " + " and ".join(_wait(wait) for wait in given.waits)]
-    if given.said:
-        lines += ["", "  People"]
-        lines += [line for said in given.said for line in _said_lines(said)]
     lines += ["", f"  bound to {given.digest}", f"  policy   {given.policy_hash}"]
     # Ids, places and reasons come from outside as well: none of them may move the cursor or begin a line.
     return "\n".join(map(_plain, lines))
-
-
-def _said_lines(said: Said) -> list[str]:
-    who = " and ".join(said.by) + ": " if said.by else ""
-    because = f" ({_short(said.reason)})" if said.reason else ""
-    first, *more = wrap(f"{who}{said.what}{because}", _COLUMNS) or [""]
-    return [f"    {said.at}  {first}", *(" " * (len(said.at) + 6) + line for line in more)]
 
 
 def _gate(answer: Answer) -> list[str]:
@@ -212,6 +222,8 @@ def _check(check: Check) -> str:
 
 
 def _wait(wait: Wait) -> str:
+    if wait.kind == "take":
+        return f"a {wait.role} to take it"
     if wait.kind == "votes":
         return f"{wait.needed} of {wait.of} votes"
     if wait.kind == "resume":

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from engine.core.gates.blast_radius import BlastSettings
 from engine.core.gates.consensus import ConsensusSettings
@@ -11,7 +11,7 @@ from engine.core.gates.escalation import EscalationSettings
 from engine.core.gates.risk import RiskSettings, Traces
 from engine.core.gates.rules import RuleBook
 from engine.core.vocabulary.actions import Action, RiskLevel
-from engine.core.vocabulary.facts import BreakerSettings, Limit, PolicyAdopted
+from engine.core.vocabulary.facts import BreakerSettings, CalibrationSettings, Limit, PolicyAdopted
 from engine.core.vocabulary.ids import ActionName, Digest
 from engine.core.vocabulary.memory import Memory
 from engine.core.vocabulary.proposals import Impact
@@ -39,6 +39,8 @@ class Policy(Struct, frozen=True, kw_only=True):
     voting: VotingSettings = VotingSettings()
     captain_unseen_us: int | None = None
     """After how long without any captain autonomy stops by itself; `None` means never."""
+    calibration: CalibrationSettings | None = None
+    """`None` where confidence counts as the agent gives it."""
 
     def adopted(self, at_us: int) -> PolicyAdopted:
         """Return the fact that tells state what it must know of this policy."""
@@ -50,6 +52,7 @@ class Policy(Struct, frozen=True, kw_only=True):
             hold_us=self.hold_us,
             episode_idle_us=self.episode_idle_us,
             rollouts=self.rollouts,
+            calibration=UNSET if self.calibration is None else self.calibration,
         )
 
 

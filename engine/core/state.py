@@ -11,7 +11,8 @@ from typing import Any, get_args
 import msgspec
 from msgspec import Struct
 
-from engine.core import provenance
+from engine.core import calibrations, provenance
+from engine.core.calibrations import Calibrations
 from engine.core.gates import limits
 from engine.core.gates.breaker import Breakers
 from engine.core.gates.kill_switch import Stops
@@ -40,6 +41,7 @@ class State(Struct, kw_only=True):
     holds: Holds = msgspec.field(default_factory=Holds)
     presence: Presence = msgspec.field(default_factory=Presence)
     troubles: Troubles = msgspec.field(default_factory=Troubles)
+    calibrations: Calibrations = msgspec.field(default_factory=Calibrations)
     episodes: Episodes = msgspec.field(default_factory=Episodes)
     signals: Signals = msgspec.field(default_factory=Signals)
 
@@ -57,6 +59,7 @@ def decode_state(body: bytes) -> State:
     # Canonical bytes are sorted by name; holds are let go in the order in which they began,
     # and episodes judged in the order in which they are due.
     holds.put_in_order(state.holds)
+    calibrations.put_in_order(state.calibrations)
     candidates.put_in_order(state.rollouts)
     return state
 

@@ -196,6 +196,8 @@ class AnswerKeeper:
             return "it is noted that somebody looked at it; nothing runs because of that"
         if over.how == "denied":
             return "nothing of it runs"
+        if over.how == "taken":
+            return f"{_names(over.by)} did it, and nothing of it runs here"
         if self._status(verdict) == "granted":
             return f"{verdict.agent} may do it now, and reports what came of it"
         return "it waits for a worker"
@@ -252,7 +254,7 @@ class AnswerKeeper:
         hold, status = self._hold(decision), self._status(verdict)
         if hold is not None and not hold.shadowed:
             return ""
-        if status in {"denied", "expired", "shadowed", "held", "refused", "vetoed"}:
+        if status in {"denied", "expired", "shadowed", "held", "refused", "vetoed", "taken"}:
             return f"nothing of it ran or will run: {_NEVER.get(status, f'it is {status}')}"
         effect = EffectId(decision)
         back = done_undo(journal, effect)
@@ -323,6 +325,7 @@ _AFTER_VETO: Final[dict[wire.DecisionStatus, str]] = {
 _NEVER: Final[dict[wire.DecisionStatus, str]] = {
     "held": "it was in shadow, or its time was over",
     "expired": "nobody answered in time",
+    "taken": "a person did it themselves, and that is not ours to take back",
     "refused": "it was refused before it began",
 }
 

@@ -37,6 +37,7 @@ from engine.runtime.outbox import (
     verdict_of,
     was_granted,
 )
+from engine.runtime.ratings import RatingKeeper
 from engine.runtime.rollouts import RolloutKeeper
 from engine.runtime.stops import StopKeeper
 
@@ -104,6 +105,7 @@ class Live:
             undo=self.undo,
             voting=parts.policy.voting,
         )
+        self.ratings = RatingKeeper(self.intake, parts.clock.now_us)
         self._started_us = parts.clock.now_us()
         self._beats: dict[AgentId, int] = {}
         self._undoing, self._saving = asyncio.Lock(), asyncio.Lock()
@@ -132,6 +134,7 @@ class Live:
             wire.AskVoter: self.answers.voter,
             wire.GetPolls: self.answers.polls,
             wire.GetHolds: self.answers.show,
+            wire.RateDecision: self.ratings.rate,
             wire.RequestUndo: self.undo,
             wire.RequestPreview: self.preview,
             wire.ClearTrouble: self.clear_trouble,
@@ -419,7 +422,7 @@ class Live:
         """Do what a request asks. Raises any error of ours."""
         if isinstance(request, _BY_CAPTAINS) and self.intake.failure is None:
             await self.see(wire.SeePerson(person=request.by, role="captain"))
-        elif isinstance(request, wire.AnswerHold) and self.intake.failure is None:
+        elif isinstance(request, wire.AnswerHold | wire.RateDecision) and self.intake.failure is None:
             await self.see(wire.SeePerson(person=request.by, role=request.role))
         return await self._answers[type(request)](request)
 
@@ -429,7 +432,7 @@ _BY_CAPTAINS: Final = (
 )  # fmt: skip
 """Only captains may ask for these, so whoever does is one, and is there."""
 
-_REPORTED: Final = frozenset({"granted", "shadowed", "held", "denied", "vetoed", "expired"})
+_REPORTED: Final = frozenset({"granted", "shadowed", "held", "denied", "vetoed", "expired", "taken"})
 """Statuses of what the engine does not perform itself: what came of it, others know better."""
 
 _TOLD: Final = (

@@ -179,6 +179,7 @@ _UNLESS_APPROVED: Final[dict[HoldEnding, DecisionStatus]] = {
     "denied": "denied",
     "vetoed": "vetoed",
     "timeout": "expired",
+    "taken": "taken",
 }
 
 

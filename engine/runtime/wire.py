@@ -43,6 +43,7 @@ from engine.runtime.wire_people import (
     Override,
     PollList,  # noqa: F401 - part of `VoteAnswer`
     PollShown,  # noqa: F401 - part of `PollList`
+    RateDecision,
     SeePerson,
     UsageList,
     UsageShown,  # noqa: F401 - part of `UsageList`
@@ -264,6 +265,7 @@ AnyRequest = (
     | Override
     | VoteRequest
     | GetHolds
+    | RateDecision
     | GetUsage
     | TakeSnapshot
     | Drain

@@ -17,16 +17,17 @@ from engine.core.vocabulary.ids import (
     EpisodeId,
     PersonId,
 )
-from engine.core.vocabulary.people_facts import Role
+from engine.core.vocabulary.people_facts import Rating, Role
 from engine.core.vocabulary.verdicts import Wait
 from engine.core.vocabulary.voting import Choice, Tally, Vote
 from engine.runtime.wire_words import Answer, Request
 
 DecisionStatus = (
-    Literal["denied", "held", "shadowed", "granted", "queued", "running", "vetoed", "expired"] | EffectStatus
+    Literal["denied", "held", "shadowed", "granted", "queued", "running", "vetoed", "expired", "taken"]
+    | EffectStatus
 )
 """Where a decision stands. `granted`: allowed, and the agent does it itself and reports the outcome.
-`expired`: nobody answered in time."""
+`expired`: nobody answered in time. `taken`: it was recommended, and a person did it themselves."""
 
 # ---------------------------------------------------------------- requests
 
@@ -39,12 +40,15 @@ class SeePerson(Request, frozen=True, kw_only=True):
 
 
 class AnswerHold(Request, frozen=True, kw_only=True):
-    """Approve or deny what waits for people. Answered with `HoldAnswer`. The asker has checked the role."""
+    """Approve or deny what waits for people, or say that one did oneself what was recommended.
+
+    Answered with `HoldAnswer`. The asker has checked the role.
+    """
 
     decision_id: DecisionId
     by: PersonId
     role: Role
-    answer: Literal["approve", "deny"]
+    answer: Literal["approve", "deny", "did"]
     digest: Digest | None = None
     """Of what the person was shown; `None` binds to what is held now."""
     reason: str = ""
@@ -81,6 +85,16 @@ class GetPolls(Request, frozen=True, kw_only=True):
 
     voter: PersonId
     """Whose eye it is seen with: it says what they may vote on."""
+
+
+class RateDecision(Request, frozen=True, kw_only=True):
+    """Say what a decision was worth. Answered with `Done`. The asker has checked the role."""
+
+    decision_id: DecisionId
+    by: PersonId
+    role: Role
+    rating: Rating
+    reason: str = ""
 
 
 class GetHolds(Request, frozen=True, kw_only=True):

@@ -182,6 +182,26 @@ class PresenceSection(Settings):
     captain_unseen_s: Annotated[float, Field(strict=True, ge=60, le=366 * 86_400)] | None = None
 
 
+class CalibrationSection(Settings):
+    """What confidences were worth, and when that asks a person."""
+
+    enforce: bool = False
+    below: Annotated[float, Field(strict=True, ge=0, le=1)] = 0.7
+    decisions: Annotated[int, Field(strict=True, ge=1, le=1000)] = 50
+    least: Annotated[int, Field(strict=True, ge=1, le=1000)] = 20
+    margin: Annotated[float, Field(strict=True, ge=0, le=5)] = 1.0
+    owner: Role = "captain"
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.least > self.decisions:
+            raise ValueError(
+                f"least is {self.least}, but only the last {self.decisions} decisions count, so nothing "
+                "would ever be known; lower the first or raise the second"
+            )
+        return self
+
+
 class ThresholdsFile(Settings):
     """`thresholds.yaml`."""
 
@@ -189,6 +209,7 @@ class ThresholdsFile(Settings):
     escalation: EscalationSection
     memory: MemorySection
     presence: PresenceSection = PresenceSection()
+    calibration: CalibrationSection = CalibrationSection()
 
 
 class RuleEntry(Settings):

@@ -50,6 +50,7 @@ class CanarySection(Settings):
 class PlanSection(Settings):
     """The way up, for one capability or for all."""
 
+    mode: Literal["execute", "recommend"] = "execute"
     automatic: bool = False
     undo_on_rollback: bool = False
     horizon_s: Seconds = 3600.0

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
+from msgspec import UNSET
 from pydantic import BaseModel, ValidationError
 
 from engine.adapters.cel_rules import CelRuleBook
@@ -17,7 +18,7 @@ from engine.core.gates.risk import Pattern, RiskSettings
 from engine.core.gates.rules import Rule
 from engine.core.policy import Policy
 from engine.core.vocabulary.actions import Action, BlastCaps, Parameter, RiskLevel, Running
-from engine.core.vocabulary.facts import BreakerSettings, Limit, encode
+from engine.core.vocabulary.facts import BreakerSettings, CalibrationSettings, Limit, encode
 from engine.core.vocabulary.ids import ActionName, CapabilityId, CapabilityName, Digest, PersonId, RuleId
 from engine.core.vocabulary.rollouts import RolloutPlan, RolloutSettings, SeriesLimit
 from engine.core.vocabulary.units import DAY_US, SECOND_US
@@ -27,6 +28,7 @@ from engine.errors import InputError, PolicyError
 from engine.settings.policy import (
     ActionsFile,
     BlastSection,
+    CalibrationSection,
     LimitsFile,
     PolicySettings,
     RiskFile,
@@ -68,11 +70,17 @@ class PolicySource(msgspec.Struct, frozen=True):
     def policy_hash(self) -> Digest:
         """SHA-256 over every checked value and the registry in force, whichever file it came from."""
         registry = encode([action for _, action in sorted(self.actions.items())])
-        settings = self.settings.model_dump(mode="json", exclude={"actions"})
+        values = self.settings.model_dump(mode="json", exclude={"actions"})
+        if not values["thresholds"]["calibration"]["enforce"]:
+            # What is not in force changes no verdict, so it does not make another policy either.
+            del values["thresholds"]["calibration"]
+        for plan in (values["rollouts"]["plan"], *values["rollouts"]["capabilities"].values()):
+            if plan["mode"] == "execute":
+                del plan["mode"]
         if self.settings.voting == VotingFile():
             # Nobody has said anything about votes: the policy is what it was before there was a say in that.
-            del settings["voting"]
-        body = encode(settings)
+            del values["voting"]
+        body = encode(values)
         return Digest(hashlib.sha256(len(body).to_bytes(8) + body + registry).hexdigest())
 
 
@@ -147,7 +155,14 @@ def build_policy(source: PolicySource) -> Policy:
         rollouts=_rollouts(settings.rollouts),
         voting=_voting(settings.voting),
         captain_unseen_us=_us(unseen) if (unseen := thresholds.presence.captain_unseen_s) else None,
+        calibration=_calibration(thresholds.calibration),
     )
+
+
+def _calibration(section: CalibrationSection) -> CalibrationSettings | None:
+    if not section.enforce:
+        return None
+    return CalibrationSettings(**section.model_dump(exclude={"enforce"}))
 
 
 _FILES: dict[str, type[BaseModel]] = {
@@ -193,6 +208,7 @@ def _voting(file: VotingFile) -> VotingSettings:
 def _plan(section: PlanSection, unit: str = "episode") -> RolloutPlan:
     replay, shadow, canary = section.replay, section.shadow, section.canary
     return RolloutPlan(
+        mode=UNSET if section.mode == "execute" else section.mode,
         automatic=section.automatic,
         undo_on_rollback=section.undo_on_rollback,
         unit=unit,

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from engine.core.kpis.definitions import Kpi
 from engine.core.state import State, decode_state, encode_state, state_hash
+from engine.core.vocabulary.facts import DecisionRated, Fact, OutcomeReported
 from engine.core.vocabulary.ids import Digest
 from engine.errors import RecordingError
 from engine.wiring import PolicySource, build_policy
@@ -200,6 +201,7 @@ class Replay:
                     self._pace(item.fact.at_us)
                 for track in self._tracks:
                     track.take(item.fact)
+                _note(results, item.fact)
                 continue
             at_us = item.claims[0].at_us
             if paced:
@@ -248,6 +250,16 @@ class Replay:
         due = start + (at_us - first_us) / 1_000_000 / self._speed
         while not self._stop and (left := due - time.monotonic()) > 0:
             time.sleep(min(left, _SLICE_S))
+
+
+def _note(results: Results | None, fact: Fact) -> None:
+    """Keep what a recording says came of a proposal: whether it was right is no policy's to say."""
+    if results is None:
+        return
+    if isinstance(fact, OutcomeReported) and fact.by == "executor":
+        results.add_known(fact.proposal_id, right=fact.ok, rated=False)
+    elif isinstance(fact, DecisionRated) and fact.confidence is not None and fact.rating != "late":
+        results.add_known(fact.proposal_id, right=fact.rating == "useful", rated=True)
 
 
 @contextmanager

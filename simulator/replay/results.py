@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from engine.adapters.files import storage_errors
 from engine.adapters.journal_lock import WriterLock
-from engine.core.vocabulary.ids import DecisionId
+from engine.core.vocabulary.ids import DecisionId, ProposalId
 from engine.core.vocabulary.verdicts import RULING_RANK
 from engine.errors import InputError, JournalBusy, StorageError
 from simulator.kpis import KpiCourse
@@ -54,6 +54,11 @@ _OBJECTIONS: Final = {"track": int, "seq": int, "gate": str, "rule": str, "rulin
 
 _INTO_DECISIONS: Final = f"insert into decisions values ({', '.join('?' * len(_DECISIONS))})"  # noqa: S608 - marks
 _INTO_OBJECTIONS: Final = f"insert into objections values ({', '.join('?' * len(_OBJECTIONS))})"  # noqa: S608 - marks
+
+_INTO_KNOWN: Final = """
+    insert into known values (?, ?, ?) on conflict (proposal_id) do update
+    set right = excluded.right, rated = excluded.rated where excluded.rated >= rated
+"""
 
 _KPIS: Final = {
     "track": int,
@@ -181,6 +186,7 @@ class Results:
         self.db.table("labels").create(
             {"proposal_id": str, "unsafe": int, "benign_episode": int, "episode": str}, pk="proposal_id"
         )
+        self.db.table("known").create({"proposal_id": str, "right": int, "rated": int}, pk="proposal_id")
         self.db.table("recorded_verdicts").create(
             {"proposal_id": str, "word": str, "sha256": str, "replayed_sha256": str}, pk="proposal_id"
         )
@@ -251,6 +257,11 @@ class Results:
             )
         )
         self._lines.append(bytes(decided.line))
+
+    def add_known(self, proposal_id: ProposalId, *, right: bool, rated: bool) -> None:
+        """Take what a recording says came of a proposal. A person's word goes before an outcome."""
+        with _sqlite_errors(self._partial):
+            self._connection.execute(_INTO_KNOWN, (proposal_id, right, rated))
 
     def end_group(self) -> None:
         """Write the rows of a group; they count once the next checkpoint is committed."""

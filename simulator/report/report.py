@@ -14,6 +14,7 @@ from engine.core.vocabulary.units import duration_text
 from engine.core.vocabulary.verdicts import Verdict
 from simulator.plain import count_text, micros_text, percent_text, printable, usd_text, when_text
 from simulator.report import charts, series
+from simulator.report.calibration import calibration_in
 from simulator.report.charts import Chart
 from simulator.report.kpis import gathered
 from simulator.report.rollouts import courses
@@ -122,6 +123,7 @@ def _gathered(db: sqlite_utils.Database, summary: Summary) -> dict[str, Any]:
             for number, track in enumerate(summary.tracks)
             if track.kpis
         ],
+        "calibration": calibration_in(db, _MOST_ROWS),
         "buckets": buckets,
         "cost": cost,
         "usage": usage,
@@ -175,7 +177,7 @@ def _lines(rows: list[series.Row], verdicts: dict[Key, Verdict]) -> list[Line]:
 def _wait(wait: Any) -> str:
     if wait.kind == "votes":
         return f"{wait.needed} of {wait.of} votes"
-    return f"a {wait.role}" if wait.kind == "person" else f"a {wait.role} to resume it"
+    return f"a {wait.role}" if wait.kind in {"person", "take"} else f"a {wait.role} to resume it"
 
 
 def _caught_by(summary: Summary) -> list[CaughtBy]:

@@ -37,10 +37,11 @@ from engine.core.vocabulary.ids import (
     EpisodeId,
     PersonId,
     ProposalId,
+    capability_name,
     decision_id,
 )
 from engine.core.vocabulary.proposals import Impact, Proposal
-from engine.core.vocabulary.rollouts import RolloutSettings
+from engine.core.vocabulary.rollouts import RolloutPlan, RolloutSettings
 from engine.core.vocabulary.units import MINUTE_US, SECOND_US
 from engine.errors import InputError
 from engine.runtime import wire
@@ -54,6 +55,8 @@ from simulator.scenario import script as s
 from simulator.scenario.players import Player, Seen
 
 CAPABILITY: Final = "heal@1"
+ADVISES: Final = CapabilityId("advise@1")
+"""A capability that recommends and executes nothing by itself."""
 PERFORMED: Final = ("cache.clear", "service.restart", "file.write")
 """The actions this engine performs itself, at the hands of the script."""
 _SETTLE_S: Final = 10.0
@@ -357,6 +360,7 @@ class Stage:
             line = line.replace(decision[2:8], name)
         line = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "TIME", line)
         line = re.sub(r"\bu_[0-9a-f]{15}\b", "UNDO", line)
+        line = re.sub(r"#\d+ +(\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d\b", "#N TIME", line)
         line = re.sub(r"\b\d+ ms\b", "N ms", line.replace(str(self._home), "HOME"))
         # How far the sweep and the telling are a blink after the fence is a matter of the machine's load.
         line = re.sub(
@@ -395,5 +399,8 @@ def _policy() -> Policy:
     for name in PERFORMED:
         if name in actions:
             actions[ActionName(name)] = msgspec.structs.replace(actions[ActionName(name)], run=run)
-    rollouts = RolloutSettings(established=(CapabilityId(CAPABILITY),))
+    rollouts = RolloutSettings(
+        established=(CapabilityId(CAPABILITY), ADVISES),
+        by_name={capability_name(ADVISES): RolloutPlan(mode="recommend")},
+    )
     return msgspec.structs.replace(policy, actions=actions, rollouts=rollouts)

@@ -53,7 +53,7 @@ async def test_what_is_approved_is_performed_and_followed_to_its_end(place):
         line.split('"status":"')[1].split('"')[0] for line in streamed.text.splitlines() if "data:" in line
     ]
     assert steps == ["held", "queued", "running", "done"]
-    assert "ray: answered as responder: approve" in explained.text
+    assert "ray, a responder, approved it" in explained.text
 
 
 async def test_who_may_not_answer_is_refused_at_the_door(place):

@@ -79,6 +79,12 @@ class _Judging:
         if lost:
             assert sum(choice != "for" for choice in choices.values()) >= 2, (choices, fact)
         assert fact.reason or fact.how != "timeout"
+        if fact.how == "taken":
+            waits = self.verdicts[fact.decision_id].waits
+            assert fact.effect_id is None
+            assert {wait.kind for wait in waits} == {"take"}, "only what is recommended is done by hand"
+            did = [word.by for word in self.said[fact.decision_id] if word.answer == "did"]
+            assert did[-1:] == [*fact.by]
         if fact.how == "approved" and fact.effect_id is None:
             verdict = self.verdicts[fact.decision_id]
             scopes = self.stops.values()
@@ -104,7 +110,7 @@ def enough(
         if wait.kind == "votes":
             agreed = {voter for voter, choice in choices.items() if choice == "for"}
             assert len(agreed & set(fact.by)) >= wait.needed, (wait, choices, fact)
-        if wait.kind == "person":
+        if wait.kind in {"person", "take"}:
             people = {
                 word.by
                 for word in words

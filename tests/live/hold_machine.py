@@ -61,7 +61,10 @@ class Lasting(MemoryJournal):
 def policy_of(run: Any, hash_: str) -> Policy:
     """Under it the engine clears caches, the agent does all else, and four files may be used in an hour."""
     made = performing(cache_clear=run)
-    rollouts = msgspec.structs.replace(made.rollouts, established=("heal@1",))
+    advising = msgspec.structs.replace(made.rollouts.plan, mode="recommend")
+    rollouts = msgspec.structs.replace(
+        made.rollouts, established=("heal@1", "advise@1"), by_name={"advise": advising}
+    )
     two = Wait(kind="person", role="responder", needed=2)
     votes = Wait(kind="votes", role="voters", needed=2, of=3)
     rules = rule_book(("files == 1", "escalate", {"wait": two}), ("files == 2", "consensus", {"wait": votes}))
@@ -94,6 +97,7 @@ class HoldMachine(RuleBasedStateMachine):
         self.propose(3, "service.restart", sure=True, files=1)
         self.propose(4, "cache.clear", sure=False, files=3)
         self.propose(5, "cache.clear", sure=True, files=2)
+        self.propose(6, "cache.clear", sure=True, files=0, capability="advise@1")
 
     def _engine(self) -> Live:
         async def ended(_effect: EffectId) -> None:
@@ -135,21 +139,27 @@ class HoldMachine(RuleBasedStateMachine):
         action=st.sampled_from(["cache.clear", "service.restart"]),
         sure=st.booleans(),
         files=st.sampled_from([0, 1, 2, 3]),
+        capability=st.sampled_from(["heal@1", "advise@1"]),
     )
-    def propose_more(self, number: int, action: str, sure: bool, files: int) -> None:
+    def propose_more(self, number: int, action: str, sure: bool, files: int, capability: str) -> None:
         """An agent proposes."""
-        self.propose(number, action, sure=sure, files=files)
+        self.propose(number, action, sure=sure, files=files, capability=capability)
 
-    def propose(self, number: int, action: str, *, sure: bool, files: int) -> None:
+    def propose(
+        self, number: int, action: str, *, sure: bool, files: int, capability: str = "heal@1"
+    ) -> None:
         """Propose it, unless there is one of that number."""
-        wish = asked(number, action=action, confidence=0.9 if sure else 0.1, impact=impact(files=files))
+        sureness = 0.9 if sure else 0.1
+        wish = asked(
+            number, action=action, confidence=sureness, impact=impact(files=files), capability=capability
+        )
         if self.journal.find(f"proposal:p-{number}") is None:
             self.do(wire.Propose(proposal=wish))
 
     @rule(
         number=numbers,
         by=st.sampled_from(sorted(PEOPLE)),
-        word=st.sampled_from(["approve", "approve", "deny"]),
+        word=st.sampled_from(["approve", "approve", "deny", "did"]),
     )
     def answer(self, number: int, by: str, word: Any) -> None:
         """A person answers, in time or not, allowed to or not."""

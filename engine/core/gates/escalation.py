@@ -4,7 +4,9 @@ from decimal import Decimal
 
 from msgspec import Struct
 
+from engine.core.calibrations import Trusted
 from engine.core.vocabulary.actions import RISK_RANK, Action, RiskLevel
+from engine.core.vocabulary.facts import CalibrationSettings
 from engine.core.vocabulary.proposals import Impact
 from engine.core.vocabulary.units import percent_text
 from engine.core.vocabulary.verdicts import Answer, Check, Wait
@@ -63,6 +65,39 @@ def judge(
         reason=" and ".join(reasons),
         rule="escalation.below_confidence" if unsure else "escalation.above_cost_usd",
         owner=settings.owner,
+        checks=checks,
+        waits=(Wait(kind="person", role=settings.role),),
+    )
+
+
+def judge_calibrated(
+    settings: EscalationSettings,
+    calibration: CalibrationSettings,
+    trusted: Trusted,
+    confidence: float,
+    risk: RiskLevel,
+) -> Answer:
+    """Hold for a person when confidences like this one turned out too seldom.
+
+    It only ever adds to what `judge` says: a good past makes no confidence higher than the agent gave it.
+    """
+    checks = (
+        Check("calibrated_confidence", trusted.level, calibration.below),
+        Check("stated_confidence", confidence, settings.below_confidence),
+        Check("right_of_last_decisions", trusted.right, trusted.count),
+    )
+    unsure = trusted.level < calibration.below and RISK_RANK[risk] >= RISK_RANK[settings.confidence_from]
+    rule = "escalation.calibration"
+    if not unsure:
+        return Answer(gate=GATE, ruling="allow", rule=rule, owner=calibration.owner, checks=checks)
+    return Answer(
+        gate=GATE,
+        ruling="escalate",
+        reason=f"{percent_text(confidence)} was claimed, but of the last {trusted.count} decisions of "
+        f"{trusted.key.replace(':', ' ')} {trusted.right} were right: calibrated it is "
+        f"{percent_text(round(trusted.level, 3))}, under {percent_text(calibration.below)}",
+        rule=rule,
+        owner=calibration.owner,
         checks=checks,
         waits=(Wait(kind="person", role=settings.role),),
     )

@@ -10,6 +10,7 @@ from engine.core.vocabulary.verdicts import Answer, Check, Wait
 
 GATE = "rollout"
 _RULE: Final = "rollout.stage"
+_TAKE: Final = (Wait(kind="take", role="responder"),)
 _RESUME: Final = (Wait(kind="resume", role="responder"),)
 
 
@@ -52,6 +53,19 @@ _SHADOWED: Final[dict[Stage, str]] = {
     "live": "a canary has this episode: decided and logged, not executed",
     "rolled_back": "the capability was rolled back: decided and logged, not executed",
 }
+
+
+@lru_cache(maxsize=64)
+def recommended(owner: str) -> Answer:
+    """Hold what all gates allow, until a person takes it: its plan recommends and does not execute."""
+    return Answer(
+        gate=GATE,
+        ruling="escalate",
+        reason="its plan recommends and executes nothing by itself: a person takes it or declines it",
+        rule="rollout.mode",
+        owner=owner,
+        waits=_TAKE,
+    )
 
 
 @lru_cache(maxsize=64)

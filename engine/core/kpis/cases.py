@@ -47,7 +47,10 @@ class Cases(Struct, kw_only=True, tag=True):
 def fold_verdict(cases: Cases, kpi: Kpi, verdict: Verdict, lasts_us: int) -> None:
     """Take a decision whose outcome will count. A case is judged `lasts_us` after its first one."""
     if kpi.kind == "holds_upheld":
-        counts, key = verdict.word == "hold" and not verdict.shadowed, str(verdict.proposal_id)
+        # A recommendation was never objected to, so there is nothing to uphold.
+        offered = any(wait.kind == "take" for wait in verdict.waits)
+        counts = verdict.word == "hold" and not verdict.shadowed and not offered
+        key = str(verdict.proposal_id)
     else:
         counts = kpi.arm == "incumbent" or (
             verdict.word == "allow" and (kpi.arm == "allowed" or not verdict.shadowed)

@@ -24,6 +24,7 @@ from engine.core.vocabulary.people_facts import (
     AnswerRefused,
     CommandGiven,
     DecisionOverridden,
+    DecisionRated,
     HoldAnswered,
     HoldEnded,
     VoteCast,
@@ -77,6 +78,21 @@ class BreakerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """The role that may change this."""
 
 
+class CalibrationSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When what confidences were worth counts beside what agents say."""
+
+    below: float
+    """A calibrated confidence under it asks a person, 0 to 1."""
+    decisions: int
+    """How many of the last decisions of each capability and rule count."""
+    least: int
+    """Fewer of about the same confidence say nothing."""
+    margin: float
+    """How many standard errors under the share that was right a confidence is trusted."""
+    owner: str = "captain"
+    """The role that may change this."""
+
+
 class Scope(Struct, frozen=True, array_like=True, gc=False):
     """What a stop applies to: `[kind, name]`; the name is empty for everything.
 
@@ -124,6 +140,8 @@ class PolicyAdopted(Fact, tag="policy_adopted", frozen=True, kw_only=True):
     episode_idle_us: int
     """How long an episode may be silent before what was said in it is forgotten."""
     rollouts: RolloutSettings = RolloutSettings()
+    calibration: CalibrationSettings | UnsetType = UNSET
+    """Unset where confidence counts as the agent gives it."""
 
 
 class ProposalReceived(Fact, tag="proposal_received", frozen=True, kw_only=True):
@@ -349,6 +367,7 @@ AnyFact = (
     | CommandGiven
     | VoteCast
     | VoteClosed
+    | DecisionRated
 )
 
 OWN_FACTS: Final = (

@@ -19,7 +19,8 @@ Role = Literal["viewer", "responder", "captain"]
 """What people may do, least first; each includes those before it."""
 RANKS: dict[Role, int] = {"viewer": 0, "responder": 1, "captain": 2}
 
-HoldEnding = Literal["approved", "denied", "vetoed", "timeout"]
+HoldEnding = Literal["approved", "denied", "vetoed", "timeout", "taken"]
+"""`taken`: a person did it themselves, as it was recommended."""
 
 
 class HoldAnswered(Fact, tag="hold_answered", frozen=True, kw_only=True):
@@ -28,7 +29,8 @@ class HoldAnswered(Fact, tag="hold_answered", frozen=True, kw_only=True):
     decision_id: DecisionId
     by: PersonId
     role: Role
-    answer: Literal["approve", "deny"]
+    answer: Literal["approve", "deny", "did"]
+    """`did`: the person did it themselves; only what is recommended can be answered so."""
     digest: Digest
     """Of the action and arguments the person was shown."""
     reason: str = ""
@@ -90,6 +92,33 @@ class AnswerRefused(Fact, tag="answer_refused", frozen=True, kw_only=True):
     decision_id: DecisionId
     by: PersonId
     reason: str
+
+
+Rating = Literal["useful", "wrong", "late"]
+
+
+class DecisionRated(Fact, tag="decision_rated", frozen=True, kw_only=True):
+    """A person said what a decision was worth. Said again, the last word counts."""
+
+    decision_id: DecisionId
+    proposal_id: ProposalId
+    agent: AgentId
+    capability: CapabilityId
+    action: ActionName
+    by: PersonId
+    rating: Rating
+    """`late`: it may have been right, but came too late to be of use."""
+    reason: str = ""
+    confidence: float | None = None
+    """What the agent claimed; `None` where it claimed nothing, and where nothing of it ran: then the rating
+    says nothing of its confidence."""
+    rule: str = ""
+    """The rule of policy that fired on it; empty when none did."""
+
+    def __post_init__(self) -> None:
+        """Refuse a confidence that no proposal can have."""
+        if self.confidence is not None and not 0.0 <= self.confidence <= 1.0:
+            raise ValueError(f"confidence must be from 0 to 1, not {self.confidence}")
 
 
 class CommandGiven(Fact, tag="command_given", frozen=True, kw_only=True):

@@ -2,7 +2,7 @@
 
 from typing import Final, Literal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from engine.core.vocabulary.ids import ActionName, CapabilityId, CapabilityName
 
@@ -92,6 +92,8 @@ class RolloutPlan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     never: tuple[ActionName, ...] = ()
     """Actions a canary must never carry out: the first ends its rollout."""
     guardrails: tuple[SeriesLimit, ...] = ()
+    mode: Literal["recommend"] | UnsetType = UNSET
+    """`recommend`: what is allowed waits for a person to take it. Unset: it is executed."""
 
 
 class RolloutSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -116,6 +118,10 @@ class RolloutSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     def plan_of(self, name: CapabilityName) -> RolloutPlan:
         """Return the plan that holds for a capability."""
         return self.by_name.get(name, self.plan)
+
+    def recommends(self, name: CapabilityName) -> bool:
+        """Whether what a capability is allowed to do is only recommended."""
+        return self.plan_of(name).mode is not UNSET
 
 
 class Requirement(Struct, frozen=True, array_like=True, gc=False):

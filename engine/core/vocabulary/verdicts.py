@@ -39,7 +39,8 @@ class Check(Struct, frozen=True, array_like=True, gc=False):
 class Wait(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """One named thing a held verdict waits for."""
 
-    kind: Literal["person", "votes", "resume"]
+    kind: Literal["person", "votes", "resume", "take"]
+    """`take`: all gates allow it, and it is recommended: a person lets it run, or does it themselves."""
     role: str
     """Who can give it: a role of people, or `voters`."""
     needed: int = 1
@@ -122,6 +123,14 @@ class Assessment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     answers: tuple[Answer, ...]
 
 
+class Claimed(Struct, frozen=True, array_like=True, gc=False):
+    """What outcomes are held against: `[confidence, rule]`."""
+
+    confidence: float
+    rule: str
+    """The rule of policy that fired; empty when none did."""
+
+
 class Verdict(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """The decision on one proposal, complete enough to be explained without anything else."""
 
@@ -145,3 +154,5 @@ class Verdict(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=
     assessment: Assessment
     assignment: Assignment | UnsetType = UNSET
     """Which arm of a rollout it fell to; unset outside any rollout."""
+    claimed: Claimed | UnsetType = UNSET
+    """Unset where policy asks for no calibration, where the agent gave no confidence, and in shadow."""

@@ -75,7 +75,9 @@ def after(holds: Holds, fact: HoldAnswered | DecisionOverridden, grounds: Ground
         return _refused(fact, against)
     if approves:
         return _approved(hold, fact, grounds, by=_people(hold, fact.by))
-    return (_ended(hold, fact, "denied", by=(fact.by,), reason=fact.reason),), ()
+    # Whether a person denied it or did it themselves, nothing of it runs here.
+    how: HoldEnding = "taken" if fact.answer == "did" else "denied"
+    return (_ended(hold, fact, how, by=(fact.by,), reason=fact.reason),), ()
 
 
 def _overridden(hold: Hold | None, fact: DecisionOverridden, grounds: Grounds) -> Follows:

@@ -302,8 +302,10 @@ def _objections(hold: Hold, fact: HoldAnswered) -> Iterator[str]:
         yield f"{fact.by} is a {fact.role}, and only responders and captains answer"
     if hold.effect_id is None and fact.digest != hold.digest:
         yield "what was shown is not what is held: its digest differs; look at it again"
-    if fact.answer == "approve":
-        people = [wait for wait in hold.waits if wait.kind == "person"]
+    if fact.answer == "did" and not is_recommended(hold):
+        yield "it is no recommendation: approve it or deny it"
+    if fact.answer != "deny":
+        people = [wait for wait in hold.waits if wait.kind in _PEOPLE]
         if people and all(RANKS[fact.role] < rank_of(wait) for wait in people):
             yield f"{fact.by} is a {fact.role}, and it waits for a {people[0].role}"
         if all(wait.kind == "votes" for wait in hold.waits):
@@ -342,6 +344,15 @@ def votes_wait(hold: Hold) -> Wait | None:
     return next((wait for wait in hold.waits if wait.kind == "votes"), None)
 
 
+def is_recommended(hold: Hold) -> bool:
+    """Whether it waits for nothing but a person to take it."""
+    return bool(hold.waits) and all(wait.kind == "take" for wait in hold.waits)
+
+
+_PEOPLE: Final = frozenset({"person", "take"})
+"""What a person's word gives."""
+
+
 def rank_of(wait: Wait) -> int:
     """Return the least rank that can give what is waited for. A role nobody has is a captain's to give."""
     return next((rank for role, rank in RANKS.items() if role == wait.role), RANKS["captain"])
@@ -351,7 +362,7 @@ def missing(hold: Hold, *, paused: bool) -> tuple[str, ...]:
     """Say what it still waits for, each in a few words; nothing when all is there."""
     found = []
     for wait in hold.waits:
-        if wait.kind == "person":
+        if wait.kind in _PEOPLE:
             said = {each.by for each in hold.approvals if RANKS[each.role] >= rank_of(wait)}
             if (more := wait.needed - len(said)) > 0:
                 who = f"a {wait.role}" if more == 1 else f"{more} {wait.role}s"
