@@ -14,6 +14,7 @@ from engine.core.vocabulary.ids import (
     AgentId,
     CapabilityId,
     EpisodeId,
+    PersonId,
     ProposalId,
 )
 from engine.core.vocabulary.proposals import Impact, Option, Proposal
@@ -142,8 +143,8 @@ class ProposalBody(Body):
         Step | None, Field(description="The smaller goes first; null: as the registry says")
     ] = None
 
-    def proposal(self, *, agent: AgentId, proposal_id: ProposalId) -> Proposal:
-        """Return it in the words of the core."""
+    def proposal(self, *, agent: AgentId, proposal_id: ProposalId, owner: str | None = None) -> Proposal:
+        """Return it in the words of the core. Agent and owner are as the token says, never the body."""
         return Proposal(
             proposal_id=proposal_id,
             agent=agent,
@@ -159,6 +160,7 @@ class ProposalBody(Body):
             rationale=self.rationale,
             options=tuple(Option(name=option.name, why_not=option.why_not) for option in self.options),
             priority=UNSET if self.priority is None else self.priority,
+            owner=UNSET if owner is None else PersonId(owner),
         )
 
 

@@ -47,6 +47,7 @@ from engine.core.vocabulary.ids import (
     DecisionId,
     Digest,
     EpisodeId,
+    PersonId,
     ProposalId,
     decision_id,
 )
@@ -99,6 +100,8 @@ class Claim(Struct, frozen=True, array_like=True, gc=False):
     unit: str
     """What a rollout assigns to an arm; empty when this cannot be assigned."""
     digest: Digest
+    owner: PersonId = PersonId("")
+    """Who owns the agent; empty where nobody is known to."""
 
 
 class Decisions(Struct, frozen=True):
@@ -251,6 +254,7 @@ def assess(
         proposal.episode,
         unit_of(policy.rollouts, proposal),
         said.digest,
+        PersonId("") if proposal.owner is UNSET else proposal.owner,
     )
     return claim, weighed
 
@@ -300,6 +304,8 @@ def settle(
     # Apart, for most are in no rollout, and for more than fifteen names Python puts together a dictionary.
     if stands.assignment is not None:
         verdict = replace(verdict, assignment=stands.assignment)
+    if claim.owner:
+        verdict = replace(verdict, owner=claim.owner)
     return verdict, weighed.objections + against
 
 

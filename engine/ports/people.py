@@ -23,6 +23,8 @@ class Holder(Struct, frozen=True, kw_only=True):
     """What a person may do; `None` for an agent."""
     capabilities: tuple[str, ...] = ()
     """For an agent: patterns of the capabilities it may propose under, such as `heal@*`."""
+    owner: str | None = None
+    """For an agent: the person it belongs to; `None` where nobody said."""
 
 
 class Tokens(Protocol):

@@ -31,6 +31,8 @@ class HoldAnswered(Fact, tag="hold_answered", frozen=True, kw_only=True):
     digest: Digest
     """Of the action and arguments the person was shown."""
     reason: str = ""
+    stepped_up: bool = False
+    """Whether the person gave a one-time code with it."""
 
 
 class DecisionOverridden(Fact, tag="decision_overridden", frozen=True, kw_only=True):
@@ -40,6 +42,8 @@ class DecisionOverridden(Fact, tag="decision_overridden", frozen=True, kw_only=T
     by: PersonId
     word: Literal["veto", "allow"]
     reason: str = ""
+    stepped_up: bool = False
+    """Whether the captain gave a one-time code with it."""
 
 
 class HoldEnded(Fact, tag="hold_ended", frozen=True, kw_only=True):

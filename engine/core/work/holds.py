@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Final
 
-from msgspec import Struct, field
+from msgspec import UNSET, Struct, UnsetType, field
 from msgspec.structs import replace
 
 from engine.core.vocabulary.facts import (
@@ -46,6 +46,8 @@ class Approval(Struct, frozen=True, array_like=True):
     role: Role
     nth: int
     """Which of all answers to this hold it was, from 1."""
+    stepped_up: bool = False
+    """Whether a one-time code came with it."""
 
 
 class Hold(Struct, frozen=True):
@@ -71,6 +73,8 @@ class Hold(Struct, frozen=True):
     effect_id: EffectId | None = None
     """The effect nobody knows the end of; `None` while nothing of the decision ran. Such a hold bears no
     digest, policy and impact: whatever is answered, nothing runs."""
+    owner: PersonId | UnsetType = UNSET
+    """Who owns the agent; unset where nobody is known to."""
 
     def is_overdue(self, now_us: int) -> bool:
         """Whether its time is over."""
@@ -79,6 +83,15 @@ class Hold(Struct, frozen=True):
     def is_open(self, now_us: int) -> bool:
         """Whether people may still answer it."""
         return not self.shadowed and not self.is_overdue(now_us)
+
+    @property
+    def steps_up(self) -> bool:
+        """Whether it is of class A: two people approve it, each with a one-time code."""
+        return any(wait.step_up for wait in self.waits)
+
+    def is_owner(self, person: PersonId) -> bool:
+        """Whether this is the agent's owner, where its owner does not count."""
+        return person == self.owner and any(wait.without_owner for wait in self.waits)
 
 
 class Holds(Struct):
@@ -90,8 +103,8 @@ class Holds(Struct):
 
     hold_us: int = 0
     shortest_us: int | None = None
-    """The shortest `hold_us` there ever was; `None` before any policy: what began later than that ago is not
-    overdue, so nobody need look further."""
+    """The shortest time anything ever waited for; `None` before any policy: what began later than that ago is
+    not overdue, so nobody need look further."""
     by_id: dict[DecisionId, Hold] = field(default_factory=OrderedDict)
     vetoed: dict[DecisionId, int] = {}
     """Vetoes that may still demand something, and when they were given."""
@@ -114,7 +127,7 @@ def fold_verdict(holds: Holds, verdict: Verdict) -> None:
     if verdict.word == "hold":
         hold = Hold(
             since_us=verdict.at_us,
-            until_us=verdict.at_us + holds.hold_us,
+            until_us=verdict.at_us + _waits_us(holds, verdict.waits),
             agent=verdict.agent,
             action=verdict.action,
             waits=verdict.waits,
@@ -125,6 +138,7 @@ def fold_verdict(holds: Holds, verdict: Verdict) -> None:
             digest=verdict.digest,
             policy_hash=verdict.policy_hash,
             impact=verdict.impact,
+            owner=verdict.owner,
         )
         _begin(holds, verdict.decision_id, hold)
 
@@ -148,14 +162,21 @@ def fold_effect(holds: Holds, fact: EffectEnded) -> None:
         _begin(holds, fact.decision_id, hold)
 
 
+def _waits_us(holds: Holds, waits: tuple[Wait, ...]) -> int:
+    """Return how long a decision waits: as long as the policy holds, or less where its action says so."""
+    return min([holds.hold_us, *(wait.within_us for wait in waits if wait.within_us is not None)])
+
+
 def _begin(holds: Holds, decision: DecisionId, hold: Hold) -> None:
     by_id = holds.by_id
+    waits_us = hold.until_us - hold.since_us
+    holds.shortest_us = waits_us if holds.shortest_us is None else min(holds.shortest_us, waits_us)
     # Anew at the end, for the longest waiting stand first.
     by_id.pop(decision, None)
     last = next(reversed(by_id.values()), None)
     by_id[decision] = hold
     if last is not None and (last.since_us, last.until_us) > (hold.since_us, hold.until_us):
-        # A policy that holds for less was adopted in the same moment.
+        # In the same moment a policy was adopted that holds for less, or an action came that waits for less.
         put_in_order(holds)
 
 
@@ -178,7 +199,7 @@ def fold_answer(holds: Holds, fact: HoldAnswered) -> None:
         return
     nth, approvals = hold.answers + 1, hold.approvals
     if fact.answer == "approve" and not objection(hold, fact) and not _has_said(hold, fact):
-        approvals = (*approvals, Approval(fact.by, fact.role, nth))
+        approvals = (*approvals, Approval(fact.by, fact.role, nth, fact.stepped_up))
     holds.by_id[fact.decision_id] = replace(hold, answers=nth, approvals=approvals)
 
 
@@ -266,6 +287,10 @@ def _objections(hold: Hold, fact: HoldAnswered) -> Iterator[str]:
     if hold.effect_id is None and fact.digest != hold.digest:
         yield "what was shown is not what is held: its digest differs; look at it again"
     if fact.answer == "approve":
+        if hold.is_owner(fact.by):
+            yield f"{fact.by} owns {hold.agent}, and its owner does not count for {hold.action}"
+        if hold.steps_up and not fact.stepped_up:
+            yield f"{hold.action} is of class A: nobody approves it without a one-time code"
         people = [wait for wait in hold.waits if wait.kind == "person"]
         if people and all(RANKS[fact.role] < rank_of(wait) for wait in people):
             yield f"{fact.by} is a {fact.role}, and it waits for a {people[0].role}"
@@ -286,6 +311,7 @@ def missing(hold: Hold, *, paused: bool) -> tuple[str, ...]:
             said = {each.by for each in hold.approvals if RANKS[each.role] >= rank_of(wait)}
             if (more := wait.needed - len(said)) > 0:
                 who = f"a {wait.role}" if more == 1 else f"{more} {wait.role}s"
+                who += " with a one-time code" if wait.step_up else ""
                 found.append(f"one more person, {who}" if said and more == 1 else who)
         elif wait.kind == "votes":
             found.append(f"{wait.needed} of {wait.of} votes")
