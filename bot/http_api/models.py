@@ -261,12 +261,22 @@ class ReasonBody(Body):
     reason: Reason
 
 
+Code = Annotated[
+    str | None,
+    Field(
+        pattern=r"^[0-9]{6}$",
+        description="Your one-time code: approving and allowing what is of class A takes one. It works once",
+    ),
+]
+
+
 class AnswerBody(Body):
     """A person's answer to what is held."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "checked with the shop"}]})
 
     reason: Annotated[str, Field(max_length=2_000)] = ""
+    code: Code = None
     digest: Annotated[
         str | None,
         Field(
@@ -288,6 +298,7 @@ class OverrideBody(Body):
         Field(description="veto: nothing of it runs or stays; allow: end what it waits for"),
     ]
     reason: Reason
+    code: Code = None
 
 
 class UndoBody(Body):

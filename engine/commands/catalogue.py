@@ -14,6 +14,7 @@ from engine.core.vocabulary.people_facts import Role
 from engine.errors import InputError
 from engine.runtime.stops import scope_of
 
+_CODE: Final = re.compile(r"\s*\d{3}[ -]?\d{3}\s*")
 _ID: Final = re.compile(r"[du]_[0-9a-f]{15}\Z")
 
 
@@ -24,12 +25,19 @@ def _scope(text: str) -> str:
         raise ValueError(f"{wrong.message}; {wrong.cure}") from None
 
 
+def _reason(text: str) -> str:
+    if _CODE.fullmatch(text):
+        raise ValueError("six digits are no reason; a one-time code is asked for apart")
+    return text
+
+
 def _decision(text: str) -> str:
     if _ID.match(text) is None:
         raise ValueError(f"{text!r} is no decision; copy the whole id, such as d_7e566b8fac673f6")
     return text
 
 
+Reason = Annotated[str, AfterValidator(_reason)]
 Scope = Annotated[str, AfterValidator(_scope)]
 DecisionKey = Annotated[str, AfterValidator(_decision)]
 _ANY_DECISION: Final = "Id of a decision, such as d_7e566b8fac673f6"
@@ -94,7 +102,7 @@ class Override(Command):
     tone = "danger"
     decision_id: DecisionKey = argument(_ANY_DECISION, complete="decision")
     word: Literal["veto", "allow"] = argument("Stop it for good, or let it go on")
-    reason: str = _why()
+    reason: Reason = _why()
 
 
 class Approve(Command):
@@ -105,7 +113,21 @@ class Approve(Command):
     changes = True
     tone = "good"
     decision_id: DecisionKey = argument(_ANY_DECISION, complete="held")
-    reason: str = _why()
+    reason: Reason = _why()
+
+
+class Code(Command):
+    """Give the one-time code that was asked for."""
+
+    words = "code"
+    role: ClassVar[Role] = "viewer"
+    listed = False
+    token: str = argument("Of the question", min_length=1)
+    code: str = argument("The six digits", rest=True, min_length=1, max_length=20)
+
+    def line(self) -> str:
+        """Write it without the code, which nobody but its person is to know."""
+        return self.words
 
 
 class Deny(Command):
@@ -351,6 +373,14 @@ class Unlink(Command):
     changes = True
 
 
+class Enrol(Command):
+    """Get one-time codes, which approving anything of class A takes."""
+
+    words = "enrol"
+    role: ClassVar[Role] = "responder"
+    changes = True
+
+
 class Whoami(Command):
     """See who you are here, and what you may do."""
 
@@ -390,6 +420,6 @@ LANGUAGE: Final = Language((
     CanaryStatus, CanaryPromote, CanaryPause, CanaryResume, CanaryAbort, CanaryHistory, ShadowReport,
     ReplayStart, ReplayStatus, ReplayCancel, ReplayReport,
     Snapshot, Restore,
-    Link, Unlink, Whoami, Help, Yes, No,
+    Link, Unlink, Enrol, Whoami, Help, Yes, No, Code,
 ))  # fmt: skip
 """The command language."""

@@ -39,6 +39,8 @@ class Asker(Struct, frozen=True, kw_only=True):
     person: PersonId
     role: Role
     account: Account
+    stepped_up: bool = False
+    """Whether they gave a one-time code with this very command."""
 
 
 class Confirm(Struct, frozen=True, kw_only=True):

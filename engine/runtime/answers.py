@@ -74,6 +74,7 @@ class AnswerKeeper:
                 answer=request.answer,
                 digest=hold.digest if request.digest is None else request.digest,
                 reason=request.reason,
+                stepped_up=request.stepped_up,
             )
             return await self._said(verdict, hold, fact)
 
@@ -88,6 +89,7 @@ class AnswerKeeper:
                 by=request.by,
                 word=request.word,
                 reason=request.reason,
+                stepped_up=request.stepped_up,
             )
             if request.word == "veto":
                 return await self._veto(verdict, fact)

@@ -47,6 +47,8 @@ class AnswerHold(Request, frozen=True, kw_only=True):
     digest: Digest | None = None
     """Of what the person was shown; `None` binds to what is held now."""
     reason: str = ""
+    stepped_up: bool = False
+    """Whether the asker has checked, and used up, a one-time code of the person."""
 
 
 class Override(Request, frozen=True, kw_only=True):
@@ -56,6 +58,8 @@ class Override(Request, frozen=True, kw_only=True):
     by: PersonId
     word: Literal["veto", "allow"]
     reason: str = ""
+    stepped_up: bool = False
+    """Whether the asker has checked, and used up, a one-time code of the captain."""
 
 
 class GetHolds(Request, frozen=True, kw_only=True):
