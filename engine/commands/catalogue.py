@@ -7,13 +7,18 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, field_validator
 
 from engine.commands.language import Command, Language, argument
 from engine.core.vocabulary.people_facts import Role
 from engine.errors import InputError
 from engine.runtime.stops import scope_of
 
+_STANDING: Final = re.compile(
+    r"(?P<action>\S+)(?P<args>(?:\s+[A-Za-z_]\w*=\S+)*)\s+for\s+(?P<minutes>\d+)(?:\s*min(?:utes)?)?"
+    r"(?:\s+(?P<reason>.*))?",
+    re.DOTALL,
+)
 _CODE: Final = re.compile(r"\s*\d{3}[ -]?\d{3}\s*")
 _ID: Final = re.compile(r"[du]_[0-9a-f]{15}\Z")
 
@@ -147,6 +152,56 @@ class Ack(Command):
     role: ClassVar[Role] = "responder"
     changes = True
     decision_id: DecisionKey = argument(_ANY_DECISION, complete="held")
+
+
+class StandingAllow(Command):
+    """Approve an action beforehand, for a while: /standing allow service.restart service=web for 30 why."""
+
+    words = "standing allow"
+    role: ClassVar[Role] = "responder"
+    changes = True
+    asks_first = True
+    tone = "danger"
+    action: str = argument("Name of an action", complete="action", min_length=1)
+    minutes: int = argument("For how many minutes: 480 at most, over 60 takes a captain", ge=1, le=480)
+    args: str = argument("What arguments must be, such as service=web-*", "", max_length=300)
+    reason: Reason = _why()
+
+    @property
+    def given(self) -> dict[str, str]:
+        """The arguments by name."""
+        return dict(one.split("=", 1) for one in self.args.split())
+
+    @field_validator("args")
+    @classmethod
+    def _named(cls, args: str) -> str:
+        for one in args.split():
+            if re.fullmatch(r"[A-Za-z_]\w*=[^*]*\*?", one) is None:
+                raise ValueError(f"{one!r} is no name=value; a * may stand at the end")
+        return args
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """Read it as people say it, with `for`, or by names as every command."""
+        found = _STANDING.fullmatch(text.strip())
+        return cls.build(found.groupdict("")) if found is not None else super().read(text)
+
+
+class StandingList(Command):
+    """See what is approved beforehand."""
+
+    words = "standing list"
+    role: ClassVar[Role] = "viewer"
+
+
+class StandingRevoke(Command):
+    """End what is approved beforehand, at once."""
+
+    words = "standing revoke"
+    role: ClassVar[Role] = "responder"
+    changes = True
+    standing_id: str = argument("Which of them, such as s_1f2e3d4c", complete="standing", min_length=1)
+    reason: str = _why()
 
 
 class Undo(Command):
@@ -415,7 +470,8 @@ class No(Command):
 
 
 LANGUAGE: Final = Language((
-    Kill, Resume, Override, Approve, Deny, Ack, Undo,
+    Kill, Resume, Override, Approve, Deny, Ack,
+    StandingAllow, StandingList, StandingRevoke, Undo,
     Status, Decisions, Explain, Audit, Agents, Budget, Limits,
     CanaryStatus, CanaryPromote, CanaryPause, CanaryResume, CanaryAbort, CanaryHistory, ShadowReport,
     ReplayStart, ReplayStatus, ReplayCancel, ReplayReport,

@@ -16,8 +16,8 @@ from typing import Any, Final
 from msgspec import Struct, structs
 
 from engine.adapters.redaction import redact
+from engine.commands import beforehand, looking, override, people, steering, stepping, working
 from engine.commands import catalogue as c
-from engine.commands import looking, override, people, steering, stepping, working
 from engine.commands.completing import Completions
 from engine.commands.language import Command, Given
 from engine.commands.model import Account, Asker, Button, Confirm, Outcome, Reply, Table
@@ -41,6 +41,9 @@ ACTS: Final[dict[type[Command], Act]] = {
     c.Approve: override.approve,
     c.Deny: override.deny,
     c.Ack: override.ack,
+    c.StandingAllow: beforehand.allow,
+    c.StandingList: beforehand.show,
+    c.StandingRevoke: beforehand.revoke,
     c.Undo: override.undo,
     c.Status: looking.status,
     c.Decisions: looking.decisions,
@@ -72,6 +75,7 @@ ACTS: Final[dict[type[Command], Act]] = {
 PREVIEWS: Final[dict[type[Command], Preview]] = {
     c.Resume: override.before_resume,
     c.Override: override.before_override,
+    c.StandingAllow: beforehand.before_allow,
     c.Undo: override.before_undo,
     c.CanaryPromote: steering.before_promote,
     c.CanaryAbort: steering.before_abort,

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Final
 
+from engine.commands import beforehand
 from engine.commands import catalogue as c
 from engine.commands.cards import came_of_it, card, count_text, ending_of, left_text, short
 from engine.commands.model import Asker, Button, Reply, Table
@@ -22,6 +23,8 @@ _AUDITED: Final = (
     f.CommandGiven,
     f.HoldEnded,
     f.DecisionOverridden,
+    f.StandingGiven,
+    f.StandingEnded,
     f.KillSwitchSet,
     f.KillSwitchCleared,
     f.StageChanged,
@@ -108,6 +111,8 @@ async def decisions(tools: Tools, asker: Asker, said: c.Decisions) -> Reply:
 
 async def _waiting(tools: Tools, agent: str) -> Reply:
     found = await tools.ask(wire.GetHolds(most=200 if agent else _MOST), wire.HoldList)
+    standing = await tools.ask(wire.GetStanding(), wire.StandingList)
+    more = f"{found.more} more wait." if found.more else ""
     holds = [hold for hold in found.holds if not agent or hold.agent == agent][:_MOST]
     rows = tuple(
         (
@@ -127,7 +132,7 @@ async def _waiting(tools: Tools, agent: str) -> Reply:
         table=Table(columns=("decision", "agent", "action", "time left", "approved by"), rows=rows)
         if rows
         else None,
-        text=f"{found.more} more wait." if found.more else "",
+        text="\n".join(filter(None, (more, beforehand.summary(standing)))),
         buttons=tuple(
             Button(label=f"{hold.action[:30]} {hold.decision_id[2:8]}", line=f"explain {hold.decision_id}")
             for hold in holds[:5]
@@ -277,6 +282,10 @@ def _did(fact: Any) -> str:  # noqa: PLR0911 - one answer for each kind of fact
             return said if fact.outcome == "done" else f"{said}: {fact.outcome}, {fact.detail}"
         case f.HoldEnded():
             return f"{fact.how} {fact.action} of {fact.agent} ({fact.decision_id})"
+        case f.StandingGiven():
+            return f"approved {fact.action} beforehand ({fact.standing_id}): {fact.reason}"
+        case f.StandingEnded():
+            return f"{fact.how} {fact.standing_id} ({fact.action})"
         case f.DecisionOverridden():
             return f"{fact.word} {fact.decision_id}: {fact.reason}"
         case f.KillSwitchSet():

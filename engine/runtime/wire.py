@@ -33,12 +33,17 @@ from engine.runtime.wire_people import (
     AnswerHold,
     DecisionStatus,
     GetHolds,
+    GetStanding,
     GetUsage,
+    GiveStanding,
     HoldAnswer,
     HoldList,
     HoldShown,  # noqa: F401 - part of `HoldList`, and known from here like every message
     Override,
+    RevokeStanding,
     SeePerson,
+    StandingList,
+    StandingShown,
     UsageList,
     UsageShown,  # noqa: F401 - part of `UsageList`
 )
@@ -255,6 +260,9 @@ AnyRequest = (
     | AnswerHold
     | Override
     | GetHolds
+    | GiveStanding
+    | RevokeStanding
+    | GetStanding
     | GetUsage
     | TakeSnapshot
     | Drain
@@ -412,6 +420,8 @@ AnyAnswer = (
     | RolloutList
     | HoldAnswer
     | HoldList
+    | StandingShown
+    | StandingList
     | UsageList
     | EngineStatus
     | Failed

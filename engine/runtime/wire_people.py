@@ -16,6 +16,7 @@ from engine.core.vocabulary.ids import (
     EffectId,
     EpisodeId,
     PersonId,
+    StandingId,
 )
 from engine.core.vocabulary.people_facts import Role
 from engine.core.vocabulary.verdicts import Wait
@@ -68,7 +69,50 @@ class GetHolds(Request, frozen=True, kw_only=True):
     most: int = 50
 
 
+class GiveStanding(Request, frozen=True, kw_only=True):
+    """Approve an action beforehand. Answered with `StandingShown`. The asker has checked the role."""
+
+    by: PersonId
+    role: Role
+    action: ActionName
+    args: dict[str, str]
+    minutes: int
+    reason: str = ""
+    only_asked: bool = False
+    """Whether to say only what would stand, or why nobody may; nothing changes then."""
+
+
+class RevokeStanding(Request, frozen=True, kw_only=True):
+    """End a standing approval at once. Answered with `Done`. The asker has checked the role."""
+
+    standing_id: StandingId
+    by: PersonId
+    reason: str = ""
+
+
+class GetStanding(Request, frozen=True, kw_only=True):
+    """Say what is approved beforehand. Answered with `StandingList`."""
+
+
 # ---------------------------------------------------------------- answers
+
+
+class StandingShown(Answer, frozen=True, kw_only=True):
+    """One standing approval."""
+
+    standing_id: StandingId
+    by: PersonId
+    role: Role
+    action: ActionName
+    args: dict[str, str]
+    until_us: int
+    reason: str
+
+
+class StandingList(Answer, frozen=True, kw_only=True):
+    """What is approved beforehand, the next to end first."""
+
+    standing: tuple[StandingShown, ...]
 
 
 class HoldAnswer(Answer, frozen=True, kw_only=True):

@@ -383,6 +383,7 @@ class Stage:
         line = re.sub(r"\b[A-Z2-7]{32}\b", "SEED", line)
         line = re.sub(r"\b[0-9a-f]{12,64}\b", "HASH", line)
         line = re.sub(r"\br[0-9a-f]{6}\b", "JOB", line)
+        line = re.sub(r"\bs_[0-9a-f]{8}\b", "STANDING", line)
         line = re.sub(r"\b[a-z2-7]{4}-[a-z2-7]{4}\b", "CODE", line)
         line = re.sub(r"stranger:HASH", "stranger", line)
         line = re.sub(r"\b(at|this|Here|at:|Here:) (terminal|slack|discord)\b", r"\1 FRONT", line)

@@ -21,7 +21,7 @@ from tests.house.tree import ROOT
 # CHANGELOG, and write down what `python -m tests.determinism.gate simulator/demo.wkr --way "1 shard"` prints.
 PINNED = {
     "journal": "63e03e55e67053b8407714ba0430bf78686829616596faaacab8523da78f8f47",
-    "state": "f87685172efd4dffd78508f0cea3e7ae17a3aa20b4c0d91d4d7861ef998f81dc",
+    "state": "05ef36a68fa8b516786c47ce5f7de8b1a96150a6e084bd9a6d89c7af66a8cfa4",
     "verdicts": "68f3e4b89f8c269d596870035522b30395a0bf70c610783f482d84b3c05597fd",
 }
 

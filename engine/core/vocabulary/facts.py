@@ -26,6 +26,8 @@ from engine.core.vocabulary.people_facts import (
     DecisionOverridden,
     HoldAnswered,
     HoldEnded,
+    StandingEnded,
+    StandingGiven,
 )
 from engine.core.vocabulary.proposals import Impact, Proposal
 from engine.core.vocabulary.rollout_facts import (
@@ -344,6 +346,8 @@ AnyFact = (
     | DecisionOverridden
     | HoldEnded
     | AnswerRefused
+    | StandingGiven
+    | StandingEnded
     | CommandGiven
 )
 

@@ -12,6 +12,7 @@ from engine.core.vocabulary.ids import (
     EffectId,
     PersonId,
     ProposalId,
+    StandingId,
 )
 
 Role = Literal["viewer", "responder", "captain"]
@@ -69,6 +70,32 @@ class AnswerRefused(Fact, tag="answer_refused", frozen=True, kw_only=True):
     decision_id: DecisionId
     by: PersonId
     reason: str
+
+
+class StandingGiven(Fact, tag="standing_given", frozen=True, kw_only=True):
+    """A person approved beforehand what one action does, for a while."""
+
+    standing_id: StandingId
+    by: PersonId
+    role: Role
+    action: ActionName
+    args: dict[str, str]
+    """What arguments must be, by name; a `*` at the end takes every ending."""
+    until_us: int
+    policy_hash: Digest
+    """It holds under this policy alone."""
+    reason: str = ""
+
+
+class StandingEnded(Fact, tag="standing_ended", frozen=True, kw_only=True):
+    """A standing approval stands no longer."""
+
+    standing_id: StandingId
+    action: ActionName
+    how: Literal["expired", "revoked"]
+    by: PersonId = PersonId("")
+    """Who revoked it; nobody where its time was over."""
+    reason: str = ""
 
 
 class CommandGiven(Fact, tag="command_given", frozen=True, kw_only=True):
