@@ -15,8 +15,8 @@ async def before_allow(tools: Tools, asker: Asker, said: c.StandingAllow) -> Con
     return Confirm(
         title="Approve it beforehand?",
         text=f"Every {said.action}{_with(said.given)} that waits for one {asker.role}'s approval alone "
-        f"goes on at once, for {said.minutes} minutes, in your name. Never what waits for votes, for more people or "
-        "for a code, and nothing that a stop, a breaker or a limit stands against.",
+        f"goes on at once, for {said.minutes} minutes, in your name. Never what waits for votes, for more "
+        "people or for a code, and nothing that a stop, a breaker or a limit stands against.",
         yes="Approve beforehand",
     )
 

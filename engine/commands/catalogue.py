@@ -154,6 +154,19 @@ class Ack(Command):
     decision_id: DecisionKey = argument(_ANY_DECISION, complete="held")
 
 
+class ApproveAll(Command):
+    """Approve equal decisions together. It shows exactly which."""
+
+    words = "approve-all"
+    role: ClassVar[Role] = "responder"
+    changes = True
+    asks_first = True
+    tone = "good"
+    group: str = argument("A group that /decisions shows, such as g_1f2e3d4c", min_length=1)
+    shown: str = argument("Filled in by the question: which of them, and what they are", "")
+    reason: Reason = _why()
+
+
 class StandingAllow(Command):
     """Approve an action beforehand, for a while: /standing allow service.restart service=web for 30 why."""
 
@@ -470,7 +483,7 @@ class No(Command):
 
 
 LANGUAGE: Final = Language((
-    Kill, Resume, Override, Approve, Deny, Ack,
+    Kill, Resume, Override, Approve, ApproveAll, Deny, Ack,
     StandingAllow, StandingList, StandingRevoke, Undo,
     Status, Decisions, Explain, Audit, Agents, Budget, Limits,
     CanaryStatus, CanaryPromote, CanaryPause, CanaryResume, CanaryAbort, CanaryHistory, ShadowReport,

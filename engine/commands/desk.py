@@ -16,7 +16,7 @@ from typing import Any, Final
 from msgspec import Struct, structs
 
 from engine.adapters.redaction import redact
-from engine.commands import beforehand, looking, override, people, steering, stepping, working
+from engine.commands import beforehand, looking, override, people, steering, stepping, triage, working
 from engine.commands import catalogue as c
 from engine.commands.completing import Completions
 from engine.commands.language import Command, Given
@@ -44,6 +44,7 @@ ACTS: Final[dict[type[Command], Act]] = {
     c.StandingAllow: beforehand.allow,
     c.StandingList: beforehand.show,
     c.StandingRevoke: beforehand.revoke,
+    c.ApproveAll: triage.approve_all,
     c.Undo: override.undo,
     c.Status: looking.status,
     c.Decisions: looking.decisions,
@@ -76,6 +77,7 @@ PREVIEWS: Final[dict[type[Command], Preview]] = {
     c.Resume: override.before_resume,
     c.Override: override.before_override,
     c.StandingAllow: beforehand.before_allow,
+    c.ApproveAll: triage.before_approve_all,
     c.Undo: override.before_undo,
     c.CanaryPromote: steering.before_promote,
     c.CanaryAbort: steering.before_abort,
@@ -247,6 +249,8 @@ class Desk:
 
     async def _ask_back(self, command: Command, asker: Asker) -> Reply:
         confirm = await PREVIEWS[type(command)](self.tools, asker, command)
+        if confirm.instead:
+            command = c.LANGUAGE.parse(confirm.instead)
         token = self._question(command, asker.account, _CONFIRM_US)
         return Reply(
             title=confirm.title,

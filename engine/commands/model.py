@@ -51,6 +51,8 @@ class Confirm(Struct, frozen=True, kw_only=True):
     """What exactly will happen."""
     yes: str
     """What the button that does it says."""
+    instead: str = ""
+    """What is done on yes, where that is bound to what was shown; empty does what was said."""
 
 
 class Button(Struct, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from engine.core.vocabulary.actions import RiskLevel
 from engine.core.vocabulary.effects import EffectStatus
 from engine.core.vocabulary.facts import Limit
 from engine.core.vocabulary.ids import (
@@ -144,6 +145,9 @@ class HoldShown(Struct, frozen=True, kw_only=True):
     approved_by: tuple[PersonId, ...]
     effect_id: EffectId | None = None
     """The effect nobody knows the end of; `None` for a decision that waits before anything runs."""
+    risk: RiskLevel = RiskLevel.SAFE
+    rule: str = ""
+    """The first rule that asked for people."""
 
 
 class HoldList(Answer, frozen=True, kw_only=True):
