@@ -3,56 +3,23 @@
 Help, menus and docs come from here.
 """
 
-import re
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Final, Literal, Self
+from typing import Any, ClassVar, Final, Literal, Self
 
-from pydantic import AfterValidator, field_validator
-
+from engine.commands.answering import (
+    Ack,
+    Approve,
+    ApproveAll,
+    Code,
+    Deny,
+    Enrol,
+    StandingAllow,
+    StandingList,
+    StandingRevoke,
+)
+from engine.commands.kinds import ANY_DECISION, WHAT, WHY, DecisionKey, Reason, Scope, checked_scope, why
 from engine.commands.language import Command, Language, argument
 from engine.core.vocabulary.people_facts import Role
-from engine.errors import InputError
-from engine.runtime.stops import scope_of
-
-_STANDING: Final = re.compile(
-    r"(?P<action>\S+)(?P<args>(?:\s+[A-Za-z_]\w*=\S+)*)\s+for\s+(?P<minutes>\d+)(?:\s*min(?:utes)?)?"
-    r"(?:\s+(?P<reason>.*))?",
-    re.DOTALL,
-)
-_CODE: Final = re.compile(r"\s*\d{3}[ -]?\d{3}\s*")
-_ID: Final = re.compile(r"[du]_[0-9a-f]{15}\Z")
-
-
-def _scope(text: str) -> str:
-    try:
-        return str(scope_of(text))
-    except InputError as wrong:
-        raise ValueError(f"{wrong.message}; {wrong.cure}") from None
-
-
-def _reason(text: str) -> str:
-    if _CODE.fullmatch(text):
-        raise ValueError("six digits are no reason; a one-time code is asked for apart")
-    return text
-
-
-def _decision(text: str) -> str:
-    if _ID.match(text) is None:
-        raise ValueError(f"{text!r} is no decision; copy the whole id, such as d_7e566b8fac673f6")
-    return text
-
-
-Reason = Annotated[str, AfterValidator(_reason)]
-Scope = Annotated[str, AfterValidator(_scope)]
-DecisionKey = Annotated[str, AfterValidator(_decision)]
-_ANY_DECISION: Final = "Id of a decision, such as d_7e566b8fac673f6"
-_WHAT: Final = "What: all, agent:NAME, capability:NAME or action:NAME"
-_WHY: Final = "Why, for the journal"
-
-
-def _why(default: Any = "") -> Any:
-    return argument(_WHY, default, rest=True, max_length=500)
-
 
 # ---------------------------------------------------------------- the override
 
@@ -65,8 +32,8 @@ class Kill(Command):
     changes = True
     tone = "danger"
     lenient = True
-    scope: Scope = argument(_WHAT, "all", complete="scope")
-    reason: str = argument(_WHY, "", rest=True)
+    scope: Scope = argument(WHAT, "all", complete="scope")
+    reason: str = argument(WHY, "", rest=True)
 
     @classmethod
     def read(cls, text: str) -> Self:
@@ -76,7 +43,7 @@ class Kill(Command):
         """
         first, _, left = text.strip().partition(" ")
         try:
-            return cls(scope=_scope(first or "all"), reason=left.strip())
+            return cls(scope=checked_scope(first or "all"), reason=left.strip())
         except ValueError:
             return cls(scope="all", reason=text.strip())
 
@@ -93,7 +60,7 @@ class Resume(Command):
     role: ClassVar[Role] = "captain"
     changes = True
     asks_first = True
-    scope: Scope = argument(_WHAT, complete="stop")
+    scope: Scope = argument(WHAT, complete="stop")
     reason: str = argument("Why it is safe to go on", rest=True, min_length=1, max_length=500)
 
 
@@ -105,116 +72,9 @@ class Override(Command):
     changes = True
     asks_first = True
     tone = "danger"
-    decision_id: DecisionKey = argument(_ANY_DECISION, complete="decision")
+    decision_id: DecisionKey = argument(ANY_DECISION, complete="decision")
     word: Literal["veto", "allow"] = argument("Stop it for good, or let it go on")
-    reason: Reason = _why()
-
-
-class Approve(Command):
-    """Let a decision go on that waits for people."""
-
-    words = "approve"
-    role: ClassVar[Role] = "responder"
-    changes = True
-    tone = "good"
-    decision_id: DecisionKey = argument(_ANY_DECISION, complete="held")
-    reason: Reason = _why()
-
-
-class Code(Command):
-    """Give the one-time code that was asked for."""
-
-    words = "code"
-    role: ClassVar[Role] = "viewer"
-    listed = False
-    token: str = argument("Of the question", min_length=1)
-    code: str = argument("The six digits", rest=True, min_length=1, max_length=20)
-
-    def line(self) -> str:
-        """Write it without the code, which nobody but its person is to know."""
-        return self.words
-
-
-class Deny(Command):
-    """Refuse a decision that waits for people."""
-
-    words = "deny"
-    role: ClassVar[Role] = "responder"
-    changes = True
-    decision_id: DecisionKey = argument(_ANY_DECISION, complete="held")
-    reason: str = argument("Why: the agent is told", rest=True, min_length=1, max_length=500)
-
-
-class Ack(Command):
-    """Say that you have it, so that others need not look."""
-
-    words = "ack"
-    role: ClassVar[Role] = "responder"
-    changes = True
-    decision_id: DecisionKey = argument(_ANY_DECISION, complete="held")
-
-
-class ApproveAll(Command):
-    """Approve equal decisions together. It shows exactly which."""
-
-    words = "approve-all"
-    role: ClassVar[Role] = "responder"
-    changes = True
-    asks_first = True
-    tone = "good"
-    group: str = argument("A group that /decisions shows, such as g_1f2e3d4c", min_length=1)
-    shown: str = argument("Filled in by the question: which of them, and what they are", "")
-    reason: Reason = _why()
-
-
-class StandingAllow(Command):
-    """Approve an action beforehand, for a while: /standing allow service.restart service=web for 30 why."""
-
-    words = "standing allow"
-    role: ClassVar[Role] = "responder"
-    changes = True
-    asks_first = True
-    tone = "danger"
-    action: str = argument("Name of an action", complete="action", min_length=1)
-    minutes: int = argument("For how many minutes: 480 at most, over 60 takes a captain", ge=1, le=480)
-    args: str = argument("What arguments must be, such as service=web-*", "", max_length=300)
-    reason: Reason = _why()
-
-    @property
-    def given(self) -> dict[str, str]:
-        """The arguments by name."""
-        return dict(one.split("=", 1) for one in self.args.split())
-
-    @field_validator("args")
-    @classmethod
-    def _named(cls, args: str) -> str:
-        for one in args.split():
-            if re.fullmatch(r"[A-Za-z_]\w*=[^*]*\*?", one) is None:
-                raise ValueError(f"{one!r} is no name=value; a * may stand at the end")
-        return args
-
-    @classmethod
-    def read(cls, text: str) -> Self:
-        """Read it as people say it, with `for`, or by names as every command."""
-        found = _STANDING.fullmatch(text.strip())
-        return cls.build(found.groupdict("")) if found is not None else super().read(text)
-
-
-class StandingList(Command):
-    """See what is approved beforehand."""
-
-    words = "standing list"
-    role: ClassVar[Role] = "viewer"
-
-
-class StandingRevoke(Command):
-    """End what is approved beforehand, at once."""
-
-    words = "standing revoke"
-    role: ClassVar[Role] = "responder"
-    changes = True
-    standing_id: str = argument("Which of them, such as s_1f2e3d4c", complete="standing", min_length=1)
-    reason: str = _why()
+    reason: Reason = why()
 
 
 class Undo(Command):
@@ -225,7 +85,7 @@ class Undo(Command):
     changes = True
     asks_first = True
     decision_id: DecisionKey = argument("Id of a decision, or of an undo", complete="decision")
-    reason: str = _why()
+    reason: str = why()
 
 
 # ---------------------------------------------------------------- looking
@@ -252,7 +112,7 @@ class Explain(Command):
 
     words = "explain"
     role: ClassVar[Role] = "viewer"
-    decision_id: DecisionKey = argument(_ANY_DECISION, complete="decision")
+    decision_id: DecisionKey = argument(ANY_DECISION, complete="decision")
 
 
 class Audit(Command):
@@ -304,7 +164,7 @@ class CanaryPromote(Command):
     changes = True
     asks_first = True
     capability: str = argument("Capability and version, such as heal@2", complete="version", min_length=1)
-    reason: str = argument(_WHY, rest=True, min_length=1, max_length=500)
+    reason: str = argument(WHY, rest=True, min_length=1, max_length=500)
 
 
 class CanaryPause(Command):
@@ -314,7 +174,7 @@ class CanaryPause(Command):
     role: ClassVar[Role] = "responder"
     changes = True
     capability: str = argument("Name of a capability", complete="capability", min_length=1)
-    reason: str = argument(_WHY, rest=True, min_length=1, max_length=500)
+    reason: str = argument(WHY, rest=True, min_length=1, max_length=500)
 
 
 class CanaryResume(Command):
@@ -336,7 +196,7 @@ class CanaryAbort(Command):
     asks_first = True
     tone = "danger"
     capability: str = argument("Name of a capability", complete="capability", min_length=1)
-    reason: str = argument(_WHY, rest=True, min_length=1, max_length=500)
+    reason: str = argument(WHY, rest=True, min_length=1, max_length=500)
 
 
 class CanaryHistory(Command):
@@ -438,14 +298,6 @@ class Unlink(Command):
 
     words = "unlink"
     role: ClassVar[Role] = "viewer"
-    changes = True
-
-
-class Enrol(Command):
-    """Get one-time codes, which approving anything of class A takes."""
-
-    words = "enrol"
-    role: ClassVar[Role] = "responder"
     changes = True
 
 

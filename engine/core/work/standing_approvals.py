@@ -49,7 +49,7 @@ def standing_id(by: PersonId, action: ActionName, at_us: int) -> StandingId:
     """Give a standing approval its id.
 
     >>> standing_id(PersonId("ann"), ActionName("service.restart"), 0)
-    's_c1c7d9fd'
+    's_3bd5840f'
     """
     told = hashlib.blake2b(f"{by}/{action}/{at_us}".encode(), digest_size=4).hexdigest()
     return StandingId(f"s_{told}")
