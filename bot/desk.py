@@ -10,6 +10,7 @@ from engine.adapters.fence_files import FileFence
 from engine.adapters.link_file import LinkFile
 from engine.adapters.shelf import WorkspaceShelf
 from engine.adapters.sweep import end_all
+from engine.adapters.totp_file import TotpFile
 from engine.commands.desk import Desk
 from engine.commands.tools import Tools
 from engine.runtime.client import EngineClient
@@ -42,6 +43,7 @@ async def open_desk(service: Service, *, version: str) -> AsyncIterator[Desk]:
             fence=fence,
             sweep=lambda: end_all(layout.home, fence.stops()),
             links=LinkFile(layout.links),
+            step_up=TotpFile(layout.totp),
             replays=replays,
             shelf=WorkspaceShelf(
                 layout.snapshots,

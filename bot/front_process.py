@@ -10,6 +10,7 @@ from engine.adapters.fence_files import FileFence
 from engine.adapters.kpi_view import KpiView
 from engine.adapters.sweep import end_all
 from engine.adapters.token_file import TokenFile
+from engine.adapters.totp_file import TotpFile
 from engine.runtime.client import EngineClient
 from engine.wiring.kpis import read_kpis
 from engine.wiring.service import Service, make_folders
@@ -37,6 +38,7 @@ def run_front(service: Service, *, version: str) -> None:
             journal=journal,
             looking=looking,
             tokens=TokenFile(layout.tokens),
+            step_up=TotpFile(layout.totp),
             fence=fence,
             sweep=lambda: end_all(layout.home, fence.stops()),
             counting=KpiView(read_kpis(service.config), looking, layout.kpis).look,

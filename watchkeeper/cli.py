@@ -27,6 +27,7 @@ _COMMANDS: Final = {
     "chat": "watchkeeper.commands_chat:chat",
     "do": "watchkeeper.commands_do:do",
     "link": "watchkeeper.commands_link:link",
+    "totp": "watchkeeper.commands_totp:totp",
     "slack": "watchkeeper.commands_slack:slack",
     "preview": "watchkeeper.commands_override:preview",
     "canary": "watchkeeper.commands_canary:canary",

@@ -31,6 +31,11 @@ def token() -> None:
     metavar="GLOB",
     help="What the agent may propose under, such as 'heal@*'; may be given again. [default: anything]",
 )
+@click.option(
+    "--owner",
+    metavar="PERSON",
+    help="Whose agent it is: who owns it does not count where an action's approval says so.",
+)
 @click.option("--person", help="For this person.")
 @click.option(
     "--role",
@@ -48,6 +53,7 @@ def token() -> None:
 def create(  # noqa: PLR0917 - click passes every option by name
     agent: str | None,
     capabilities: tuple[str, ...],
+    owner: str | None,
     person: str | None,
     role: Literal["viewer", "responder", "captain"] | None,
     days: int | None,
@@ -62,6 +68,7 @@ def create(  # noqa: PLR0917 - click passes every option by name
         role=role,
         capabilities=capabilities,
         expires_us=now_us() + days * DAY_US if days is not None else None,
+        owner=owner,
     )
     if as_json:
         click.echo(json.dumps(_shown(entry) | {"token": text}))
@@ -109,7 +116,8 @@ def _url() -> str:
 def _who(entry: TokenEntry) -> str:
     if entry.kind == "person":
         return f"person {entry.name}, {entry.role}"
-    return f"agent {entry.name}, proposes under {', '.join(entry.capabilities)}"
+    whose = f" of {entry.owner}" if entry.owner is not None else ""
+    return f"agent {entry.name}{whose}, proposes under {', '.join(entry.capabilities)}"
 
 
 def _shown(entry: TokenEntry) -> dict[str, object]:
@@ -119,6 +127,7 @@ def _shown(entry: TokenEntry) -> dict[str, object]:
         "name": entry.name,
         "role": entry.role,
         "capabilities": list(entry.capabilities),
+        "owner": entry.owner,
         "created": time_text(entry.created_us),
         "expires": time_text(entry.expires_us) if entry.expires_us is not None else None,
     }

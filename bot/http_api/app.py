@@ -31,7 +31,7 @@ from bot.http_api.problems import of_error, of_framework, of_validation, request
 from engine.adapters.kpi_view import KpisSeen
 from engine.commands.hearing import Engine
 from engine.errors import WatchkeeperError
-from engine.ports import DecisionsReader, Fence, Tokens
+from engine.ports import DecisionsReader, Fence, StepUp, Tokens
 
 _ROOMS: Final = (
     proposals, decisions, holds, votes, streams, override, rollouts, kpis, ratings, service
@@ -44,6 +44,7 @@ def make_app(
     journal: Callable[[], DecisionsReader],
     looking: Callable[[], DecisionsReader],
     tokens: Tokens,
+    step_up: StepUp,
     fence: Fence,
     sweep: Callable[[], object],
     counting: Callable[[int], KpisSeen],
@@ -67,6 +68,7 @@ def make_app(
         journal=journal,
         looking=looking,
         tokens=tokens,
+        step_up=step_up,
         fence=fence,
         sweep=sweep,
         kpis=counting,

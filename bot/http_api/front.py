@@ -17,7 +17,7 @@ from engine.commands.hearing import Engine, Hearing
 from engine.commands.standing import Standing, standing_of
 from engine.core.vocabulary.ids import AgentId, DecisionId, PersonId
 from engine.errors import InputError, Unreachable, WatchkeeperError
-from engine.ports import DecisionsReader, Fence, Holder, Stop, Tokens
+from engine.ports import DecisionsReader, Fence, Holder, StepUp, Stop, Tokens
 from engine.runtime import wire
 
 ROLES: Final = ("viewer", "responder", "captain")
@@ -44,6 +44,7 @@ class Front:
         journal: Callable[[], DecisionsReader],
         looking: Callable[[], DecisionsReader],
         tokens: Tokens,
+        step_up: StepUp,
         fence: Fence,
         sweep: Callable[[], object],
         kpis: Callable[[int], KpisSeen],
@@ -52,6 +53,7 @@ class Front:
     ) -> None:
         """Take what `make_app` was given."""
         self.engine, self.tokens, self.fence, self.sweep = engine, tokens, fence, sweep
+        self.step_up = step_up
         self.version, self.keep_alive_s = version, keep_alive_s
         self._journal, self._looking, self._kpis = journal, looking, kpis
         self.hearing = Hearing(engine)

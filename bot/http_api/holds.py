@@ -16,6 +16,7 @@ from engine.commands.recommending import MOST, recommendations_in
 from engine.commands.standing import standing_of
 from engine.core.vocabulary.ids import DecisionId, Digest
 from engine.core.vocabulary.units import time_text
+from engine.errors import InputError
 from engine.ports import Holder
 from engine.runtime import wire
 
@@ -78,6 +79,7 @@ def routes(front: Front) -> APIRouter:
             answer="approve" if approves else "deny",
             digest=Digest(body.digest) if body.digest is not None else None,
             reason=body.reason,
+            stepped_up=approves and stepped_up(holder, body.code),
         )
         return taken(await front.ask(request, wire.HoldAnswer))
 
@@ -117,6 +119,16 @@ def routes(front: Front) -> APIRouter:
         )
         return taken(await front.ask(request, wire.HoldAnswer))
 
+    def stepped_up(holder: Holder, code: str | None) -> bool:
+        """Use up a code, if one was given. A wrong one changes nothing else."""
+        if code is None:
+            return False
+        try:
+            front.step_up.check(by(holder), code)
+        except InputError as wrong:
+            raise Problem("forbidden", wrong.message, cure=wrong.cure or "say /enrol in chat") from wrong
+        return True
+
     @router.post(
         "/decisions/{decision_id}/override",
         operation_id="override",
@@ -130,7 +142,13 @@ def routes(front: Front) -> APIRouter:
     async def override(holder: Captain, decision_id: DecisionKey, body: OverrideBody) -> Response:
         decision = DecisionId(decision_id)
         front.standing(decision, holder)
-        request = wire.Override(decision_id=decision, by=by(holder), word=body.word, reason=body.reason)
+        request = wire.Override(
+            decision_id=decision,
+            by=by(holder),
+            word=body.word,
+            reason=body.reason,
+            stepped_up=body.word == "allow" and stepped_up(holder, body.code),
+        )
         return taken(await front.ask(request, wire.HoldAnswer, timeout_s=_OVERRIDE_S))
 
     def taken(said: wire.HoldAnswer) -> Response:

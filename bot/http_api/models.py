@@ -14,6 +14,7 @@ from engine.core.vocabulary.ids import (
     AgentId,
     CapabilityId,
     EpisodeId,
+    PersonId,
     ProposalId,
 )
 from engine.core.vocabulary.proposals import Impact, Option, Proposal
@@ -143,8 +144,8 @@ class ProposalBody(Body):
         Step | None, Field(description="The smaller goes first; null: as the registry says")
     ] = None
 
-    def proposal(self, *, agent: AgentId, proposal_id: ProposalId) -> Proposal:
-        """Return it in the words of the core."""
+    def proposal(self, *, agent: AgentId, proposal_id: ProposalId, owner: str | None = None) -> Proposal:
+        """Return it in the words of the core. Agent and owner are as the token says, never the body."""
         return Proposal(
             proposal_id=proposal_id,
             agent=agent,
@@ -160,6 +161,7 @@ class ProposalBody(Body):
             rationale=self.rationale,
             options=tuple(Option(name=option.name, why_not=option.why_not) for option in self.options),
             priority=UNSET if self.priority is None else self.priority,
+            owner=UNSET if owner is None else PersonId(owner),
         )
 
 
@@ -260,12 +262,22 @@ class ReasonBody(Body):
     reason: Reason
 
 
+Code = Annotated[
+    str | None,
+    Field(
+        pattern=r"^[0-9]{6}$",
+        description="Your one-time code: approving and allowing what is of class A takes one. It works once",
+    ),
+]
+
+
 class AnswerBody(Body):
     """A person's answer to what is held."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "checked with the shop"}]})
 
     reason: Annotated[str, Field(max_length=2_000)] = ""
+    code: Code = None
     digest: Annotated[
         str | None,
         Field(
@@ -321,6 +333,7 @@ class OverrideBody(Body):
         Field(description="veto: nothing of it runs or stays; allow: end what it waits for"),
     ]
     reason: Reason
+    code: Code = None
 
 
 class UndoBody(Body):

@@ -76,7 +76,9 @@ def routes(front: Front) -> APIRouter:
         # Chance is as good as a key of the agent's own for whoever never repeats a request.
         proposal_id = ProposalId(f"{agent}:{key or secrets.token_hex(16)}")
         try:
-            request = wire.Propose(proposal=body.proposal(agent=agent, proposal_id=proposal_id))
+            request = wire.Propose(
+                proposal=body.proposal(agent=agent, proposal_id=proposal_id, owner=holder.owner)
+            )
         except ValueError as wrong:
             raise Problem("invalid", str(wrong), cure="mend that part of the proposal") from wrong
         try:

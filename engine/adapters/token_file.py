@@ -52,6 +52,8 @@ class TokenEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     created_us: int
     expires_us: int | None = None
     """When it stops working; `None` means when it is revoked."""
+    owner: str | None = None
+    """For an agent: the person it belongs to; `None` where nobody said."""
 
 
 class _File(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -98,6 +100,7 @@ class TokenFile:
             name=entry.name,
             role=entry.role,
             capabilities=entry.capabilities,
+            owner=entry.owner,
         )
 
     def create(
@@ -108,6 +111,7 @@ class TokenFile:
         role: Role | None = None,
         capabilities: tuple[str, ...] = (),
         expires_us: int | None = None,
+        owner: str | None = None,
     ) -> tuple[TokenEntry, str]:
         """Make a token and return its entry and its text, which nobody can find out again.
 
@@ -115,6 +119,7 @@ class TokenFile:
         together, and `StorageError` when the file cannot be written.
         """
         _check(kind, name, role, capabilities)
+        _check_owner(kind, owner)
         token_id, secret = _random(_ID_BYTES), _random(_SECRET_BYTES)
         entry = TokenEntry(
             id=token_id,
@@ -125,6 +130,7 @@ class TokenFile:
             capabilities=(capabilities or ("*",)) if kind == "agent" else (),
             created_us=self._now(),
             expires_us=expires_us,
+            owner=owner,
         )
         with self._changing() as before:
             self._write((*before, entry))
@@ -233,6 +239,15 @@ def _check(kind: Kind, name: str, role: Role | None, capabilities: tuple[str, ..
         raise InputError("people do not propose, so they have no capabilities", cure="leave them out")
     if any(not pattern.strip() for pattern in capabilities):
         raise InputError("an empty pattern covers no capability", cure="give one such as 'heal@*'")
+
+
+def _check_owner(kind: Kind, owner: str | None) -> None:
+    if owner is None:
+        return
+    if kind == "person":
+        raise InputError("people belong to nobody", cure="leave --owner out, or make the token for an agent")
+    if not _NAME.fullmatch(owner):
+        raise InputError(f"{owner!r} is not a person's name", cure="use the name the person is linked under")
 
 
 def _random(size: int) -> str:

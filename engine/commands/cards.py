@@ -231,8 +231,15 @@ def waits_text(waits: Sequence[Wait]) -> str:
         elif wait.kind == "take":
             said.append(f"a {wait.role} to take it")
         else:
-            said.append(f"{wait.needed if wait.needed > 1 else 'a'} {wait.role}{'s' * (wait.needed > 1)}")
+            who = f"{wait.needed if wait.needed > 1 else 'a'} {wait.role}{'s' * (wait.needed > 1)}"
+            each = "each with" if wait.needed > 1 else "with"
+            said.append(f"{who}{f', {each} a one-time code' if wait.step_up else ''}{_but(wait)}")
     return " and ".join(said) or "a person"
+
+
+def _but(wait: Wait) -> str:
+    soon = f" within {left_text(wait.within_us / SECOND_US)}" if wait.within_us is not None else ""
+    return ", not counting its agent's owner" * wait.without_owner + soon
 
 
 def _arguments(args: dict[str, Any]) -> str:

@@ -3,43 +3,23 @@
 Help, menus and docs come from here.
 """
 
-import re
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Final, Literal, Self
+from typing import Any, ClassVar, Final, Literal, Self
 
-from pydantic import AfterValidator
-
+from engine.commands.answering import (
+    Ack,
+    Approve,
+    ApproveAll,
+    Code,
+    Deny,
+    Enrol,
+    StandingAllow,
+    StandingList,
+    StandingRevoke,
+)
+from engine.commands.kinds import ANY_DECISION, WHAT, WHY, DecisionKey, Reason, Scope, checked_scope, why
 from engine.commands.language import Command, Language, argument
 from engine.core.vocabulary.people_facts import Role
-from engine.errors import InputError
-from engine.runtime.stops import scope_of
-
-_ID: Final = re.compile(r"[du]_[0-9a-f]{15}\Z")
-
-
-def _scope(text: str) -> str:
-    try:
-        return str(scope_of(text))
-    except InputError as wrong:
-        raise ValueError(f"{wrong.message}; {wrong.cure}") from None
-
-
-def _decision(text: str) -> str:
-    if _ID.match(text) is None:
-        raise ValueError(f"{text!r} is no decision; copy the whole id, such as d_7e566b8fac673f6")
-    return text
-
-
-Scope = Annotated[str, AfterValidator(_scope)]
-DecisionKey = Annotated[str, AfterValidator(_decision)]
-_ANY_DECISION: Final = "Id of a decision, such as d_7e566b8fac673f6"
-_WHAT: Final = "What: all, agent:NAME, capability:NAME or action:NAME"
-_WHY: Final = "Why, for the journal"
-
-
-def _why(default: Any = "") -> Any:
-    return argument(_WHY, default, rest=True, max_length=500)
-
 
 # ---------------------------------------------------------------- the override
 
@@ -52,8 +32,8 @@ class Kill(Command):
     changes = True
     tone = "danger"
     lenient = True
-    scope: Scope = argument(_WHAT, "all", complete="scope")
-    reason: str = argument(_WHY, "", rest=True)
+    scope: Scope = argument(WHAT, "all", complete="scope")
+    reason: str = argument(WHY, "", rest=True)
 
     @classmethod
     def read(cls, text: str) -> Self:
@@ -63,7 +43,7 @@ class Kill(Command):
         """
         first, _, left = text.strip().partition(" ")
         try:
-            return cls(scope=_scope(first or "all"), reason=left.strip())
+            return cls(scope=checked_scope(first or "all"), reason=left.strip())
         except ValueError:
             return cls(scope="all", reason=text.strip())
 
@@ -80,7 +60,7 @@ class Resume(Command):
     role: ClassVar[Role] = "captain"
     changes = True
     asks_first = True
-    scope: Scope = argument(_WHAT, complete="stop")
+    scope: Scope = argument(WHAT, complete="stop")
     reason: str = argument("Why it is safe to go on", rest=True, min_length=1, max_length=500)
 
 
@@ -92,30 +72,9 @@ class Override(Command):
     changes = True
     asks_first = True
     tone = "danger"
-    decision_id: DecisionKey = argument(_ANY_DECISION, complete="decision")
+    decision_id: DecisionKey = argument(ANY_DECISION, complete="decision")
     word: Literal["veto", "allow"] = argument("Stop it for good, or let it go on")
-    reason: str = _why()
-
-
-class Approve(Command):
-    """Let a decision go on that waits for people."""
-
-    words = "approve"
-    role: ClassVar[Role] = "responder"
-    changes = True
-    tone = "good"
-    decision_id: DecisionKey = argument(_ANY_DECISION, complete="held")
-    reason: str = _why()
-
-
-class Deny(Command):
-    """Refuse a decision that waits for people."""
-
-    words = "deny"
-    role: ClassVar[Role] = "responder"
-    changes = True
-    decision_id: DecisionKey = argument(_ANY_DECISION, complete="held")
-    reason: str = argument("Why: the agent is told", rest=True, min_length=1, max_length=500)
+    reason: Reason = why()
 
 
 class Vote(Command):
@@ -124,7 +83,7 @@ class Vote(Command):
     words = "vote"
     role: ClassVar[Role] = "responder"
     changes = True
-    decision_id: DecisionKey = argument(_ANY_DECISION, complete="held")
+    decision_id: DecisionKey = argument(ANY_DECISION, complete="held")
     choice: Literal["for", "against", "abstain"] = argument("What you say to it")
     rationale: str = argument("Why, for everybody to read", "", rest=True, max_length=500)
 
@@ -136,9 +95,9 @@ class Take(Command):
     role: ClassVar[Role] = "responder"
     changes = True
     tone = "good"
-    decision_id: DecisionKey = argument(_ANY_DECISION, complete="held")
+    decision_id: DecisionKey = argument(ANY_DECISION, complete="held")
     how: Literal["run", "did"] = argument("Let it run, or did you do it yourself", "run")
-    reason: str = _why()
+    reason: Reason = why()
 
 
 class Decline(Command):
@@ -147,17 +106,8 @@ class Decline(Command):
     words = "decline"
     role: ClassVar[Role] = "responder"
     changes = True
-    decision_id: DecisionKey = argument(_ANY_DECISION, complete="held")
+    decision_id: DecisionKey = argument(ANY_DECISION, complete="held")
     reason: str = argument("Why: the agent is told", rest=True, min_length=1, max_length=500)
-
-
-class Ack(Command):
-    """Say that you have it, so that others need not look."""
-
-    words = "ack"
-    role: ClassVar[Role] = "responder"
-    changes = True
-    decision_id: DecisionKey = argument(_ANY_DECISION, complete="held")
 
 
 class Undo(Command):
@@ -168,7 +118,7 @@ class Undo(Command):
     changes = True
     asks_first = True
     decision_id: DecisionKey = argument("Id of a decision, or of an undo", complete="decision")
-    reason: str = _why()
+    reason: Reason = why()
 
 
 class Rate(Command):
@@ -177,9 +127,9 @@ class Rate(Command):
     words = "rate"
     role: ClassVar[Role] = "responder"
     changes = True
-    decision_id: DecisionKey = argument(_ANY_DECISION, complete="decision")
+    decision_id: DecisionKey = argument(ANY_DECISION, complete="decision")
     rating: Literal["useful", "wrong", "late"] = argument("What it was worth")
-    reason: str = _why()
+    reason: Reason = why()
 
 
 # ---------------------------------------------------------------- looking
@@ -214,7 +164,7 @@ class Explain(Command):
 
     words = "explain"
     role: ClassVar[Role] = "viewer"
-    decision_id: DecisionKey = argument(_ANY_DECISION, complete="decision")
+    decision_id: DecisionKey = argument(ANY_DECISION, complete="decision")
 
 
 class Audit(Command):
@@ -274,7 +224,7 @@ class CanaryPromote(Command):
     changes = True
     asks_first = True
     capability: str = argument("Capability and version, such as heal@2", complete="version", min_length=1)
-    reason: str = argument(_WHY, rest=True, min_length=1, max_length=500)
+    reason: str = argument(WHY, rest=True, min_length=1, max_length=500)
 
 
 class CanaryPause(Command):
@@ -284,7 +234,7 @@ class CanaryPause(Command):
     role: ClassVar[Role] = "responder"
     changes = True
     capability: str = argument("Name of a capability", complete="capability", min_length=1)
-    reason: str = argument(_WHY, rest=True, min_length=1, max_length=500)
+    reason: str = argument(WHY, rest=True, min_length=1, max_length=500)
 
 
 class CanaryResume(Command):
@@ -306,7 +256,7 @@ class CanaryAbort(Command):
     asks_first = True
     tone = "danger"
     capability: str = argument("Name of a capability", complete="capability", min_length=1)
-    reason: str = argument(_WHY, rest=True, min_length=1, max_length=500)
+    reason: str = argument(WHY, rest=True, min_length=1, max_length=500)
 
 
 class CanaryHistory(Command):
@@ -445,11 +395,12 @@ class No(Command):
 
 
 LANGUAGE: Final = Language((
-    Kill, Resume, Override, Approve, Deny, Vote, Take, Decline, Ack, Undo, Rate,
+    Kill, Resume, Override, Approve, ApproveAll, Deny, Vote, Take, Decline, Ack,
+    StandingAllow, StandingList, StandingRevoke, Undo, Rate,
     Status, Decisions, Recommendations, Explain, Audit, Agents, Budget, Limits, Calibration,
     CanaryStatus, CanaryPromote, CanaryPause, CanaryResume, CanaryAbort, CanaryHistory, ShadowReport,
     ReplayStart, ReplayStatus, ReplayCancel, ReplayReport,
     Snapshot, Restore,
-    Link, Unlink, Whoami, Help, Yes, No,
+    Link, Unlink, Enrol, Whoami, Help, Yes, No, Code,
 ))  # fmt: skip
 """The command language."""

@@ -27,6 +27,7 @@ class Completions:
         self._tools = tools
         self._seen: dict[str, tuple[float, list[str]]] = {}
         self._by_kind: dict[str, Callable[[], Awaitable[list[str]]]] = {
+            "action": self._actions,
             "agent": self._agents,
             "capability": self._capabilities,
             "command": self._commands,
@@ -38,6 +39,7 @@ class Completions:
             "recording": self._recordings,
             "scope": self._scopes,
             "snapshot": self._snapshots,
+            "standing": self._standing,
             "stop": self._stops,
             "version": self._versions,
         }
@@ -80,6 +82,13 @@ class Completions:
 
     async def _engine(self) -> wire.EngineStatus:
         return await self._tools.ask(wire.GetStatus(), wire.EngineStatus, timeout_s=_ENGINE_S)
+
+    async def _actions(self) -> list[str]:
+        return list((await self._engine()).actions)
+
+    async def _standing(self) -> list[str]:
+        found = await self._tools.ask(wire.GetStanding(), wire.StandingList, timeout_s=_ENGINE_S)
+        return [each.standing_id for each in found.standing]
 
     async def _agents(self) -> list[str]:
         agents = (await self._engine()).agents

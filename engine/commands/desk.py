@@ -16,8 +16,20 @@ from typing import Any, Final
 from msgspec import Struct, structs
 
 from engine.adapters.redaction import redact
+from engine.commands import (
+    beforehand,
+    judging,
+    looking,
+    override,
+    people,
+    recommending,
+    steering,
+    stepping,
+    triage,
+    voting,
+    working,
+)
 from engine.commands import catalogue as c
-from engine.commands import judging, looking, override, people, recommending, steering, voting, working
 from engine.commands.completing import Completions
 from engine.commands.language import Command, Given
 from engine.commands.model import Account, Asker, Button, Confirm, Outcome, Reply, Table
@@ -44,6 +56,10 @@ ACTS: Final[dict[type[Command], Act]] = {
     c.Take: recommending.take,
     c.Decline: recommending.decline,
     c.Ack: override.ack,
+    c.StandingAllow: beforehand.allow,
+    c.StandingList: beforehand.show,
+    c.StandingRevoke: beforehand.revoke,
+    c.ApproveAll: triage.approve_all,
     c.Undo: override.undo,
     c.Rate: judging.rate,
     c.Status: looking.status,
@@ -70,6 +86,7 @@ ACTS: Final[dict[type[Command], Act]] = {
     c.Restore: working.restore,
     c.Link: people.link,
     c.Unlink: people.unlink,
+    c.Enrol: stepping.enrol,
     c.Whoami: people.whoami,
 }
 """What each command does."""
@@ -77,6 +94,8 @@ ACTS: Final[dict[type[Command], Act]] = {
 PREVIEWS: Final[dict[type[Command], Preview]] = {
     c.Resume: override.before_resume,
     c.Override: override.before_override,
+    c.StandingAllow: beforehand.before_allow,
+    c.ApproveAll: triage.before_approve_all,
     c.Undo: override.before_undo,
     c.CanaryPromote: steering.before_promote,
     c.CanaryAbort: steering.before_abort,
@@ -86,6 +105,7 @@ PREVIEWS: Final[dict[type[Command], Preview]] = {
 
 _REMEMBERED: Final = 10_000
 _CONFIRM_US: Final = 2 * MINUTE_US
+_ENROL_US: Final = 10 * MINUTE_US
 _MOST_QUESTIONS: Final = 1_000
 _JOURNAL_S: Final = 2.0
 _LONGEST_DETAIL: Final = 300
@@ -98,6 +118,8 @@ class _Question(Struct, frozen=True):
     account_id: str
     command: Command
     until_us: int
+    by_code: bool = False
+    """Whether a one-time code is what confirms it."""
 
 
 class Desk:
@@ -137,7 +159,7 @@ class Desk:
     async def _give(self, said: str | Command | Given, account: Account, name: str) -> Reply:
         # Until it can be read, nobody knows where in it a code stands.
         text = said if isinstance(said, str) else said.line()
-        line = "link" if "link" in text.casefold() else text
+        line = _unread(text)
         try:
             command = _read(said)
             line = command.line()
@@ -182,15 +204,27 @@ class Desk:
             return reply
         if asker is None:
             raise Forbidden(f"nobody is linked to this {account.front} account", cure=people.HOW_TO_GET_IN)
-        if isinstance(command, c.Yes):
-            command = self._confirmed(command, account)
-        elif isinstance(command, c.No):
+        if isinstance(command, c.No):
             self._questions.pop(command.token, None)
             return Reply(title="Nothing was done")
-        elif command.asks_first:
-            self._authorise(command, asker)
-            return await self._ask_back(command, asker)
+        if isinstance(command, c.Code):
+            given = command
+            try:
+                command, asker = self._stepped_up(given, asker)
+            except InputError as wrong:
+                return self._again(wrong, given, asker, name)
+        return await self._said(command, asker, name)
+
+    async def _said(self, command: Command, asker: Asker, name: str) -> Reply:
+        """Do what somebody we know said, or ask back first."""
+        confirmed = asker.stepped_up
+        if isinstance(command, c.Yes):
+            command, confirmed = self._confirmed(command, asker.account), True
         self._authorise(command, asker)
+        if command.asks_first and not confirmed:
+            return await self._ask_back(command, asker)
+        if not asker.stepped_up and stepping.takes_a_code(self.tools, command):
+            return self._ask_for_code(command, asker)
         return await self._act(command, asker, name)
 
     async def _act(self, command: Command, asker: Asker, name: str) -> Reply:
@@ -233,11 +267,9 @@ class Desk:
 
     async def _ask_back(self, command: Command, asker: Asker) -> Reply:
         confirm = await PREVIEWS[type(command)](self.tools, asker, command)
-        token = secrets.token_hex(8)
-        account = asker.account
-        self._questions[token] = _Question(account.front, account.account_id, command, now_us() + _CONFIRM_US)
-        if len(self._questions) > _MOST_QUESTIONS:
-            self._questions.popitem(last=False)
+        if confirm.instead:
+            command = c.LANGUAGE.parse(confirm.instead)
+        token = self._question(command, asker.account, _CONFIRM_US)
         return Reply(
             title=confirm.title,
             outcome="asks",
@@ -250,16 +282,56 @@ class Desk:
             footer="Nothing has happened yet; the question stands for two minutes",
         )
 
+    def _ask_for_code(self, command: Command, asker: Asker) -> Reply:
+        if isinstance(command, c.Enrol):
+            token = self._question(command, asker.account, _ENROL_US, by_code=True)
+            return stepping.show_seed(self.tools, asker, token)
+        token = self._question(command, asker.account, _CONFIRM_US, by_code=True)
+        return stepping.ask_for_code(self.tools, asker, command, token)
+
+    def _question(self, command: Command, account: Account, within_us: int, *, by_code: bool = False) -> str:
+        token = secrets.token_hex(8)
+        question = _Question(account.front, account.account_id, command, now_us() + within_us, by_code)
+        self._questions[token] = question
+        if len(self._questions) > _MOST_QUESTIONS:
+            self._questions.popitem(last=False)
+        return token
+
+    def _stepped_up(self, said: c.Code, asker: Asker) -> tuple[Command, Asker]:
+        """Return what a code confirms, and who gave it. The question stands until a right one comes."""
+        command = self._asked(said.token, asker.account, by_code=True)
+        if isinstance(command, c.Enrol):
+            self.tools.step_up.confirm(asker.person, said.code)
+        else:
+            self.tools.step_up.check(asker.person, said.code)
+        self._questions.pop(said.token, None)
+        return command, structs.replace(asker, stepped_up=True)
+
+    def _again(self, wrong: InputError, said: c.Code, asker: Asker, name: str) -> Reply:
+        """Say what is wrong with a code, and ask again as long as the question stands."""
+        reply = _refusal(wrong, "refused")
+        self._note(said.line(), asker.account, name, reply, asker)
+        if said.token in self._questions:
+            reply = structs.replace(reply, buttons=(stepping.give_code(said.token),))
+        return reply
+
     def _confirmed(self, said: c.Yes, account: Account) -> Command:
-        question = self._questions.get(said.token)
+        command = self._asked(said.token, account, by_code=False)
+        # Popped, so that a second press does nothing more.
+        del self._questions[said.token]
+        return command
+
+    def _asked(self, token: str, account: Account, *, by_code: bool) -> Command:
+        question = self._questions.get(token)
         mine = question is not None and (question.front, question.account_id) == (
             account.front,
             account.account_id,
         )
         if question is None or not mine or question.until_us < now_us():
             raise InputError("that question does not stand any more", cure="give the command again")
-        # Popped, so that a second press does nothing more.
-        del self._questions[said.token]
+        if question.by_code is not by_code:
+            # What takes a code is not to be had by saying yes.
+            raise InputError("that question is answered otherwise", cure="press what stands under it")
         return question.command
 
     def _help(self, said: c.Help, asker: Asker | None) -> Reply:
@@ -330,6 +402,14 @@ def _read(said: str | Command | Given) -> Command:
     if isinstance(said, str):
         return c.LANGUAGE.parse(said)
     return said.kind.build(said.values) if isinstance(said, Given) else said
+
+
+def _unread(text: str) -> str:
+    """Write what was said so that it may be journaled, before anybody knows where in it a code stands."""
+    bare = text.strip().removeprefix("/").strip().casefold()
+    if "link" in bare:
+        return "link"
+    return "code" if bare.startswith("code") else stepping.without_codes(text)
 
 
 def _stranger(account: Account) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Final
 
+from engine.commands import beforehand, triage
 from engine.commands import catalogue as c
 from engine.commands.cards import came_of_it, card, count_text, ending_of, left_text, short
 from engine.commands.model import Asker, Button, Reply, Table
@@ -24,6 +25,8 @@ _AUDITED: Final = (
     f.CommandGiven,
     f.HoldEnded,
     f.DecisionOverridden,
+    f.StandingGiven,
+    f.StandingEnded,
     f.KillSwitchSet,
     f.KillSwitchCleared,
     f.StageChanged,
@@ -109,8 +112,14 @@ async def decisions(tools: Tools, asker: Asker, said: c.Decisions) -> Reply:
 
 
 async def _waiting(tools: Tools, agent: str) -> Reply:
-    found = await tools.ask(wire.GetHolds(most=200 if agent else _MOST), wire.HoldList)
-    holds = [hold for hold in found.holds if not agent or hold.agent == agent][:_MOST]
+    found = await triage.waiting(tools)
+    standing = await tools.ask(wire.GetStanding(), wire.StandingList)
+    wanted = triage.in_order([hold for hold in found.holds if not agent or hold.agent == agent])
+    holds, left = wanted[:_MOST], len(wanted) - _MOST + found.more
+    groups = [each for each in triage.grouped(wanted) if triage.may_go_together(each)]
+    if len(wanted) > _MOST and len(groups) > 0:
+        return _by_group(wanted, triage.grouped(wanted), beforehand.summary(standing))
+    more = f"{left} more wait." if left > 0 else ""
     rows = tuple(
         (
             hold.decision_id,
@@ -122,18 +131,54 @@ async def _waiting(tools: Tools, agent: str) -> Reply:
         for hold in holds
     )
     return Reply(
-        title=f"{count_text(len(holds) + found.more, 'decisions')} waiting for people"
+        title=f"{count_text(len(wanted) + found.more, 'decisions')} waiting for people"
         if rows
         else "Nothing waits for people",
         tone="warning" if rows else "good",
         table=Table(columns=("decision", "agent", "action", "time left", "approved by"), rows=rows)
         if rows
         else None,
-        text=f"{found.more} more wait." if found.more else "",
+        text="\n".join(filter(None, (more, beforehand.summary(standing)))),
         buttons=tuple(
             Button(label=f"{hold.action[:30]} {hold.decision_id[2:8]}", line=f"explain {hold.decision_id}")
             for hold in holds[:5]
         ),
+    )
+
+
+def _by_group(holds: list[wire.HoldShown], groups: list[triage.Group], standing: str) -> Reply:
+    """Show many waits as groups of equal ones, the most pressing first."""
+    shown = groups[:_MOST]
+    rows = tuple(
+        (
+            each.name,
+            str(len(each.holds)),
+            each.holds[0].action,
+            each.holds[0].capability,
+            each.holds[0].rule or "–",
+            each.holds[0].risk.value,
+            _left(min(hold.until_us for hold in each.holds)),
+        )
+        for each in shown
+    )
+    together = [each for each in shown if triage.may_go_together(each)][:5]
+    more = f"{len(groups) - len(shown)} more groups wait." if len(groups) > len(shown) else ""
+    return Reply(
+        title=f"{count_text(len(holds), 'decisions')} waiting for people",
+        tone="warning",
+        table=Table(
+            columns=("group", "waiting", "action", "capability", "rule", "risk", "time left"), rows=rows
+        ),
+        text="\n".join(filter(None, (more, standing))),
+        buttons=tuple(
+            Button(
+                label=f"Approve all {min(len(each.holds), triage.MOST_AT_ONCE)} of {each.name}",
+                line=f"approve-all {each.name}",
+                style="good",
+            )
+            for each in together
+        ),
+        footer="/decisions waiting AGENT shows those of one agent",
     )
 
 
@@ -282,6 +327,10 @@ def _did(fact: Any) -> str:  # noqa: PLR0911 - one answer for each kind of fact
             return said if fact.outcome == "done" else f"{said}: {fact.outcome}, {fact.detail}"
         case f.HoldEnded():
             return f"{fact.how} {fact.action} of {fact.agent} ({fact.decision_id})"
+        case f.StandingGiven():
+            return f"approved {fact.action} beforehand ({fact.standing_id}): {fact.reason}"
+        case f.StandingEnded():
+            return f"{fact.how} {fact.standing_id} ({fact.action})"
         case f.DecisionOverridden():
             return f"{fact.word} {fact.decision_id}: {fact.reason}"
         case f.KillSwitchSet():

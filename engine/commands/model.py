@@ -39,6 +39,8 @@ class Asker(Struct, frozen=True, kw_only=True):
     person: PersonId
     role: Role
     account: Account
+    stepped_up: bool = False
+    """Whether they gave a one-time code with this very command."""
 
 
 class Confirm(Struct, frozen=True, kw_only=True):
@@ -49,6 +51,8 @@ class Confirm(Struct, frozen=True, kw_only=True):
     """What exactly will happen."""
     yes: str
     """What the button that does it says."""
+    instead: str = ""
+    """What is done on yes, where that is bound to what was shown; empty does what was said."""
 
 
 class Button(Struct, frozen=True, kw_only=True):

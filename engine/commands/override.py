@@ -12,6 +12,8 @@ from engine.ports import Stop
 from engine.runtime import wire
 from engine.runtime.stops import scope_of
 
+_IN_PLACE_OF_ALL = "Your word takes the place of all of it, and it begins at once unless a stop covers it."
+_OF_CLASS_A = "It is of class A: with a one-time code, your word takes the place of all but one person's."
 _UNDONE: dict[str, str] = {
     "done": "is taken back, as far as it can be",
     "failed": "failed; what it left behind is taken back, as far as it can be",
@@ -92,8 +94,8 @@ async def before_override(tools: Tools, asker: Asker, said: c.Override) -> Confi
         raise InputError(f"it does not wait: it is {standing.status}", place=said.decision_id)
     return Confirm(
         title="Allow it?",
-        text=f"{what} waits for {waits_text(verdict.waits)}. Your word takes the place of all of it, and it "
-        "begins at once unless a stop covers it.",
+        text=f"{what} waits for {waits_text(verdict.waits)}. "
+        + (_OF_CLASS_A if any(wait.step_up for wait in verdict.waits) else _IN_PLACE_OF_ALL),
         yes="Allow",
     )
 
@@ -101,7 +103,11 @@ async def before_override(tools: Tools, asker: Asker, said: c.Override) -> Confi
 async def override(tools: Tools, asker: Asker, said: c.Override) -> Reply:
     """Overrule one decision."""
     request = wire.Override(
-        decision_id=DecisionId(said.decision_id), by=asker.person, word=said.word, reason=said.reason
+        decision_id=DecisionId(said.decision_id),
+        by=asker.person,
+        word=said.word,
+        reason=said.reason,
+        stepped_up=asker.stepped_up,
     )
     answer = await tools.ask(request, wire.HoldAnswer)
     return _answered(tools, answer, "Vetoed" if said.word == "veto" else "Allowed", asker)
@@ -175,6 +181,7 @@ async def _answer(tools: Tools, asker: Asker, said: c.Approve | c.Deny, word: st
         role=asker.role,
         answer="approve" if word == "approve" else "deny",
         reason=said.reason,
+        stepped_up=asker.stepped_up,
     )
     answer = await tools.ask(request, wire.HoldAnswer)
     return _answered(tools, answer, "Approved" if word == "approve" else "Denied", asker)

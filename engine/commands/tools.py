@@ -11,7 +11,7 @@ from engine.commands.standing import Standing, standing_of
 from engine.commands.stopping import Stopping
 from engine.core.vocabulary.ids import DecisionId
 from engine.errors import InputError, Unreachable
-from engine.ports import DecisionsReader, Fence, Links, Replays, Shelf
+from engine.ports import DecisionsReader, Fence, Links, Replays, Shelf, StepUp
 from engine.runtime import wire
 
 _Answer = TypeVar("_Answer")
@@ -31,12 +31,13 @@ class Tools:
         fence: Fence,
         sweep: Callable[[], object],
         links: Links,
+        step_up: StepUp,
         replays: Replays,
         shelf: Shelf,
         version: str,
     ) -> None:
         """`journal` is for what is found by its key, `looking` for long walks in threads."""
-        self.engine, self.fence, self.links = engine, fence, links
+        self.engine, self.fence, self.links, self.step_up = engine, fence, links, step_up
         self.replays, self.shelf, self.version = replays, shelf, version
         self.stopping = Stopping(engine, fence, sweep)
         self._journal, self._looking = journal, looking

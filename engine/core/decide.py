@@ -29,7 +29,7 @@ from engine.core.policy import Policy, Remembered, Weighed
 from engine.core.provenance import Episodes
 from engine.core.state import State
 from engine.core.vocabulary.actions import RiskLevel
-from engine.core.vocabulary.effects import AskPeople, Effect, PerformAction
+from engine.core.vocabulary.effects import AskPeople, Effect, PerformAction, PerformHeld
 from engine.core.vocabulary.facts import (
     DecisionOverridden,
     EffectEnded,
@@ -49,6 +49,7 @@ from engine.core.vocabulary.ids import (
     DecisionId,
     Digest,
     EpisodeId,
+    PersonId,
     ProposalId,
     capability_name,
     decision_id,
@@ -65,7 +66,7 @@ from engine.core.vocabulary.verdicts import (
     Wait,
     Word,
 )
-from engine.core.work import answers, endings, presence
+from engine.core.work import answers, endings, presence, standing_approvals
 from engine.core.work.rollout import steps
 from engine.core.work.rollout.assignment import standing, unit_of
 
@@ -108,6 +109,10 @@ class Claim(Struct, frozen=True, array_like=True, gc=False):
     confidence: float | None
     rule: str
     """The rule of policy that fired; empty when none did."""
+    owner: PersonId = PersonId("")
+    """Who owns the agent; empty where nobody is known to."""
+    args: dict[str, str] = {}
+    """The arguments that a standing approval can name."""
 
 
 class Decisions(Struct, frozen=True):
@@ -124,10 +129,13 @@ def decide(policy: Policy, state: State, fact: Fact, known: Remembered = _NOTHIN
     """Say what follows from a fact that `state` has already folded."""
     if isinstance(fact, ProposalReceived):
         proposal = fact.proposal
-        verdict, _ = settle(policy, state, *assess(policy, state.episodes, proposal, fact.at_us, known))
-        return Decisions(
-            (VerdictReached(at_us=verdict.at_us, verdict=verdict),), effects_of(policy, proposal, verdict)
-        )
+        claim, weighed = assess(policy, state.episodes, proposal, fact.at_us, known)
+        verdict, _ = settle(policy, state, claim, weighed)
+        reached = VerdictReached(at_us=verdict.at_us, verdict=verdict)
+        over = standing_approvals.let_go(state.standing, verdict, claim.args)
+        if over is not None:
+            return Decisions((reached, over), perform_held(policy, verdict))
+        return Decisions((reached,), effects_of(policy, proposal, verdict))
     if isinstance(fact, steps.WATCHED):
         following = steps.after(state.rollouts, fact, state.stops.covering)
         if isinstance(fact, TimePassed):
@@ -175,7 +183,8 @@ def _over(policy: Policy, state: State, at_us: int) -> tuple[Fact, ...]:
     alone: tuple[Fact, ...] = ()
     if "all" not in state.stops.by_scope:
         alone = presence.stop_when_alone(state.presence, policy.captain_unseen_us, at_us)
-    return alone + answers.timed_out(state.holds, at_us)
+    over = tuple(standing_approvals.expired(state.standing, at_us))
+    return alone + answers.timed_out(state.holds, at_us) + over
 
 
 def _grounds(policy: Policy, state: State, at_us: int) -> answers.Grounds:
@@ -267,6 +276,8 @@ def assess(
         said.digest,
         proposal.confidence,
         rule_of(ruled),
+        PersonId("") if proposal.owner is UNSET else proposal.owner,
+        standing_approvals.comparable(proposal.args),
     )
     return claim, weighed
 
@@ -326,6 +337,8 @@ def settle(
         verdict = replace(verdict, assignment=stands.assignment)
     if calibration is not None and claim.confidence is not None and not shadowed:
         verdict = replace(verdict, claimed=Claimed(claim.confidence, claim.rule))
+    if claim.owner:
+        verdict = replace(verdict, owner=claim.owner)
     return verdict, weighed.objections + against
 
 
@@ -376,6 +389,25 @@ def effects_of(policy: Policy, proposal: Proposal, verdict: Verdict) -> tuple[Ef
             undo=action.undo,
             run=action.run,
             priority=action.run.priority if proposal.priority is UNSET else proposal.priority,
+        ),
+    )
+
+
+def perform_held(policy: Policy, verdict: Verdict) -> tuple[Effect, ...]:
+    """Turn a verdict that was let go at once into a request; none where the agent does it itself."""
+    action = policy.actions[verdict.action]
+    if action.run is None:
+        return ()
+    return (
+        PerformHeld(
+            decision_id=verdict.decision_id,
+            proposal_id=verdict.proposal_id,
+            agent=verdict.agent,
+            capability=verdict.capability,
+            action=verdict.action,
+            digest=verdict.digest,
+            undo=action.undo,
+            run=action.run,
         ),
     )
 

@@ -45,6 +45,8 @@ from engine.core.vocabulary.facts import (
     SnapshotSaved,
     SnapshotTaken,
     StageChanged,
+    StandingEnded,
+    StandingGiven,
     TimePassed,
     TroubleFound,
     TroubleGone,
@@ -53,7 +55,7 @@ from engine.core.vocabulary.facts import (
     VoteCast,
     VoteClosed,
 )
-from engine.core.work import holds, presence, troubles
+from engine.core.work import holds, presence, standing_approvals, troubles
 from engine.core.work.rollout import episodes, stages
 
 
@@ -166,6 +168,8 @@ FOLDS: dict[type[Fact], Callable[[State, Any], None]] = {
     DecisionOverridden: lambda state, fact: holds.fold_override(state.holds, fact),
     HoldEnded: _hold_ended,
     AnswerRefused: lambda state, fact: holds.fold_refused(state.holds, fact),
+    StandingGiven: lambda state, fact: standing_approvals.fold_given(state.standing, fact),
+    StandingEnded: lambda state, fact: standing_approvals.fold_ended(state.standing, fact),
     CommandGiven: _noted,
     VoteCast: lambda state, fact: holds.fold_vote(state.holds, fact),
     VoteClosed: lambda state, fact: holds.fold_vote_closed(state.holds, fact),

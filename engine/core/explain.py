@@ -228,6 +228,11 @@ def _wait(wait: Wait) -> str:
         return f"{wait.needed} of {wait.of} votes"
     if wait.kind == "resume":
         return f"a {wait.role} to resume the rollout"
+    if wait.needed > 1 or wait.step_up or wait.without_owner:
+        code = ", each with a one-time code" if wait.step_up else ""
+        owner = ", not counting its agent's owner" if wait.without_owner else ""
+        who = f"{wait.needed} {wait.role}s" if wait.needed > 1 else f"a {wait.role}"
+        return f"{who} to decide{code}{owner}"
     return f"a {wait.role} to decide"
 
 

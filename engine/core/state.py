@@ -25,6 +25,7 @@ from engine.core.work.holds import Holds
 from engine.core.work.presence import Presence
 from engine.core.work.rollout import candidates
 from engine.core.work.rollout.candidates import Rollouts
+from engine.core.work.standing_approvals import StandingApprovals
 from engine.core.work.troubles import Troubles
 
 
@@ -39,6 +40,7 @@ class State(Struct, kw_only=True):
     usage: Usage = msgspec.field(default_factory=Usage)
     rollouts: Rollouts = msgspec.field(default_factory=Rollouts)
     holds: Holds = msgspec.field(default_factory=Holds)
+    standing: StandingApprovals = msgspec.field(default_factory=StandingApprovals)
     presence: Presence = msgspec.field(default_factory=Presence)
     troubles: Troubles = msgspec.field(default_factory=Troubles)
     calibrations: Calibrations = msgspec.field(default_factory=Calibrations)

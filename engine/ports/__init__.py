@@ -20,7 +20,9 @@ from engine.ports.journal import (
 )
 from engine.ports.people import (
     Announcer,
+    Enrolment,
     Holder,
+    StepUp,
     Tokens,
 )
 from engine.ports.programs import (
@@ -54,6 +56,7 @@ __all__ = [
     "DecisionsReader",
     "Durability",
     "Ended",
+    "Enrolment",
     "Entry",
     "Fence",
     "Finished",
@@ -77,6 +80,7 @@ __all__ = [
     "Shelf",
     "Snapshot",
     "SnapshotSeen",
+    "StepUp",
     "Stop",
     "Task",
     "TaskReader",

@@ -4,6 +4,8 @@ from typing import Literal, Protocol
 
 from msgspec import Struct
 
+from engine.core.vocabulary.ids import PersonId
+
 
 class Announcer(Protocol):
     """Tells people at once, by whatever is at hand. It never raises: a full disk must not stop a stop."""
@@ -23,6 +25,8 @@ class Holder(Struct, frozen=True, kw_only=True):
     """What a person may do; `None` for an agent."""
     capabilities: tuple[str, ...] = ()
     """For an agent: patterns of the capabilities it may propose under, such as `heal@*`."""
+    owner: str | None = None
+    """For an agent: the person it belongs to; `None` where nobody said."""
 
 
 class Tokens(Protocol):
@@ -34,3 +38,38 @@ class Tokens(Protocol):
         Takes as long for an id that exists as for one that does not. Raises `StorageError` or `InputError`
         when nobody can say: then nobody comes in.
         """
+
+
+class Enrolment(Struct, frozen=True, kw_only=True):
+    """A seed of one-time codes that was just made. It is shown once, to its person alone."""
+
+    person: PersonId
+    secret: str
+    """Base32, as authenticator apps take it."""
+    uri: str
+    """The same as an address that apps read from a picture."""
+
+    def __repr__(self) -> str:
+        """Leave the seed out: what is printed is kept."""
+        return f"Enrolment({self.person!r})"
+
+    @property
+    def spaced(self) -> str:
+        """The seed in groups of four, to be typed."""
+        return " ".join(self.secret[place : place + 4] for place in range(0, len(self.secret), 4))
+
+
+class StepUp(Protocol):
+    """One-time codes: what somebody has beside an account that could be left open."""
+
+    def is_enrolled(self, person: PersonId) -> bool:
+        """Whether codes of this person count."""
+
+    def enrol(self, person: PersonId) -> Enrolment:
+        """Make a seed. Raises `InputError` when the person has one that counts."""
+
+    def confirm(self, person: PersonId, code: str) -> None:
+        """Let a seed count, by its first code. Raises `InputError`."""
+
+    def check(self, person: PersonId, code: str) -> None:
+        """Use up a code. Raises `InputError` when it is wrong or used, and after too many wrong ones."""

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from itertools import count
 from typing import Final
 
+from engine.core.decide import in_order
 from engine.core.vocabulary import facts as f
 from engine.core.vocabulary.ids import DecisionId, EffectId, PersonId, capability_name
 from engine.core.vocabulary.people_facts import RANKS
@@ -78,6 +79,7 @@ class AnswerKeeper:
                 answer=request.answer,
                 digest=hold.digest if request.digest is None else request.digest,
                 reason=request.reason,
+                stepped_up=request.stepped_up,
             )
             return await self._said(verdict, hold, fact)
 
@@ -118,6 +120,7 @@ class AnswerKeeper:
                 by=request.by,
                 word=request.word,
                 reason=request.reason,
+                stepped_up=request.stepped_up,
             )
             if request.word == "veto":
                 return await self._veto(verdict, fact)
@@ -314,6 +317,8 @@ class AnswerKeeper:
             waits=hold.waits,
             approved_by=tuple(dict.fromkeys(each.by for each in hold.approvals)),
             effect_id=hold.effect_id,
+            risk=verdict.assessment.risk.level,
+            rule=next((each.rule for each in in_order(verdict) if each.ruling not in {"allow", "deny"}), ""),
         )
 
 

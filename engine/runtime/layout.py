@@ -61,6 +61,11 @@ class Layout(Struct, frozen=True):
         return self.home / "links.json"
 
     @property
+    def totp(self) -> Path:
+        """The seeds of people's one-time codes; mode 0600."""
+        return self.home / "totp.json"
+
+    @property
     def chat(self) -> Path:
         """The tokens of chat platforms, a file each. Nothing an agent may name lies in it."""
         return self.home / "chat"

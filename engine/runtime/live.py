@@ -39,6 +39,7 @@ from engine.runtime.outbox import (
 )
 from engine.runtime.ratings import RatingKeeper
 from engine.runtime.rollouts import RolloutKeeper
+from engine.runtime.standing_approvals import StandingKeeper
 from engine.runtime.stops import StopKeeper
 
 _log = logging.getLogger(__name__)
@@ -106,6 +107,7 @@ class Live:
             voting=parts.policy.voting,
         )
         self.ratings = RatingKeeper(self.intake, parts.clock.now_us)
+        self.standing = StandingKeeper(parts.policy, self.intake, parts.clock.now_us, parts.announcer)
         self._started_us = parts.clock.now_us()
         self._beats: dict[AgentId, int] = {}
         self._undoing, self._saving = asyncio.Lock(), asyncio.Lock()
@@ -135,6 +137,9 @@ class Live:
             wire.GetPolls: self.answers.polls,
             wire.GetHolds: self.answers.show,
             wire.RateDecision: self.ratings.rate,
+            wire.GiveStanding: self.standing.give,
+            wire.RevokeStanding: self.standing.revoke,
+            wire.GetStanding: self.standing.show,
             wire.RequestUndo: self.undo,
             wire.RequestPreview: self.preview,
             wire.ClearTrouble: self.clear_trouble,
@@ -209,9 +214,11 @@ class Live:
         await self.answers.catch_up()
         taken = await self.intake.take("", fact)
         journal = self.intake.journal
-        verdicts = [each.verdict for each in taken.decisions.facts if isinstance(each, f.VerdictReached)]
+        followed = taken.decisions.facts
+        verdicts = [each.verdict for each in followed if isinstance(each, f.VerdictReached)]
         if verdicts:
-            verdict, seq = verdicts[0], taken.seq
+            # It comes first of what follows; behind it a standing approval may have let it go on at once.
+            verdict, seq = verdicts[0], taken.seq - len(followed) + 1
         else:
             own = decision_id(proposal.proposal_id)
             verdict, record = verdict_of(journal, own), journal.find(f"verdict:{own}")

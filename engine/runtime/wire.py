@@ -36,7 +36,9 @@ from engine.runtime.wire_people import (
     DecisionStatus,
     GetHolds,
     GetPolls,  # noqa: F401 - part of `VoteRequest`
+    GetStanding,
     GetUsage,
+    GiveStanding,
     HoldAnswer,
     HoldList,
     HoldShown,  # noqa: F401 - part of `HoldList`, and known from here like every message
@@ -44,7 +46,10 @@ from engine.runtime.wire_people import (
     PollList,  # noqa: F401 - part of `VoteAnswer`
     PollShown,  # noqa: F401 - part of `PollList`
     RateDecision,
+    RevokeStanding,
     SeePerson,
+    StandingList,
+    StandingShown,
     UsageList,
     UsageShown,  # noqa: F401 - part of `UsageList`
     VoteAnswer,
@@ -266,6 +271,9 @@ AnyRequest = (
     | VoteRequest
     | GetHolds
     | RateDecision
+    | GiveStanding
+    | RevokeStanding
+    | GetStanding
     | GetUsage
     | TakeSnapshot
     | Drain
@@ -424,6 +432,8 @@ AnyAnswer = (
     | HoldAnswer
     | HoldList
     | VoteAnswer
+    | StandingShown
+    | StandingList
     | UsageList
     | EngineStatus
     | Failed

@@ -5,6 +5,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from engine.core.vocabulary.actions import RiskLevel
 from engine.core.vocabulary.effects import EffectStatus
 from engine.core.vocabulary.facts import Limit
 from engine.core.vocabulary.ids import (
@@ -16,6 +17,7 @@ from engine.core.vocabulary.ids import (
     EffectId,
     EpisodeId,
     PersonId,
+    StandingId,
 )
 from engine.core.vocabulary.people_facts import Rating, Role
 from engine.core.vocabulary.verdicts import Wait
@@ -52,6 +54,8 @@ class AnswerHold(Request, frozen=True, kw_only=True):
     digest: Digest | None = None
     """Of what the person was shown; `None` binds to what is held now."""
     reason: str = ""
+    stepped_up: bool = False
+    """Whether the asker has checked, and used up, a one-time code of the person."""
 
 
 class Override(Request, frozen=True, kw_only=True):
@@ -61,6 +65,8 @@ class Override(Request, frozen=True, kw_only=True):
     by: PersonId
     word: Literal["veto", "allow"]
     reason: str = ""
+    stepped_up: bool = False
+    """Whether the asker has checked, and used up, a one-time code of the captain."""
 
 
 class CastVote(Request, frozen=True, kw_only=True):
@@ -103,7 +109,50 @@ class GetHolds(Request, frozen=True, kw_only=True):
     most: int = 50
 
 
+class GiveStanding(Request, frozen=True, kw_only=True):
+    """Approve an action beforehand. Answered with `StandingShown`. The asker has checked the role."""
+
+    by: PersonId
+    role: Role
+    action: ActionName
+    args: dict[str, str]
+    minutes: int
+    reason: str = ""
+    only_asked: bool = False
+    """Whether to say only what would stand, or why nobody may; nothing changes then."""
+
+
+class RevokeStanding(Request, frozen=True, kw_only=True):
+    """End a standing approval at once. Answered with `Done`. The asker has checked the role."""
+
+    standing_id: StandingId
+    by: PersonId
+    reason: str = ""
+
+
+class GetStanding(Request, frozen=True, kw_only=True):
+    """Say what is approved beforehand. Answered with `StandingList`."""
+
+
 # ---------------------------------------------------------------- answers
+
+
+class StandingShown(Answer, frozen=True, kw_only=True):
+    """One standing approval."""
+
+    standing_id: StandingId
+    by: PersonId
+    role: Role
+    action: ActionName
+    args: dict[str, str]
+    until_us: int
+    reason: str
+
+
+class StandingList(Answer, frozen=True, kw_only=True):
+    """What is approved beforehand, the next to end first."""
+
+    standing: tuple[StandingShown, ...]
 
 
 class HoldAnswer(Answer, frozen=True, kw_only=True):
@@ -135,6 +184,9 @@ class HoldShown(Struct, frozen=True, kw_only=True):
     approved_by: tuple[PersonId, ...]
     effect_id: EffectId | None = None
     """The effect nobody knows the end of; `None` for a decision that waits before anything runs."""
+    risk: RiskLevel = RiskLevel.SAFE
+    rule: str = ""
+    """The first rule that asked for people."""
 
 
 class HoldList(Answer, frozen=True, kw_only=True):

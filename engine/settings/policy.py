@@ -13,6 +13,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from engine.core.vocabulary.actions import (
     RISK_RANK,
+    ApprovalClass,
     Kind,
     ParameterType,
     RiskLevel,
@@ -260,6 +261,23 @@ class ParameterEntry(Settings):
         return self
 
 
+class ApprovalSection(Settings):
+    """Who approves an action, each time."""
+
+    role: Literal["responder", "captain"] = "responder"
+    people: Annotated[int, Field(strict=True, ge=1, le=10)] | None = None
+    owner_counts: bool = False
+    expires_s: Annotated[float, Field(strict=True, ge=60, le=366 * 86_400)] | None = None
+    failsafe: Literal["deny"] = "deny"
+    approval_class: Annotated[ApprovalClass, Field(alias="class")] = "B"
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.approval_class == "A" and self.people == 1:
+            raise ValueError("class A always takes two people; say `people: 2` or more, or leave it out")
+        return self
+
+
 class RunSection(Settings):
     """How an action is performed."""
 
@@ -283,6 +301,7 @@ class ActionEntry(Settings):
     undo: Name | None = None
     blast: BlastSection | None = None
     requires_approval: bool = False
+    approval: ApprovalSection | None = None
     run: RunSection | None = None
 
     @model_validator(mode="after")
@@ -322,6 +341,14 @@ class PolicySettings(Settings):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         blast, consensus = self.limits.blast, self.thresholds.consensus
+        hold_s = self.thresholds.memory.hold_s
+        for action, entry in self.actions.actions.items():
+            expires_s = entry.approval.expires_s if entry.approval is not None else None
+            if expires_s is not None and expires_s > hold_s:
+                raise ValueError(
+                    f"actions: {action} is to wait {expires_s:g} s for approval, but thresholds: "
+                    f"memory.hold_s ends every wait after {hold_s:g} s; lower the first or raise the second"
+                )
         for name, threshold, cap in (
             ("cost_usd", consensus.from_cost_usd, blast.cost_usd),
             ("files", Decimal(consensus.from_files), Decimal(blast.files)),

@@ -17,7 +17,14 @@ from engine.core.gates.escalation import EscalationSettings
 from engine.core.gates.risk import Pattern, RiskSettings
 from engine.core.gates.rules import Rule
 from engine.core.policy import Policy
-from engine.core.vocabulary.actions import Action, BlastCaps, Parameter, RiskLevel, Running
+from engine.core.vocabulary.actions import (
+    Action,
+    ApprovalRule,
+    BlastCaps,
+    Parameter,
+    RiskLevel,
+    Running,
+)
 from engine.core.vocabulary.facts import BreakerSettings, CalibrationSettings, Limit, encode
 from engine.core.vocabulary.ids import ActionName, CapabilityId, CapabilityName, Digest, PersonId, RuleId
 from engine.core.vocabulary.rollouts import RolloutPlan, RolloutSettings, SeriesLimit
@@ -27,6 +34,7 @@ from engine.core.vocabulary.voting import Topic, Voter, VotingSettings
 from engine.errors import InputError, PolicyError
 from engine.settings.policy import (
     ActionsFile,
+    ApprovalSection,
     BlastSection,
     CalibrationSection,
     LimitsFile,
@@ -242,10 +250,23 @@ def _actions(registry: ActionsFile) -> dict[ActionName, Action]:
             blast=_caps(entry.blast) if entry.blast is not None else None,
             summary=entry.summary,
             requires_approval=entry.requires_approval,
+            approval=_approval(entry.approval) if entry.approval is not None else UNSET,
             run=_running(entry.run) if entry.run is not None else None,
         )
         for name, entry in registry.actions.items()
     }
+
+
+def _approval(section: ApprovalSection) -> ApprovalRule:
+    class_a = section.approval_class == "A"
+    return ApprovalRule(
+        role=section.role,
+        people=section.people or (2 if class_a else 1),
+        owner_counts=section.owner_counts,
+        expires_us=_us(section.expires_s) if section.expires_s is not None else None,
+        failsafe=section.failsafe,
+        approval_class=section.approval_class,
+    )
 
 
 def _running(section: RunSection) -> Running:

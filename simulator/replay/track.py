@@ -16,6 +16,7 @@ from engine.core.state import State, absorb, decode_state
 from engine.core.vocabulary.facts import Fact, VerdictReached, encode, encode_into
 from engine.core.vocabulary.ids import Digest
 from engine.core.vocabulary.verdicts import Assessment, Objection, Verdict
+from engine.core.work import standing_approvals
 from simulator.kpis import Following
 from simulator.replay.lanes import Assessed
 
@@ -94,6 +95,9 @@ class Track:
         line = self._line
         encode_into(fact, line)
         self._group.update(line)
+        over = standing_approvals.let_go(self.state.standing, verdict, claim.args)
+        if over is not None:
+            self._fold(over)
         return Decided(asked, verdict, line, against, asked.took_ns + took)
 
     def end_group(self, facts: list[bytes]) -> None:

@@ -177,6 +177,8 @@ def _lines(rows: list[series.Row], verdicts: dict[Key, Verdict]) -> list[Line]:
 def _wait(wait: Any) -> str:
     if wait.kind == "votes":
         return f"{wait.needed} of {wait.of} votes"
+    if wait.kind == "person" and wait.needed > 1:
+        return f"{wait.needed} {wait.role}s"
     return f"a {wait.role}" if wait.kind in {"person", "take"} else f"a {wait.role} to resume it"
 
 

@@ -14,8 +14,9 @@
     25h pass
     board
 
-A name in capitals stands for the decision it was given to. What is done `twice` is delivered twice by the
-platform. What begins with `#` is for readers.
+A name in capitals stands for the decision it was given to, and `CODE` for the one-time code that whoever
+speaks would read in their app. What is done `twice` is delivered twice by the platform. What begins with `#`
+is for readers.
 """
 
 import re
@@ -49,7 +50,7 @@ class Wants(Step, frozen=True, kw_only=True):
     action: str
     args: dict[str, Any]
     given: dict[str, Any]
-    """What else the proposal says: confidence, episode, capability, rationale, cost_usd, files."""
+    """What else the proposal says: confidence, episode, capability, rationale, cost_usd, files, owner."""
     name: str
 
 
@@ -115,7 +116,7 @@ _WORKS: Final = re.compile(r"worker (?P<how>does|fails|begins) (?P<name>[A-Z]\w*
 _PASSES: Final = re.compile(r"(?P<many>\d+)(?P<unit>h|min) pass")
 _VALUE: Final = re.compile(r'(?P<key>[a-z_]+)=(?P<value>"[^"]*"|\S+)')
 _ABOUT: Final = frozenset(
-    {"confidence", "episode", "capability", "rationale", "cost_usd", "files", "api_calls"}
+    {"confidence", "episode", "capability", "rationale", "cost_usd", "files", "api_calls", "owner"}
 )
 _HAPPENS: Final = {"engine leaves", "engine comes back", "front restarts", "board"}
 _UNITS: Final = {"h": HOUR_US, "min": MINUTE_US}

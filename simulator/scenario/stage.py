@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 import msgspec
+import pyotp
+from msgspec import UNSET
 
 from engine.adapters.decisions_view import Current, DecisionsView
 from engine.adapters.fence_files import FileFence
@@ -20,12 +22,13 @@ from engine.adapters.journal_sqlite import SqliteJournal
 from engine.adapters.link_file import LinkFile
 from engine.adapters.message_file import MessageFile
 from engine.adapters.shelf import WorkspaceShelf
+from engine.adapters.totp_file import TotpFile
 from engine.commands.board import Board
 from engine.commands.desk import Desk
 from engine.commands.hearing import Hearing
 from engine.commands.tools import Tools
 from engine.core.policy import Policy
-from engine.core.vocabulary.actions import Running
+from engine.core.vocabulary.actions import ApprovalRule, Running
 from engine.core.vocabulary.effects import EffectStatus, Result
 from engine.core.vocabulary.facts import TimePassed
 from engine.core.vocabulary.ids import (
@@ -42,7 +45,7 @@ from engine.core.vocabulary.ids import (
 )
 from engine.core.vocabulary.proposals import Impact, Proposal
 from engine.core.vocabulary.rollouts import RolloutPlan, RolloutSettings
-from engine.core.vocabulary.units import MINUTE_US, SECOND_US
+from engine.core.vocabulary.units import HOUR_US, MINUTE_US, SECOND_US
 from engine.errors import InputError
 from engine.runtime import wire
 from engine.runtime.client import EngineClient
@@ -59,6 +62,13 @@ ADVISES: Final = CapabilityId("advise@1")
 """A capability that recommends and executes nothing by itself."""
 PERFORMED: Final = ("cache.clear", "service.restart", "file.write")
 """The actions this engine performs itself, at the hands of the script."""
+RULED: Final = {
+    "deploy.release": ApprovalRule(people=2, expires_us=HOUR_US),
+    "database.query": ApprovalRule(approval_class="A"),
+}
+"""The actions with an approval rule of their own: two people within the hour, and class A."""
+CODE: Final = "CODE"
+"""What a script says for the one-time code of whoever speaks."""
 _SETTLE_S: Final = 10.0
 _DEMO: Final = Path(__file__).resolve().parent.parent / "demo.wkr"
 
@@ -95,6 +105,7 @@ class Stage:
             (home / folder).mkdir(parents=True, exist_ok=True)
         self._fence = FileFence(home / "stops")
         self._links = LinkFile(home / "links.json")
+        self._codes = TotpFile(home / "totp.json", now=lambda: time.time_ns() // 1000 + self._moved_us)
         self.names: dict[str, DecisionId] = {}
         self.transcript: list[str] = []
         self.seen: list[tuple[str, list[Seen]]] = []
@@ -140,13 +151,18 @@ class Stage:
             case s.Wants():
                 await self._wants(step)
             case s.Says():
-                self._read(await self._player.say(step.who, self._ids(step.text), copies=step.copies))
+                text = self._with_code(self._ids(step.text), step.who)
+                self._read(await self._player.say(step.who, text, copies=step.copies))
             case s.Presses():
                 on = str(self.names[step.on]) if step.on else ""
                 await self._quiet()
                 self._read(
                     await self._player.press(
-                        step.who, step.label, on=on, writes=step.writes, copies=step.copies
+                        step.who,
+                        step.label,
+                        on=on,
+                        writes=self._with_code(step.writes, step.who),
+                        copies=step.copies,
                     )
                 )
             case s.Votes():
@@ -185,6 +201,7 @@ class Stage:
             episode=EpisodeId(given.get("episode", "")),
             confidence=float(given.get("confidence", 0.9)),
             rationale=given.get("rationale", ""),
+            owner=PersonId(given["owner"]) if "owner" in given else UNSET,
             impact=Impact(
                 cost_usd=Decimal(given.get("cost_usd", "0")),
                 files=int(given.get("files", 0)),
@@ -293,6 +310,7 @@ class Stage:
             fence=self._fence,
             sweep=lambda: None,
             links=self._links,
+            step_up=self._codes,
             replays=replays,
             shelf=WorkspaceShelf(
                 home / "snapshots", workspace=home / "workspace", home=home, inflight=home / "inflight"
@@ -339,6 +357,15 @@ class Stage:
             text = re.sub(rf"\b{name}\b", decision, text)
         return text
 
+    def _with_code(self, text: str, who: str) -> str:
+        """Write the one-time code that somebody's app shows now where a script says so."""
+        if CODE not in text.split():
+            return text
+        seeds = msgspec.json.decode((self._home / "totp.json").read_bytes())["seeds"]
+        secret = next(seed["secret"] for seed in seeds if seed["person"] == who)
+        now_s = (time.time_ns() // 1000 + self._moved_us) // SECOND_US
+        return text.replace(CODE, pyotp.TOTP(secret).at(now_s))
+
     def _read(self, seen: Seen) -> None:
         self.seen[-1][1].append(seen)
         for line in seen.text.splitlines():
@@ -369,8 +396,11 @@ class Stage:
         line = re.sub(r"the engine (has it in the journal|is being told)", "the engine is told", line)
         line = re.sub(r"\b(\d+ (d|h|min|s) ?){1,2}ago\b", "SOON ago", line)
         line = re.sub(r"\b23 h 5\d min\b", "23 h 59 min", line)
+        line = re.sub(r"\b([A-Z2-7]{4} ){7}[A-Z2-7]{4}\b", "SEED", line)
+        line = re.sub(r"\b[A-Z2-7]{32}\b", "SEED", line)
         line = re.sub(r"\b[0-9a-f]{12,64}\b", "HASH", line)
         line = re.sub(r"\br[0-9a-f]{6}\b", "JOB", line)
+        line = re.sub(r"\bs_[0-9a-f]{8}\b", "STANDING", line)
         line = re.sub(r"\b[a-z2-7]{4}-[a-z2-7]{4}\b", "CODE", line)
         line = re.sub(r"stranger:HASH", "stranger", line)
         line = re.sub(r"\b(at|this|Here|at:|Here:) (terminal|slack|discord)\b", r"\1 FRONT", line)
@@ -399,6 +429,8 @@ def _policy() -> Policy:
     for name in PERFORMED:
         if name in actions:
             actions[ActionName(name)] = msgspec.structs.replace(actions[ActionName(name)], run=run)
+    for name, rule in RULED.items():
+        actions[ActionName(name)] = msgspec.structs.replace(actions[ActionName(name)], approval=rule)
     rollouts = RolloutSettings(
         established=(CapabilityId(CAPABILITY), ADVISES),
         by_name={capability_name(ADVISES): RolloutPlan(mode="recommend")},

@@ -10,6 +10,7 @@ from typing import Any
 from engine.adapters.decisions_view import Current, DecisionsView
 from engine.adapters.link_file import LinkFile
 from engine.adapters.shelf import WorkspaceShelf
+from engine.adapters.totp_file import TotpFile
 from engine.commands.desk import Desk
 from engine.commands.model import Account, Front, Reply
 from engine.commands.tools import Tools
@@ -73,6 +74,7 @@ def tools_on(home: Path, client: EngineClient, fence: Any, **given: Any) -> tupl
         "fence": fence,
         "sweep": lambda: None,
         "links": links,
+        "step_up": TotpFile(home / "totp.json"),
         "replays": replays,
         "shelf": shelf,
         "version": "1.2.3",

@@ -97,7 +97,7 @@ def test_a_command_written_as_a_line_is_read_as_the_same_command(name, reason):
 def test_every_command_says_what_it_does_and_what_it_takes(kind):
     assert kind.summary().endswith(".")
     assert all(each.description for each in kind.arguments())
-    assert kind in ACTS or kind in {c.Help, c.Yes, c.No}
+    assert kind in ACTS or kind in {c.Help, c.Yes, c.No, c.Code}
 
 
 @pytest.mark.parametrize("kind", LANGUAGE.commands, ids=lambda kind: kind.words)

@@ -16,7 +16,8 @@ from engine.core.vocabulary.chain import digest_of
 from engine.core.vocabulary.effects import Result
 from engine.core.vocabulary.ids import decision_id
 from engine.core.vocabulary.proposals import Impact, Option, Proposal
-from engine.core.vocabulary.units import DAY_US, SECOND_US
+from engine.core.vocabulary.units import DAY_US, HOUR_US, SECOND_US
+from engine.wiring import SHIPPED_POLICY, read_policy
 from simulator.recording import Header, Label, Origin, RecordingWriter, writer
 from simulator.world.week import history
 
@@ -131,7 +132,28 @@ def _awkward(chance: Random, number: int, at_us: int) -> Iterator[f.Fact]:
             yield f.KillSwitchSet(at_us=at_us, scope=scope, by="ben", reason="odd")
             yield f.KillSwitchCleared(at_us=at_us + chance.randrange(900) * SECOND_US, scope=scope, by="ben")
             yield f.EpisodeClosed(at_us=at_us, episode=episode)
+            yield from _beforehand(number, at_us)
             yield from _performed(chance, number, who, what, at_us)
+
+
+def _beforehand(number: int, at_us: int) -> Iterator[f.Fact]:
+    """What people approve before it is asked for, and think better of."""
+    action, name = ("service.restart", "http.get", "file.write")[number % 3], f"s_{number}"
+    yield f.StandingGiven(
+        at_us=at_us,
+        standing_id=name,
+        by="ann",
+        role="captain",
+        action=action,
+        args={},
+        until_us=at_us + (1 + number % 7) * HOUR_US,
+        policy_hash=read_policy(SHIPPED_POLICY).policy_hash,
+        reason="odd",
+    )
+    if number % 4 == 0:
+        yield f.StandingEnded(
+            at_us=at_us + 600 * SECOND_US, standing_id=name, action=action, how="revoked", by="ben"
+        )
 
 
 def _rolled_out(chance: Random, number: int, what: str, at_us: int, episode: str) -> Iterator[f.Fact]:

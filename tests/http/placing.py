@@ -21,6 +21,7 @@ from engine.adapters.fence_memory import MemoryFence
 from engine.adapters.journal_sqlite import SqliteJournal
 from engine.adapters.kpi_view import KpiView
 from engine.adapters.token_file import TokenFile
+from engine.adapters.totp_file import TotpFile
 from engine.core.vocabulary.effects import EffectStatus, Result
 from engine.core.vocabulary.ids import CapabilityId, EffectId
 from engine.core.vocabulary.rollouts import RolloutSettings
@@ -101,6 +102,7 @@ class Place:
             "journal": self.journal,
             "looking": self.looking,
             "tokens": self.tokens,
+            "step_up": TotpFile(self.layout.totp),
             "fence": self.fence,
             "sweep": self.sweep,
             "counting": KpiView(read_kpis(SHIPPED_CONFIG), self.looking, self.layout.kpis).look,

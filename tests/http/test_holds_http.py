@@ -131,3 +131,14 @@ async def test_what_is_in_shadow_waits_for_nobody(place):
         assert (answer.status_code, said["status"], said["final"]) == (200, "held", True)
         refused = await client.post(at(said, "approve"), headers=place.bearer("cat"))
     assert (refused.status_code, "in shadow" in refused.json()["detail"]) == (409, True)
+
+
+async def test_a_wrong_code_is_refused_and_answers_nothing(place):
+    async with place.engine(), place.talking("coder-1") as client:
+        said, person = await held(client), place.bearer("ray")
+        wrong = await client.post(at(said, "approve"), json={"code": "123456"}, headers=person)
+        assert (wrong.status_code, wrong.json()["detail"]) == (403, "ray has no one-time codes to give")
+        assert "123456" not in wrong.text
+        odd = await client.post(at(said, "approve"), json={"code": "12345"}, headers=person)
+        assert odd.status_code == 422
+        assert (await client.get("/v1/holds", headers=person)).json()["holds"][0]["approved_by"] == []

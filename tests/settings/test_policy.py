@@ -197,3 +197,19 @@ def test_a_policy_without_rules_patterns_or_limits_is_a_policy(folder):
     assert (policy.limits, policy.risk.destructive, policy.risk.protected) == ((), (), ())
     assert policy.rules.fired(()) == ()
     assert msgspec.json.encode(policy.adopted(0))
+
+
+def test_an_approval_rule_of_the_registry_reaches_the_core_and_its_hash(folder):
+    before = folder.read().policy_hash
+    rule = "approval: {role: captain, people: 2, expires_s: 3600, class: A}"
+    folder.edit("actions", "requires_approval: true  ", f"{rule}  ")
+    source = folder.read()
+    found = build_policy(source).actions["container.stop"].approval
+    assert (found.role, found.needed, found.owner_counts) == ("captain", 2, False)
+    assert (found.expires_us, found.approval_class) == (3_600_000_000, "A")
+    assert source.policy_hash != before
+
+
+def test_an_approval_that_waits_longer_than_anything_is_refused(folder):
+    folder.edit("actions", "requires_approval: true  ", "approval: {expires_s: 9000000} ")
+    assert "container.stop is to wait 9e+06 s for approval" in folder.complaint()

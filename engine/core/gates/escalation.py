@@ -2,10 +2,10 @@
 
 from decimal import Decimal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from engine.core.calibrations import Trusted
-from engine.core.vocabulary.actions import RISK_RANK, Action, RiskLevel
+from engine.core.vocabulary.actions import RISK_RANK, Action, ApprovalRule, RiskLevel
 from engine.core.vocabulary.facts import CalibrationSettings
 from engine.core.vocabulary.proposals import Impact
 from engine.core.vocabulary.units import percent_text
@@ -34,7 +34,8 @@ def judge(
 ) -> Answer:
     """Hold for a person when confidence is too low (a missing one counts as 0) or the cost too high.
 
-    An action that requires approval is held each time.
+    An action that requires approval is held each time, and one with a rule of its own for whom that names.
+    The rule is no way round: who is unsure, or costly, waits for whom the policy names as well.
     """
     sure = 0.0 if confidence is None else confidence
     checks = (
@@ -43,6 +44,17 @@ def judge(
     )
     unsure = sure < settings.below_confidence and RISK_RANK[risk] >= RISK_RANK[settings.confidence_from]
     costly = impact.cost_usd > settings.above_cost_usd
+    if action is not None and action.approval is not UNSET:
+        also = (Wait(kind="person", role=settings.role),) if unsure or costly else ()
+        return Answer(
+            gate=GATE,
+            ruling="escalate",
+            reason=_asked_for(action.approval, action.name),
+            rule=f"actions.{action.name}.approval",
+            owner=settings.owner,
+            checks=checks,
+            waits=(*also, _wait(action.approval)),
+        )
     if action is not None and action.requires_approval:
         return Answer(
             gate=GATE,
@@ -101,3 +113,27 @@ def judge_calibrated(
         checks=checks,
         waits=(Wait(kind="person", role=settings.role),),
     )
+
+
+def _wait(rule: ApprovalRule) -> Wait:
+    return Wait(
+        kind="person",
+        role=rule.role,
+        needed=rule.needed,
+        within_us=rule.expires_us,
+        without_owner=not rule.owner_counts,
+        step_up=rule.approval_class == "A",
+    )
+
+
+def _asked_for(rule: ApprovalRule, action: str) -> str:
+    """Say in a sentence whom the registry asks.
+
+    >>> _asked_for(ApprovalRule(role="captain", people=2), "payment.send")
+    "the registry asks for the approval of 2 captains, not counting its agent's owner, of every payment.send"
+    """
+    who = f"{rule.needed} {rule.role}s" if rule.needed > 1 else f"a {rule.role}"
+    code = ", each with a one-time code" if rule.approval_class == "A" else ""
+    owner = "" if rule.owner_counts else ", not counting its agent's owner"
+    comma = "," if code or owner else ""
+    return f"the registry asks for the approval of {who}{code}{owner}{comma} of every {action}"

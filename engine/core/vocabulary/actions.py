@@ -4,7 +4,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Literal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from engine.core.vocabulary.ids import ActionName
 
@@ -77,6 +77,30 @@ class Running(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which of two waiting ones goes first: the smaller. One step counts as much as waiting half a minute."""
 
 
+ApprovalClass = Literal["A", "B"]
+"""`A` is what must never happen on one person's word: two people approve it, each with a one-time code."""
+
+
+class ApprovalRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who approves an action, each time."""
+
+    role: str = "responder"
+    people: int = 1
+    """How many different people; accounts of one person count once."""
+    owner_counts: bool = False
+    """Whether the person counts who owns the agent that proposed it."""
+    expires_us: int | None = None
+    """How long it waits; `None` means as long as the policy holds anything."""
+    failsafe: Literal["deny"] = "deny"
+    """What happens when nobody answers in time: nothing runs, and it is recorded as a timeout."""
+    approval_class: ApprovalClass = "B"
+
+    @property
+    def needed(self) -> int:
+        """How many people it takes. Class A never takes fewer than two."""
+        return max(2, self.people) if self.approval_class == "A" else self.people
+
+
 class Action(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One entry of the action registry."""
 
@@ -91,6 +115,8 @@ class Action(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     summary: str = ""
     requires_approval: bool = False
     """Whether a person is asked each time, however sure the agent is."""
+    approval: ApprovalRule | UnsetType = UNSET
+    """Who is asked each time; unset leaves it to the policy and to `requires_approval`."""
     run: Running | None = None
     """How we perform it; `None` means that the agent does so itself once it is allowed, and reports back."""
 

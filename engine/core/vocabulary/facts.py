@@ -27,6 +27,8 @@ from engine.core.vocabulary.people_facts import (
     DecisionRated,
     HoldAnswered,
     HoldEnded,
+    StandingEnded,
+    StandingGiven,
     VoteCast,
     VoteClosed,
 )
@@ -364,6 +366,8 @@ AnyFact = (
     | DecisionOverridden
     | HoldEnded
     | AnswerRefused
+    | StandingGiven
+    | StandingEnded
     | CommandGiven
     | VoteCast
     | VoteClosed

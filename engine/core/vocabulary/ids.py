@@ -15,6 +15,8 @@ EpisodeId = NewType("EpisodeId", str)
 CapabilityId = NewType("CapabilityId", str)
 """One version of one piece of autonomous logic, written `name@version`."""
 CapabilityName = NewType("CapabilityName", str)
+StandingId = NewType("StandingId", str)
+"""One standing approval."""
 RuleId = NewType("RuleId", str)
 Digest = NewType("Digest", str)
 """A lower-case hexadecimal digest."""

@@ -12,6 +12,7 @@ from engine.core.vocabulary.ids import (
     EffectId,
     PersonId,
     ProposalId,
+    StandingId,
 )
 from engine.core.vocabulary.voting import Choice
 
@@ -34,6 +35,8 @@ class HoldAnswered(Fact, tag="hold_answered", frozen=True, kw_only=True):
     digest: Digest
     """Of the action and arguments the person was shown."""
     reason: str = ""
+    stepped_up: bool = False
+    """Whether the person gave a one-time code with it."""
 
 
 class VoteCast(Fact, tag="vote_cast", frozen=True, kw_only=True):
@@ -67,6 +70,8 @@ class DecisionOverridden(Fact, tag="decision_overridden", frozen=True, kw_only=T
     by: PersonId
     word: Literal["veto", "allow"]
     reason: str = ""
+    stepped_up: bool = False
+    """Whether the captain gave a one-time code with it."""
 
 
 class HoldEnded(Fact, tag="hold_ended", frozen=True, kw_only=True):
@@ -119,6 +124,32 @@ class DecisionRated(Fact, tag="decision_rated", frozen=True, kw_only=True):
         """Refuse a confidence that no proposal can have."""
         if self.confidence is not None and not 0.0 <= self.confidence <= 1.0:
             raise ValueError(f"confidence must be from 0 to 1, not {self.confidence}")
+
+
+class StandingGiven(Fact, tag="standing_given", frozen=True, kw_only=True):
+    """A person approved beforehand what one action does, for a while."""
+
+    standing_id: StandingId
+    by: PersonId
+    role: Role
+    action: ActionName
+    args: dict[str, str]
+    """What arguments must be, by name; a `*` at the end takes every ending."""
+    until_us: int
+    policy_hash: Digest
+    """It holds under this policy alone."""
+    reason: str = ""
+
+
+class StandingEnded(Fact, tag="standing_ended", frozen=True, kw_only=True):
+    """A standing approval stands no longer."""
+
+    standing_id: StandingId
+    action: ActionName
+    how: Literal["expired", "revoked"]
+    by: PersonId = PersonId("")
+    """Who revoked it; nobody where its time was over."""
+    reason: str = ""
 
 
 class CommandGiven(Fact, tag="command_given", frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import UNSET, Struct, UnsetType
 
-from engine.core.vocabulary.ids import ActionName, AgentId, CapabilityId, EpisodeId, ProposalId
+from engine.core.vocabulary.ids import ActionName, AgentId, CapabilityId, EpisodeId, PersonId, ProposalId
 
 # Twelve digits on each side of the point hold a trillion dollars and a millionth of a micro-dollar. Outside
 # that, exact sums would silently round at the 28 digits of the decimal context.
@@ -70,6 +70,8 @@ class Proposal(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     options: tuple[Option, ...] = ()
     priority: int | UnsetType = UNSET
     """Which of two waiting effects goes first: the smaller. Unset means as the registry says."""
+    owner: PersonId | UnsetType = UNSET
+    """Who owns the agent, as its token says; unset where it says nobody."""
 
     def __post_init__(self) -> None:
         """Refuse a confidence that no threshold could judge, and a priority that would never be served."""

@@ -12,6 +12,7 @@ from engine.core.vocabulary.ids import (
     DecisionId,
     Digest,
     EpisodeId,
+    PersonId,
     ProposalId,
     RuleId,
 )
@@ -46,6 +47,12 @@ class Wait(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
     needed: int = 1
     of: int | None = None
     """Out of how many; `None` where the number of askable people does not matter."""
+    within_us: int | None = None
+    """How long it may be given; `None` means as long as the policy holds anything."""
+    without_owner: bool = False
+    """Whether the person does not count who owns the agent that proposed it."""
+    step_up: bool = False
+    """Whether each must give a one-time code with it: the action is of class A."""
 
 
 class Answer(
@@ -156,3 +163,5 @@ class Verdict(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=
     """Which arm of a rollout it fell to; unset outside any rollout."""
     claimed: Claimed | UnsetType = UNSET
     """Unset where policy asks for no calibration, where the agent gave no confidence, and in shadow."""
+    owner: PersonId | UnsetType = UNSET
+    """Who owns the agent; unset where nobody is known to."""

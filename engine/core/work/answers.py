@@ -90,7 +90,7 @@ def _overridden(hold: Hold | None, fact: DecisionOverridden, grounds: Grounds) -
         return (_ended(hold, fact, "vetoed", by=(fact.by,), reason=fact.reason),), ()
     against = "its time was over before that; propose it again" if hold.is_overdue(fact.at_us) else ""
     if hold.effect_id is None:
-        against = against or _standing_against(hold, grounds)
+        against = against or _standing_against(hold, grounds) or _of_class_a(hold, fact)
     if against:
         return _refused(fact, against)
     return _approved(hold, fact, grounds, by=_people(hold, fact.by))
@@ -167,6 +167,24 @@ def _past_deadline(holds: Holds, voting: VotingSettings, at_us: int) -> Iterator
 def _vote_lost(hold: Hold, decision: DecisionId, at_us: int, reason: str) -> HoldEnded:
     by = tuple(each.voter for each in hold.votes if each.choice == "against")
     return _ended(hold, _Word(decision_id=decision, at_us=at_us), "denied", by=by, reason=reason)
+
+
+def _of_class_a(hold: Hold, fact: DecisionOverridden) -> str:
+    """Say why a captain's word alone does not let it run; empty when it does.
+
+    Of class A it takes the place of everything but the code and the second person.
+    """
+    if not hold.steps_up:
+        return ""
+    if not fact.stepped_up:
+        return f"{hold.action} is of class A: nobody allows it without a one-time code"
+    if hold.is_owner(fact.by):
+        return f"{fact.by} owns {hold.agent}, and its owner does not count for {hold.action}"
+    if all(each.by == fact.by for each in hold.approvals):
+        return (
+            f"{hold.action} is of class A: a captain's word is one of two, and another person approves first"
+        )
+    return ""
 
 
 def resumed(holds: Holds, fact: RolloutResumed, grounds: Grounds) -> Follows:

@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Final
 
-from msgspec import Struct, field
+from msgspec import UNSET, Struct, UnsetType, field
 from msgspec.structs import replace
 
 from engine.core.vocabulary.facts import (
@@ -49,6 +49,8 @@ class Approval(Struct, frozen=True, array_like=True):
     role: Role
     nth: int
     """Which of all answers to this hold it was, from 1."""
+    stepped_up: bool = False
+    """Whether a one-time code came with it."""
 
 
 class Hold(Struct, frozen=True):
@@ -80,6 +82,8 @@ class Hold(Struct, frozen=True):
     """What the latest vote took the place of: it counts again if that one is refused."""
     vote_over: bool = False
     """Whether the deadline passed with too few votes: no more are taken."""
+    owner: PersonId | UnsetType = UNSET
+    """Who owns the agent; unset where nobody is known to."""
 
     def is_overdue(self, now_us: int) -> bool:
         """Whether its time is over."""
@@ -88,6 +92,15 @@ class Hold(Struct, frozen=True):
     def is_open(self, now_us: int) -> bool:
         """Whether people may still answer it."""
         return not self.shadowed and not self.is_overdue(now_us)
+
+    @property
+    def steps_up(self) -> bool:
+        """Whether it is of class A: two people approve it, each with a one-time code."""
+        return any(wait.step_up for wait in self.waits)
+
+    def is_owner(self, person: PersonId) -> bool:
+        """Whether this is the agent's owner, where its owner does not count."""
+        return person == self.owner and any(wait.without_owner for wait in self.waits)
 
 
 class Holds(Struct):
@@ -99,8 +112,8 @@ class Holds(Struct):
 
     hold_us: int = 0
     shortest_us: int | None = None
-    """The shortest `hold_us` there ever was; `None` before any policy: what began later than that ago is not
-    overdue, so nobody need look further."""
+    """The shortest time anything ever waited for; `None` before any policy: what began later than that ago is
+    not overdue, so nobody need look further."""
     by_id: dict[DecisionId, Hold] = field(default_factory=OrderedDict)
     vetoed: dict[DecisionId, int] = {}
     """Vetoes that may still demand something, and when they were given."""
@@ -123,7 +136,7 @@ def fold_verdict(holds: Holds, verdict: Verdict) -> None:
     if verdict.word == "hold":
         hold = Hold(
             since_us=verdict.at_us,
-            until_us=verdict.at_us + holds.hold_us,
+            until_us=verdict.at_us + _waits_us(holds, verdict.waits),
             agent=verdict.agent,
             action=verdict.action,
             waits=verdict.waits,
@@ -134,6 +147,7 @@ def fold_verdict(holds: Holds, verdict: Verdict) -> None:
             digest=verdict.digest,
             policy_hash=verdict.policy_hash,
             impact=verdict.impact,
+            owner=verdict.owner,
         )
         _begin(holds, verdict.decision_id, hold)
 
@@ -157,14 +171,21 @@ def fold_effect(holds: Holds, fact: EffectEnded) -> None:
         _begin(holds, fact.decision_id, hold)
 
 
+def _waits_us(holds: Holds, waits: tuple[Wait, ...]) -> int:
+    """Return how long a decision waits: as long as the policy holds, or less where its action says so."""
+    return min([holds.hold_us, *(wait.within_us for wait in waits if wait.within_us is not None)])
+
+
 def _begin(holds: Holds, decision: DecisionId, hold: Hold) -> None:
     by_id = holds.by_id
+    waits_us = hold.until_us - hold.since_us
+    holds.shortest_us = waits_us if holds.shortest_us is None else min(holds.shortest_us, waits_us)
     # Anew at the end, for the longest waiting stand first.
     by_id.pop(decision, None)
     last = next(reversed(by_id.values()), None)
     by_id[decision] = hold
     if last is not None and (last.since_us, last.until_us) > (hold.since_us, hold.until_us):
-        # A policy that holds for less was adopted in the same moment.
+        # In the same moment a policy was adopted that holds for less, or an action came that waits for less.
         put_in_order(holds)
 
 
@@ -187,7 +208,7 @@ def fold_answer(holds: Holds, fact: HoldAnswered) -> None:
         return
     nth, approvals = hold.answers + 1, hold.approvals
     if fact.answer == "approve" and not objection(hold, fact) and not _has_said(hold, fact):
-        approvals = (*approvals, Approval(fact.by, fact.role, nth))
+        approvals = (*approvals, Approval(fact.by, fact.role, nth, fact.stepped_up))
     holds.by_id[fact.decision_id] = replace(hold, answers=nth, approvals=approvals)
 
 
@@ -305,6 +326,10 @@ def _objections(hold: Hold, fact: HoldAnswered) -> Iterator[str]:
     if fact.answer == "did" and not is_recommended(hold):
         yield "it is no recommendation: approve it or deny it"
     if fact.answer != "deny":
+        if hold.is_owner(fact.by):
+            yield f"{fact.by} owns {hold.agent}, and its owner does not count for {hold.action}"
+        if hold.steps_up and not fact.stepped_up:
+            yield f"{hold.action} is of class A: nobody approves it without a one-time code"
         people = [wait for wait in hold.waits if wait.kind in _PEOPLE]
         if people and all(RANKS[fact.role] < rank_of(wait) for wait in people):
             yield f"{fact.by} is a {fact.role}, and it waits for a {people[0].role}"
@@ -366,6 +391,7 @@ def missing(hold: Hold, *, paused: bool) -> tuple[str, ...]:
             said = {each.by for each in hold.approvals if RANKS[each.role] >= rank_of(wait)}
             if (more := wait.needed - len(said)) > 0:
                 who = f"a {wait.role}" if more == 1 else f"{more} {wait.role}s"
+                who += " with a one-time code" if wait.step_up else ""
                 found.append(f"one more person, {who}" if said and more == 1 else who)
         elif wait.kind == "votes":
             agree = count(hold.votes).agree

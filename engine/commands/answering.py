@@ -1,0 +1,131 @@
+"""The commands by which people answer what waits for them: one by one, together, and beforehand."""
+
+import re
+from typing import ClassVar, Final, Self
+
+from pydantic import field_validator
+
+from engine.commands.kinds import ANY_DECISION, DecisionKey, Reason, why
+from engine.commands.language import Command, argument
+from engine.core.vocabulary.people_facts import Role
+
+_STANDING: Final = re.compile(
+    r"(?P<action>\S+)(?P<args>(?:\s+[A-Za-z_]\w*=\S+)*)\s+for\s+(?P<minutes>\d+)(?:\s*min(?:utes)?)?"
+    r"(?:\s+(?P<reason>.*))?",
+    re.DOTALL,
+)
+
+
+class Approve(Command):
+    """Let a decision go on that waits for people."""
+
+    words = "approve"
+    role: ClassVar[Role] = "responder"
+    changes = True
+    tone = "good"
+    decision_id: DecisionKey = argument(ANY_DECISION, complete="held")
+    reason: Reason = why()
+
+
+class ApproveAll(Command):
+    """Approve equal decisions together. It shows exactly which."""
+
+    words = "approve-all"
+    role: ClassVar[Role] = "responder"
+    changes = True
+    asks_first = True
+    tone = "good"
+    group: str = argument("A group that /decisions shows, such as g_1f2e3d4c", min_length=1)
+    shown: str = argument("Filled in by the question: which of them, and what they are", "")
+    reason: Reason = why()
+
+
+class Deny(Command):
+    """Refuse a decision that waits for people."""
+
+    words = "deny"
+    role: ClassVar[Role] = "responder"
+    changes = True
+    decision_id: DecisionKey = argument(ANY_DECISION, complete="held")
+    reason: str = argument("Why: the agent is told", rest=True, min_length=1, max_length=500)
+
+
+class Code(Command):
+    """Give the one-time code that was asked for."""
+
+    words = "code"
+    role: ClassVar[Role] = "viewer"
+    listed = False
+    token: str = argument("Of the question", min_length=1)
+    code: str = argument("The six digits", rest=True, min_length=1, max_length=20)
+
+    def line(self) -> str:
+        """Write it without the code, which nobody but its person is to know."""
+        return self.words
+
+
+class Ack(Command):
+    """Say that you have it, so that others need not look."""
+
+    words = "ack"
+    role: ClassVar[Role] = "responder"
+    changes = True
+    decision_id: DecisionKey = argument(ANY_DECISION, complete="held")
+
+
+class StandingAllow(Command):
+    """Approve an action beforehand, for a while: /standing allow service.restart service=web for 30 why."""
+
+    words = "standing allow"
+    role: ClassVar[Role] = "responder"
+    changes = True
+    asks_first = True
+    tone = "danger"
+    action: str = argument("Name of an action", complete="action", min_length=1)
+    minutes: int = argument("For how many minutes: 480 at most, over 60 takes a captain", ge=1, le=480)
+    args: str = argument("What arguments must be, such as service=web-*", "", max_length=300)
+    reason: Reason = why()
+
+    @property
+    def given(self) -> dict[str, str]:
+        """The arguments by name."""
+        return dict(one.split("=", 1) for one in self.args.split())
+
+    @field_validator("args")
+    @classmethod
+    def _named(cls, args: str) -> str:
+        for one in args.split():
+            if re.fullmatch(r"[A-Za-z_]\w*=[^*]*\*?", one) is None:
+                raise ValueError(f"{one!r} is no name=value; a * may stand at the end")
+        return args
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """Read it as people say it, with `for`, or by names as every command."""
+        found = _STANDING.fullmatch(text.strip())
+        return cls.build(found.groupdict("")) if found is not None else super().read(text)
+
+
+class StandingList(Command):
+    """See what is approved beforehand."""
+
+    words = "standing list"
+    role: ClassVar[Role] = "viewer"
+
+
+class StandingRevoke(Command):
+    """End what is approved beforehand, at once."""
+
+    words = "standing revoke"
+    role: ClassVar[Role] = "responder"
+    changes = True
+    standing_id: str = argument("Which of them, such as s_1f2e3d4c", complete="standing", min_length=1)
+    reason: str = why()
+
+
+class Enrol(Command):
+    """Get one-time codes, which approving anything of class A takes."""
+
+    words = "enrol"
+    role: ClassVar[Role] = "responder"
+    changes = True
