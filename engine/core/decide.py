@@ -29,7 +29,7 @@ from engine.core.policy import Policy, Remembered, Weighed
 from engine.core.provenance import Episodes
 from engine.core.state import State
 from engine.core.vocabulary.actions import RiskLevel
-from engine.core.vocabulary.effects import AskPeople, Effect, PerformAction, PerformHeld
+from engine.core.vocabulary.effects import AskPeople, Effect, PerformAction
 from engine.core.vocabulary.facts import (
     DecisionOverridden,
     EffectEnded,
@@ -134,7 +134,8 @@ def decide(policy: Policy, state: State, fact: Fact, known: Remembered = _NOTHIN
         reached = VerdictReached(at_us=verdict.at_us, verdict=verdict)
         over = standing_approvals.let_go(state.standing, verdict, claim.args)
         if over is not None:
-            return Decisions((reached, over), perform_held(policy, verdict))
+            action = policy.actions[verdict.action]
+            return Decisions((reached, over), standing_approvals.performed(action, verdict))
         return Decisions((reached,), effects_of(policy, proposal, verdict))
     if isinstance(fact, steps.WATCHED):
         following = steps.after(state.rollouts, fact, state.stops.covering)
@@ -389,25 +390,6 @@ def effects_of(policy: Policy, proposal: Proposal, verdict: Verdict) -> tuple[Ef
             undo=action.undo,
             run=action.run,
             priority=action.run.priority if proposal.priority is UNSET else proposal.priority,
-        ),
-    )
-
-
-def perform_held(policy: Policy, verdict: Verdict) -> tuple[Effect, ...]:
-    """Turn a verdict that was let go at once into a request; none where the agent does it itself."""
-    action = policy.actions[verdict.action]
-    if action.run is None:
-        return ()
-    return (
-        PerformHeld(
-            decision_id=verdict.decision_id,
-            proposal_id=verdict.proposal_id,
-            agent=verdict.agent,
-            capability=verdict.capability,
-            action=verdict.action,
-            digest=verdict.digest,
-            undo=action.undo,
-            run=action.run,
         ),
     )
 

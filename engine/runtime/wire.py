@@ -10,8 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from engine.core.vocabulary.actions import Action
-from engine.core.vocabulary.effects import EffectStatus, Result
+from engine.core.vocabulary.effects import Result
 from engine.core.vocabulary.facts import AnyFact, CapabilityReplayed, Scope
 from engine.core.vocabulary.ids import (
     ActionName,
@@ -28,7 +27,7 @@ from engine.core.vocabulary.proposals import Proposal
 from engine.core.vocabulary.rollouts import Evidence, Stage
 from engine.core.vocabulary.verdicts import Verdict
 from engine.core.work.rollout.showing import RolloutShown, UnderWay
-from engine.ports import Stop, Task
+from engine.ports import Stop
 from engine.runtime.wire_people import (
     AnswerHold,
     AskVoter,  # noqa: F401 - part of `VoteRequest`
@@ -57,6 +56,16 @@ from engine.runtime.wire_people import (
     VoterKnown,  # noqa: F401 - part of `VoteAnswer`
 )
 from engine.runtime.wire_words import Answer, Request
+from engine.runtime.wire_work import (
+    End,
+    GiveBack,
+    Lease,
+    Leased,
+    LeasedEffect,  # noqa: F401 - part of `Leased`
+    Renew,
+    Renewed,
+    Start,
+)
 
 # ---------------------------------------------------------------- requests
 
@@ -187,44 +196,6 @@ class Tell(Request, frozen=True, kw_only=True):
     fact: AnyFact
 
 
-class Lease(Request, frozen=True, kw_only=True):
-    """Ask for effects to perform. Answered with `Leased`, with none when `wait_s` passes without any."""
-
-    worker: str
-    most: int
-    wait_s: float
-
-
-class Start(Request, frozen=True, kw_only=True):
-    """Say that an effect is about to begin. Once answered, it is on disk that it may have."""
-
-    effect_id: EffectId
-    token: int
-
-
-class Renew(Request, frozen=True, kw_only=True):
-    """Keep leases alive. Answered with `Renewed`."""
-
-    worker: str
-    tokens: dict[EffectId, int]
-
-
-class End(Request, frozen=True, kw_only=True):
-    """Say how an effect ended. Once answered, it is on disk."""
-
-    effect_id: EffectId
-    token: int
-    status: EffectStatus
-    result: Result
-
-
-class GiveBack(Request, frozen=True, kw_only=True):
-    """Return an effect that was not begun, because a stop stood in the way or the worker is leaving."""
-
-    effect_id: EffectId
-    token: int
-
-
 class Subscribe(Request, frozen=True, kw_only=True):
     """Hear of everything that happens from now on, as `Happened`."""
 
@@ -305,28 +276,6 @@ class Previewed(Answer, frozen=True, kw_only=True):
     """What would happen."""
 
     result: Result
-
-
-class LeasedEffect(Struct, frozen=True, kw_only=True):
-    """One effect to perform, complete."""
-
-    task: Task
-    action: Action
-    args: dict[str, Any]
-    digest: str
-    """Must match action and arguments."""
-
-
-class Leased(Answer, frozen=True, kw_only=True):
-    """Effects to perform."""
-
-    effects: tuple[LeasedEffect, ...]
-
-
-class Renewed(Answer, frozen=True, kw_only=True):
-    """Which leases were lost: stop those, and report nothing."""
-
-    lost: tuple[EffectId, ...]
 
 
 class Happened(Answer, frozen=True, kw_only=True):

@@ -10,6 +10,8 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from engine.core.vocabulary.actions import Action
+from engine.core.vocabulary.effects import Effect, PerformHeld
 from engine.core.vocabulary.facts import HoldEnded, StandingEnded, StandingGiven
 from engine.core.vocabulary.ids import ActionName, Digest, PersonId, StandingId
 from engine.core.vocabulary.people_facts import RANKS, Role
@@ -139,6 +141,24 @@ def let_go(standing: StandingApprovals, verdict: Verdict, args: Mapping[str, str
         how="approved",
         by=(each.by,),
         reason=f"standing approval {name}{because}",
+    )
+
+
+def performed(action: Action, verdict: Verdict) -> tuple[Effect, ...]:
+    """Turn a verdict that was let go into a request; none where the agent does it itself."""
+    if action.run is None:
+        return ()
+    return (
+        PerformHeld(
+            decision_id=verdict.decision_id,
+            proposal_id=verdict.proposal_id,
+            agent=verdict.agent,
+            capability=verdict.capability,
+            action=verdict.action,
+            digest=verdict.digest,
+            undo=action.undo,
+            run=action.run,
+        ),
     )
 
 
