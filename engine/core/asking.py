@@ -4,15 +4,16 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeVarTuple, Unpack
 
-from engine.core import provenance
-from engine.core.gates import risk, rules, validation
+from engine.core import calibrations, provenance
+from engine.core.gates import escalation, risk, rules, validation
 from engine.core.policy import Arguments, Policy, Remembered, Risked
 from engine.core.provenance import Episodes
+from engine.core.state import State
 from engine.core.vocabulary.actions import Action, RiskLevel
 from engine.core.vocabulary.arguments import texts_of
 from engine.core.vocabulary.chain import digest_of
 from engine.core.vocabulary.facts import encode
-from engine.core.vocabulary.ids import RuleId
+from engine.core.vocabulary.ids import CapabilityId, RuleId
 from engine.core.vocabulary.proposals import Proposal
 from engine.core.vocabulary.verdicts import Answer, Risk, RiskFound, RiskPart, Wait
 
@@ -103,6 +104,28 @@ def ask_risk(policy: Policy, action: Action | None, proposal: Proposal, said: Ar
             in_production=risk.in_production(policy.risk, proposal.environment),
         )
         return Risked(found, broken(risk.GATE, failure))
+
+
+def ask_calibration(  # noqa: PLR0917 - as in `ask_rules`
+    policy: Policy,
+    state: State,
+    capability: CapabilityId,
+    rule: str,
+    confidence: float | None,
+    risk_level: RiskLevel,
+) -> tuple[Answer, ...]:
+    """Ask what confidences like this one were worth; nothing is said where too little is known."""
+    settings = state.calibrations.settings
+    found = calibrations.trusted(state.calibrations, capability, rule, confidence)
+    if found is None or confidence is None or settings is None:
+        return ()
+    judge = escalation.judge_calibrated
+    return (ask(escalation.GATE, judge, policy.escalation, settings, found, confidence, risk_level),)
+
+
+def rule_of(ruled: Answer) -> str:
+    """Return the rule of policy that fired, from the answer of the rules; empty when none did."""
+    return "" if ruled is rules.QUIET[0] or ruled.rule == rules.GATE else ruled.rule
 
 
 def broken(gate: str, failure: Exception) -> Answer:

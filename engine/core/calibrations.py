@@ -45,6 +45,8 @@ class Series(Struct):
 
     tried: list[Tried] = []
     """The oldest first."""
+    right: int = 0
+    """How many of them were right."""
     levels: tuple[float | None, ...] = _NOTHING
     """How far to trust a confidence, for each tenth; `None` where too little is known."""
 
@@ -149,6 +151,7 @@ def _weigh(series: Series, settings: CalibrationSettings) -> None:
         counts[tried.bin][0] += tried.right
         counts[tried.bin][1] += 1
     pairs = [(right, count) for right, count in counts]
+    series.right = sum(right for right, _ in pairs)
     series.levels = levels(pairs, least=settings.least, margin=settings.margin)
 
 
@@ -176,8 +179,7 @@ def trusted(
         level = series.levels[place] if series is not None else None
         if series is None or level is None or (found is not None and found.level <= level):
             continue
-        right = sum(tried.right for tried in series.tried)
-        found = Trusted(key=key, level=level, right=right, count=len(series.tried))
+        found = Trusted(key=key, level=level, right=series.right, count=len(series.tried))
     return found
 
 

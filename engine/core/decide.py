@@ -11,8 +11,7 @@ from collections.abc import Callable
 from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
-from engine.core import calibrations
-from engine.core.asking import FAILED, ask, ask_risk, ask_rules, read_arguments
+from engine.core.asking import FAILED, ask, ask_calibration, ask_risk, ask_rules, read_arguments, rule_of
 from engine.core.gates import (
     blast_radius,
     breaker,
@@ -306,7 +305,9 @@ def settle(
     )
     calibration = state.calibrations.settings
     if calibration is not None:
-        answers += _calibrated(policy, state, claim, weighed.risk_level)
+        answers += ask_calibration(
+            policy, state, capability, claim.rule, claim.confidence, weighed.risk_level
+        )
     ruling, waits, against = weigh(answers)
     if RULING_RANK[weighed.ruling] > RULING_RANK[ruling]:
         ruling = weighed.ruling
@@ -341,30 +342,6 @@ def settle(
     if claim.owner:
         verdict = replace(verdict, owner=claim.owner)
     return verdict, weighed.objections + against
-
-
-def _calibrated(policy: Policy, state: State, claim: Claim, risk_level: RiskLevel) -> tuple[Answer, ...]:
-    """Ask what confidences like this one were worth; nothing is said where too little is known."""
-    settings, confidence = state.calibrations.settings, claim.confidence
-    found = calibrations.trusted(state.calibrations, claim.capability, claim.rule, confidence)
-    if found is None or confidence is None or settings is None:
-        return ()
-    return (
-        ask(
-            escalation.GATE,
-            escalation.judge_calibrated,
-            policy.escalation,
-            settings,
-            found,
-            confidence,
-            risk_level,
-        ),
-    )
-
-
-def rule_of(ruled: Answer) -> str:
-    """Return the rule of policy that fired, from the answer of the rules; empty when none did."""
-    return "" if ruled is rules.QUIET[0] or ruled.rule == rules.GATE else ruled.rule
 
 
 def effects_of(policy: Policy, proposal: Proposal, verdict: Verdict) -> tuple[Effect, ...]:

@@ -168,6 +168,7 @@ def summary(verdict: Verdict) -> str:
 def text(explanation: Explanation) -> str:
     """Write an explanation for people: the path as a tree, then each gate with who may change its rule."""
     given = explanation
+    # Agents may be called anything: the later lines of a sentence stand where no sentence begins.
     lines = [*wrap(given.summary, _COLUMNS, subsequent_indent="  "), "", *tree_lines(given.path), ""]
     facts = [
         ("decision", given.decision_id + (" (in shadow)" if given.shadowed else "")),

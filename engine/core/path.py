@@ -324,7 +324,7 @@ def tree_lines(path: Path) -> list[str]:
     A time stands with its day where that is another than the step's before.
     """
     about = f", episode {plain(path.episode)}" if path.episode else ""
-    lines = wrapped(f"{path.decision_id}  {plain(path.what)}{about}", COLUMNS)
+    lines = wrapped(f"{path.decision_id}  {plain(path.what)}{about}", COLUMNS, hanging=4)
     return lines + _lines(path.steps, "", _Days())
 
 
