@@ -212,6 +212,19 @@ def _answered(chance: Random, proposal: Proposal, at_us: int) -> Iterator[f.Fact
             choice=votes.choice(["for", "for", "for", "against", "abstain"]),
             rationale=votes.choice(["", "déjà vu"]),
         )
+    if votes.random() < 0.5:
+        yield f.DecisionRated(
+            at_us=at_us + votes.choice([0, 60]) * SECOND_US,
+            decision_id=decision,
+            proposal_id=proposal.proposal_id,
+            agent=proposal.agent,
+            capability=proposal.capability,
+            action=proposal.action,
+            by=votes.choice(["ann", "ben"]),
+            rating=votes.choice(["useful", "wrong", "late"]),
+            reason="déjà vu",
+            confidence=proposal.confidence,
+        )
     if chance.random() < 0.3:
         word = chance.choice(["allow", "veto"])
         yield f.DecisionOverridden(at_us=at_us, decision_id=decision, by="cat", word=word, reason="été")

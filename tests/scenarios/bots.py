@@ -104,7 +104,8 @@ class ManagedDiscord(FakeDiscord):
 
 def slack() -> FakeSlack:
     """A fake Slack in which our app is installed."""
-    return FakeSlack(manifest=make_manifest())
+    # An answer to many things at once comes after the channel has seen most of them.
+    return FakeSlack(manifest=make_manifest(), quiet_s=0.4)
 
 
 async def ended(tasks: list["asyncio.Task[Any]"]) -> None:
