@@ -42,7 +42,7 @@ async def test_one_message_follows_a_decision_from_its_wait_to_its_end(tmp_path)
         done = stage.shown()[0]
         assert done.message_id == card.message_id
         assert done.edits >= 3
-        assert [button.label for button in done.buttons] == ["Explain", "Undo"]
+        assert [button.label for button in done.buttons] == ["Explain", "Undo", "Useful", "Wrong", "Late"]
 
 
 async def test_a_message_that_somebody_deleted_comes_back_while_it_waits(tmp_path):
