@@ -83,7 +83,7 @@ class Stage:
 
     async def until(self, true: Callable[[], Any]) -> Any:
         """Wait until something holds, and return it."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not (found := true()):
                 await asyncio.sleep(0.005)
         return found

@@ -148,7 +148,7 @@ class World:
             found[:] = [screen for screen in screens if words in screen.text]
             return bool(found)
 
-        await self.fake.until(there, what=f"{words!r} did not appear")
+        await self.fake.until(there, what=f"{words!r} did not appear", within_s=60)
         return found[-1]
 
     async def told(self, who: str, words: str) -> Screen:
@@ -159,7 +159,7 @@ class World:
             found[:] = [screen for screen in self.fake.private(self.people[who]) if words in screen.text]
             return bool(found)
 
-        await self.fake.until(there, what=f"{words!r} was not said to {who}")
+        await self.fake.until(there, what=f"{words!r} was not said to {who}", within_s=60)
         return found[-1]
 
     # ------------------------------------------------------------ the engine
