@@ -335,6 +335,23 @@ def _kinds() -> dict[type[f.Fact], st.SearchStrategy[f.Fact]]:
             "rationale": texts,
         },
         f.VoteClosed: {"decision_id": effect_ids, "reason": texts},
+        f.StandingGiven: {
+            "standing_id": effect_ids,
+            "by": people,
+            "role": st.sampled_from(["responder", "captain"]),
+            "action": st.sampled_from(ACTIONS),
+            "args": st.just({}),
+            "until_us": st.integers(0, 1 << 50),
+            "policy_hash": texts,
+            "reason": texts,
+        },
+        f.StandingEnded: {
+            "standing_id": effect_ids,
+            "action": st.sampled_from(ACTIONS),
+            "how": st.sampled_from(["expired", "revoked"]),
+            "by": people,
+            "reason": texts,
+        },
         f.AnswerRefused: {"decision_id": effect_ids, "by": people, "reason": texts},
         f.CommandGiven: {
             "command": texts,

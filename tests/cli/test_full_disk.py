@@ -66,7 +66,7 @@ def test_a_journal_that_does_not_fit(place):
 
 def test_a_report_that_does_not_fit(place, tiny):
     before = tree(place)
-    done = run_limited("replay", tiny, "--report", "r.html", cwd=place, most_bytes=80_000)
+    done = run_limited("replay", tiny, "--report", "r.html", cwd=place, most_bytes=100_000)
     is_one_line(done, "r.html", "may not grow")
     assert [name for name in tree(place) if not name.startswith(".watchkeeper/replays")] == list(before)
 

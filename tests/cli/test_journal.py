@@ -90,7 +90,8 @@ def test_explain_finds_a_decision_in_a_journal(journal):
     ]
     there, here_too = here("explain", decision_id, "--journal", journal), here("explain", decision_id)
     assert there.exit_code == 0
-    assert there.stdout == here_too.stdout
+    # A journal knows the records too; of what was decided, and why, both say the same.
+    assert there.stdout.partition("\n  decision ")[2] == here_too.stdout.partition("\n  decision ")[2] != ""
 
 
 def test_a_journal_replays_to_itself(journal, made):

@@ -5,9 +5,11 @@ Sums, ratios and square roots only, which every machine rounds the same way, so 
 
 from collections.abc import Iterable, Sequence
 from math import sqrt
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from msgspec import Struct
+
+_Number = TypeVar("_Number", int, float)
 
 BINS: Final = 10
 """Tenths of confidence: fine enough to see a bend, coarse enough that dozens of decisions fill some."""
@@ -102,8 +104,8 @@ def measure(pairs: Iterable[tuple[float, bool]]) -> Curve:
         counts[place] += 1
         right[place] += came_true
         claimed[place] += confidence
-        squares += (confidence - came_true) ** 2
-    total, good = sum(counts), sum(right)
+        squares += (confidence - came_true) * (confidence - came_true)
+    total, good = _added(counts), _added(right)
     bins = tuple(_bin(place, counts[place], right[place], claimed[place]) for place in range(BINS))
     if not total:
         return Curve(
@@ -121,8 +123,8 @@ def measure(pairs: Iterable[tuple[float, bool]]) -> Curve:
     known = [(each.count, each.claimed, each.rate) for each in bins]
     filled = [(n, said, true) for n, said, true in known if said is not None and true is not None]
     brier = squares / total
-    reliability = sum(n * (said - true) ** 2 for n, said, true in filled) / total
-    resolution = sum(n * (true - overall) ** 2 for n, _, true in filled) / total
+    reliability = _added(n * (said - true) * (said - true) for n, said, true in filled) / total
+    resolution = _added(n * (true - overall) * (true - overall) for n, _, true in filled) / total
     uncertainty = overall * (1 - overall)
     return Curve(
         count=total,
@@ -133,8 +135,16 @@ def measure(pairs: Iterable[tuple[float, bool]]) -> Curve:
         resolution=resolution,
         uncertainty=uncertainty,
         within=brier - (reliability - resolution + uncertainty),
-        error=sum(n * abs(said - true) for n, said, true in filled) / total,
+        error=_added(n * abs(said - true) for n, said, true in filled) / total,
     )
+
+
+def _added(values: Iterable[_Number]) -> _Number:
+    """Add one after the other: newer versions of `sum` round otherwise, and bits would differ."""
+    total: Any = 0
+    for value in values:
+        total += value
+    return total  # type: ignore[no-any-return]  # as many of the kind that was added
 
 
 def _bin(place: int, count: int, right: int, claimed: float) -> Bin:
