@@ -2,8 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Final
 
 from engine.adapters.decisions_view import Current, DecisionsView
 from engine.adapters.fence_files import FileFence
@@ -15,10 +13,8 @@ from engine.commands.desk import Desk
 from engine.commands.tools import Tools
 from engine.runtime.client import EngineClient
 from engine.wiring.service import Service
+from simulator.bundled import BUNDLED
 from simulator.jobs import ReplayJobs
-
-BUNDLED: Final = {"demo": Path(__file__).resolve().parent.parent / "simulator" / "demo.wkr"}
-"""Recordings that ship, by name."""
 
 
 @asynccontextmanager

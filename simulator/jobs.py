@@ -7,7 +7,6 @@ import secrets
 import subprocess
 import sys
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct, structs
 
+from engine.adapters import machine_time
 from engine.adapters.files import atomic_write, private_folder, storage_errors
 from engine.errors import InputError, WatchkeeperError
 from engine.ports import ReplayJob, ReplayWish
@@ -61,7 +61,7 @@ class ReplayJobs:
         bundled: dict[str, Path],
         policy: Path,
         policies: Path,
-        now_us: Callable[[], int] = lambda: time.time_ns() // 1000,
+        now_us: Callable[[], int] = machine_time.now_us,
     ) -> None:
         """Keep jobs in `folder`; take recordings from `recordings` and from those that are `bundled`.
 

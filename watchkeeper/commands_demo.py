@@ -15,6 +15,7 @@ from engine.adapters.journal_sqlite import SqliteJournal
 from engine.wiring import SHIPPED_CONFIG, SHIPPED_POLICY, read_policy
 from engine.wiring.kpis import read_kpis
 from simulator import story
+from simulator.bundled import BUNDLED
 from simulator.recording import Recording
 from simulator.report import write_report
 from simulator.summary_text import text
@@ -24,7 +25,7 @@ from watchkeeper.home import folder, home, last_replay, shown
 from watchkeeper.progress import bar
 
 _SEED: Final = 7
-BUNDLED = Path(__file__).resolve().parent.parent / "simulator" / "demo.wkr"
+_DEMO: Final = BUNDLED["demo"]
 
 
 @click.command()
@@ -40,9 +41,7 @@ def demo(headless: bool, seed: int, quick: bool) -> None:
     Watchkeeper, but can be imported.
     """
     report, journal = folder("reports") / "demo.html", home() / "demo-rollouts.db"
-    summary = run_replay(
-        Recording(BUNDLED), [SHIPPED_POLICY], name=str(shown(BUNDLED)), score=True, kpis=True
-    )
+    summary = run_replay(Recording(_DEMO), [SHIPPED_POLICY], name=str(shown(_DEMO)), score=True, kpis=True)
     click.echo(text(summary))
     told = None if quick else _tell(seed, journal)
     if told is not None:
@@ -57,7 +56,7 @@ def demo(headless: bool, seed: int, quick: bool) -> None:
     click.echo(
         _NEXT.format(
             example=summary.example,
-            recording=shown(BUNDLED),
+            recording=shown(_DEMO),
             config=shown(SHIPPED_POLICY.parent),
             history="" if told is None else _HISTORY.format(journal=shown(journal)),
         )

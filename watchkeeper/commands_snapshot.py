@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import getpass
 import shutil
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -14,6 +13,7 @@ import msgspec
 
 from engine.adapters import restore_notes
 from engine.adapters.files import storage_errors
+from engine.adapters.machine_time import now_us
 from engine.adapters.snapshot_manifest import JOURNAL, SnapshotInfo
 from engine.adapters.snapshot_recovery import Restored
 from engine.adapters.snapshot_restore import Changes
@@ -69,7 +69,7 @@ def create(config: Path | None, workspace: Path | None, exclude: tuple[str, ...]
         journal=layout.journal if layout.journal.exists() else None,
         exclude=exclude,
         apart=(layout.home,),
-        now_us=_now_us(),
+        now_us=now_us(),
     )
     click.echo(
         f"{info.snapshot_id}  {_amount(info)} in {info.seconds:.1f} s, {_size(info.stored_bytes)} of it new"
@@ -121,9 +121,9 @@ def restore(snapshot_id: str, parts: tuple[str, ...], to: Path | None, yes: bool
     _preview(store, info, targets)
     if not yes:
         click.confirm("restore?", abort=True)
-    now_us = _now_us()
-    done = store.replace(info.snapshot_id, targets, apart=(layout.home,), now_us=now_us)
-    _announce(layout, done, now_us)
+    at_us = now_us()
+    done = store.replace(info.snapshot_id, targets, apart=(layout.home,), now_us=at_us)
+    _announce(layout, done, at_us)
     _report(done)
 
 
@@ -262,10 +262,6 @@ def _warn(info: SnapshotInfo) -> None:
             "the journal does not go on from the last snapshot's: it was restored, replaced or rewritten",
             err=True,
         )
-
-
-def _now_us() -> int:
-    return time.time_ns() // 1_000
 
 
 def _amount(info: SnapshotInfo) -> str:

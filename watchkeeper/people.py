@@ -9,12 +9,12 @@ from engine.adapters.files import storage_errors
 from engine.adapters.token_file import TokenFile, private_write
 from engine.commands.model import Account
 from engine.core.vocabulary.ids import PersonId
+from engine.core.vocabulary.people_facts import RANKS
 from engine.errors import Forbidden
 from engine.ports import Holder
 from engine.runtime.layout import Layout
 
 VARIABLE: Final = "WATCHKEEPER_TOKEN"
-_RANKS: Final = ("viewer", "responder", "captain")
 _MAKE: Final = "watchkeeper token create --person NAME --role captain"
 
 
@@ -37,7 +37,7 @@ def person(layout: Layout, role: Literal["viewer", "responder", "captain"]) -> P
     holder = TokenFile(layout.tokens).holder_of(token)
     if holder is None:
         raise Forbidden("the token is wrong, revoked or past its time", cure=f"`{_MAKE}` makes another")
-    if holder.kind != "person" or _RANKS.index(holder.role or "viewer") < _RANKS.index(role):
+    if holder.kind != "person" or RANKS[holder.role or "viewer"] < RANKS[role]:
         raise Forbidden(f"{_shown(holder)} may not do this: it takes a {role}", cure=f"ask a {role}")
     return PersonId(holder.name)
 

@@ -2,10 +2,8 @@
 
 import base64
 import contextlib
-import fcntl
 import hashlib
 import hmac
-import os
 import re
 import secrets
 import threading
@@ -16,8 +14,10 @@ from typing import Final, Literal
 import msgspec
 from msgspec import Struct, structs
 
+from engine.adapters.file_lock import changing_alone
 from engine.adapters.files import storage_errors
-from engine.adapters.token_file import now_us, private_write
+from engine.adapters.machine_time import now_us
+from engine.adapters.token_file import private_write
 from engine.core.vocabulary.ids import PersonId
 from engine.core.vocabulary.people_facts import Role
 from engine.core.vocabulary.units import MINUTE_US
@@ -162,16 +162,8 @@ class LinkFile:
     @contextlib.contextmanager
     def _changing(self) -> Iterator[_File]:
         """Keep others from changing the file meanwhile, and give what is in it."""
-        lock = self._path.with_name(f"{self._path.name}.lock")
-        with storage_errors(lock):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        try:
-            with storage_errors(lock):
-                fcntl.flock(handle, fcntl.LOCK_EX)
+        with changing_alone(self._path):
             yield self._read()
-        finally:
-            os.close(handle)
 
     def _write(self, file: _File) -> None:
         private_write(self._path, msgspec.json.format(msgspec.json.encode(file)) + b"\n")

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Final
 
+from engine.adapters.machine_time import now_us
 from engine.adapters.snapshot_manifest import SnapshotInfo
 from engine.adapters.snapshot_store import SnapshotStore
-from engine.adapters.token_file import now_us
 from engine.core.vocabulary.units import SECOND_US
 from engine.errors import EffectRefused, InputError
 from engine.ports import SnapshotSeen

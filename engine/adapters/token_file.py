@@ -2,7 +2,6 @@
 
 import base64
 import contextlib
-import fcntl
 import fnmatch
 import hashlib
 import hmac
@@ -11,7 +10,6 @@ import re
 import secrets
 import stat
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, Literal
@@ -19,7 +17,9 @@ from typing import Final, Literal
 import msgspec
 from msgspec import Struct
 
+from engine.adapters.file_lock import changing_alone
 from engine.adapters.files import atomic_path, storage_errors
+from engine.adapters.machine_time import now_us
 from engine.core.vocabulary.ids import CapabilityId, capability_name
 from engine.errors import InputError, StorageError
 from engine.ports import Holder
@@ -62,11 +62,6 @@ class _File(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 _DECODER: Final = msgspec.json.Decoder(_File)
-
-
-def now_us() -> int:
-    """Return the machine's time, microseconds since 1970."""
-    return time.time_ns() // 1000
 
 
 class TokenFile:
@@ -190,17 +185,8 @@ class TokenFile:
     @contextlib.contextmanager
     def _changing(self) -> Iterator[tuple[TokenEntry, ...]]:
         """Keep others from changing the file meanwhile, and give what is in it."""
-        lock = self._path.with_name(f"{self._path.name}.lock")
-        with storage_errors(lock):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            # The lock is a file of its own: the list itself is replaced, and a lock on it with it.
-            handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        try:
-            with storage_errors(lock):
-                fcntl.flock(handle, fcntl.LOCK_EX)
+        with changing_alone(self._path):
             yield self.entries()
-        finally:
-            os.close(handle)
 
     def _write(self, tokens: tuple[TokenEntry, ...]) -> None:
         private_write(self._path, msgspec.json.format(msgspec.json.encode(_File(tokens=tokens))) + b"\n")

@@ -5,9 +5,7 @@ only its owner may, and a snapshot does not take it along.
 """
 
 import contextlib
-import fcntl
 import hmac
-import os
 import stat
 import threading
 from collections.abc import Callable, Iterator
@@ -18,8 +16,10 @@ import msgspec
 import pyotp
 from msgspec import Struct, structs
 
+from engine.adapters.file_lock import changing_alone
 from engine.adapters.files import storage_errors
-from engine.adapters.token_file import now_us, private_write
+from engine.adapters.machine_time import now_us
+from engine.adapters.token_file import private_write
 from engine.core.vocabulary.ids import PersonId
 from engine.core.vocabulary.units import MINUTE_US, SECOND_US
 from engine.errors import InputError, StorageError
@@ -154,17 +154,8 @@ class TotpFile:
     @contextlib.contextmanager
     def _changing(self) -> Iterator[_File]:
         """Keep others from changing the file meanwhile, and give what is in it."""
-        lock = self._path.with_name(f"{self._path.name}.lock")
-        with storage_errors(lock):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        try:
-            with storage_errors(lock):
-                fcntl.flock(handle, fcntl.LOCK_EX)
-            with self._one:
-                yield self._read()
-        finally:
-            os.close(handle)
+        with changing_alone(self._path), self._one:
+            yield self._read()
 
     def _write(self, file: _File) -> None:
         private_write(self._path, msgspec.json.format(msgspec.json.encode(file)) + b"\n")

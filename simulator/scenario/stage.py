@@ -53,6 +53,7 @@ from engine.runtime.clock import SteadyClock
 from engine.runtime.live import Live, Parts, SavedSnapshot
 from engine.runtime.server import EngineServer
 from engine.wiring import SHIPPED_POLICY, build_policy, read_policy
+from simulator.bundled import BUNDLED
 from simulator.jobs import ReplayJobs
 from simulator.scenario import script as s
 from simulator.scenario.players import Player, Seen
@@ -70,7 +71,6 @@ RULED: Final = {
 CODE: Final = "CODE"
 """What a script says for the one-time code of whoever speaks."""
 _SETTLE_S: Final = 10.0
-_DEMO: Final = Path(__file__).resolve().parent.parent / "demo.wkr"
 
 
 class Bot(Protocol):
@@ -298,7 +298,7 @@ class Stage:
         replays = ReplayJobs(
             home / "asked",
             recordings=home / "recordings",
-            bundled={"demo": _DEMO},
+            bundled=BUNDLED,
             policy=SHIPPED_POLICY,
             policies=home / "policies",
         )

@@ -2,8 +2,8 @@
 
 import pytest
 
-from bot.desk import BUNDLED
 from bot.discord_app.front import Patience
+from simulator.bundled import BUNDLED
 from tests.chat.discord_stage import on_discord
 
 pytestmark = pytest.mark.asyncio

@@ -9,7 +9,8 @@ import threading
 import pytest
 
 from engine.adapters import token_file
-from engine.adapters.token_file import TokenFile, may_propose, now_us
+from engine.adapters.machine_time import now_us
+from engine.adapters.token_file import TokenFile, may_propose
 from engine.core.vocabulary.units import DAY_US
 from engine.errors import InputError, StorageError
 from engine.ports import Holder
