@@ -58,11 +58,10 @@ class Terminal:
     async def say(self, line: str) -> Outcome:
         """Give a line, or press a button of the last answer by its number; show the answer."""
         text = line.strip()
-        if text.isdecimal() and 1 <= int(text.split()[0]) <= len(self._buttons):
-            text = self._buttons[int(text) - 1].line
-        elif (number := text.partition(" ")[0]).isdecimal() and 1 <= int(number) <= len(self._buttons):
+        number, _, reason = text.partition(" ")
+        if number.isdecimal() and 1 <= int(number) <= len(self._buttons):
             # What stands behind the number is the reason the button asks for.
-            text = f"{self._buttons[int(number) - 1].line} {text.partition(' ')[2]}"
+            text = f"{self._buttons[int(number) - 1].line} {reason}".rstrip()
         reply = await self._desk.give(text, self._account, secrets.token_hex(8))
         self._buttons = reply.buttons
         self._show(reply)

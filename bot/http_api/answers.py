@@ -9,6 +9,7 @@ from starlette.responses import Response
 from bot.http_api.vote_answers import VoteStanding
 from engine.commands.recommending import Recommendation
 from engine.commands.standing import Standing, UndoStanding
+from engine.commands.stopping import EngineWord, Swept
 from engine.core.calibrations import Calibration
 from engine.core.decide import in_order
 from engine.core.explain import summary
@@ -25,8 +26,6 @@ from engine.runtime.wire import DecisionStatus, EngineStatus
 
 JSON: Final = "application/json"
 _ENCODER: Final = msgspec.json.Encoder()
-
-EngineWord = Literal["told", "not yet", "away"]
 
 
 class Compared(Struct, frozen=True, kw_only=True):
@@ -181,7 +180,7 @@ class Killed(Struct, frozen=True, kw_only=True):
     by: str
     fence: Annotated[Literal["set"], Meta(description="Durable: it stands after a restart too")]
     swept: Annotated[
-        Literal["done", "not yet", "failed"],
+        Swept,
         Meta(description="Whether what was under way has been ended; `not yet`: it is being"),
     ]
     engine: Annotated[

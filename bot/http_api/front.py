@@ -2,9 +2,7 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import AsyncIterator, Callable, Coroutine
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, Final, TypeVar, cast
 
@@ -13,28 +11,24 @@ from starlette.requests import Request
 
 from bot.http_api.problems import Problem
 from engine.adapters.kpi_view import FURTHEST, PIECE, KpisSeen
+from engine.adapters.machine_time import now_us
 from engine.commands.hearing import Engine, Hearing
+from engine.commands.lookup import Lookup
 from engine.commands.standing import Standing, standing_of
+from engine.commands.stopping import Stopping
 from engine.core.vocabulary.ids import AgentId, DecisionId, PersonId
-from engine.errors import InputError, Unreachable, WatchkeeperError
-from engine.ports import DecisionsReader, Fence, Holder, StepUp, Stop, Tokens
+from engine.core.vocabulary.people_facts import RANKS, Role
+from engine.errors import InputError, WatchkeeperError
+from engine.ports import DecisionsReader, Fence, Holder, StepUp, Tokens
 from engine.runtime import wire
 
-ROLES: Final = ("viewer", "responder", "captain")
-"""What people may do, least first; each includes those before it."""
-
 _Answer = TypeVar("_Answer")
-# The kill switch gets hands of its own: neither those that look through journals or end what is under way may
-# keep it waiting, nor agents that stop themselves.
-_STOPPERS: Final = 4
-# Looking through a journal keeps one reader busy, so more hands would only wait for each other.
-_LOOKERS: Final = 2
 COUNT_EVERY_S: Final = 20.0
 _BREATH_S: Final = 0.05
 _log = logging.getLogger("watchkeeper.front")
 
 
-class Front:
+class Front(Lookup):
     """The front process, as its routes see it."""
 
     def __init__(
@@ -52,18 +46,13 @@ class Front:
         keep_alive_s: float,
     ) -> None:
         """Take what `make_app` was given."""
-        self.engine, self.tokens, self.fence, self.sweep = engine, tokens, fence, sweep
-        self.step_up = step_up
+        super().__init__(engine, journal, looking)
+        self.tokens, self.step_up, self.fence = tokens, step_up, fence
+        # Agents that stop themselves keep no person waiting.
+        self.stopping = Stopping(engine, fence, sweep, askers=("person", "agent"))
         self.version, self.keep_alive_s = version, keep_alive_s
-        self._journal, self._looking, self._kpis = journal, looking, kpis
+        self._kpis = kpis
         self.hearing = Hearing(engine)
-        self._stoppers = {
-            kind: ThreadPoolExecutor(_STOPPERS, thread_name_prefix=f"stop-{kind}")
-            for kind in ("person", "agent")
-        }
-        self._sweepers = ThreadPoolExecutor(_STOPPERS, thread_name_prefix="sweep")
-        self._lookers = ThreadPoolExecutor(_LOOKERS, thread_name_prefix="look")
-        self._next_sweep: Future[object] | None = None
         self._behind: set[asyncio.Task[Any]] = set()
         self.started_us = now_us()
 
@@ -79,8 +68,8 @@ class Front:
             for task in (hearing, *self._behind):
                 task.cancel()
             await asyncio.gather(hearing, *self._behind, return_exceptions=True)
-            for hands in (*self._stoppers.values(), self._sweepers, self._lookers):
-                hands.shutdown(wait=False, cancel_futures=True)
+            await self.stopping.close(at_once=True)
+            self.let_go()
 
     async def ask(
         self,
@@ -96,25 +85,10 @@ class Front:
         checked here is, as a rule, that things stand otherwise; `wrong` names another problem.
         """
         try:
-            answer = await self.engine.ask(request, timeout_s=timeout_s)
+            return await super().ask(request, kind, timeout_s=timeout_s)
         except InputError as error:
             cure = error.cure or "see where it stands: GET /v1/decisions, /v1/stops, /v1/status"
             raise Problem(wrong, error.message, cure=cure, place=error.place or "") from error
-        if not isinstance(answer, kind):
-            raise Unreachable(
-                f"the engine answered {type(answer).__name__} where {kind.__name__} was due",
-                cure="run engine and front of one version: watchkeeper status",
-            )
-        return answer
-
-    def journal(self) -> DecisionsReader:
-        """Return the journal for what is found by its key. Raises `Unreachable` while there is none."""
-        return _there(self._journal)
-
-    async def look(self, question: Callable[[DecisionsReader], _Answer]) -> _Answer:
-        """Look through the journal in a thread, for that may take long. Raises as `journal` does."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._lookers, lambda: question(_there(self._looking)))
 
     async def kpis(self, most: int = FURTHEST) -> KpisSeen:
         """Count what the journal got since the last time, at most so many records. Raises as `look`."""
@@ -132,21 +106,6 @@ class Front:
             except WatchkeeperError as error:
                 # Whoever asks is told the same.
                 _log.info("KPIs cannot be counted now: %s", error)
-
-    async def stop(self, stop: Stop, holder: Holder) -> None:
-        """Set the fence. A caller that goes away does not take its stop back. Raises `StorageError`."""
-        setting = asyncio.get_running_loop().run_in_executor(
-            self._stoppers[holder.kind], self.fence.set, stop
-        )
-        await asyncio.shield(setting)
-
-    async def end_covered(self) -> None:
-        """End what is under way behind the fence. Raises `StorageError`."""
-        # One that has not begun yet will see the newest stop too.
-        following = self._next_sweep
-        if following is None or following.running() or following.done():
-            following = self._next_sweep = self._sweepers.submit(self.sweep)
-        await asyncio.shield(asyncio.wrap_future(following))
 
     def standing(self, decision: DecisionId, holder: Holder) -> Standing:
         """Return where a decision stands. An agent's token finds its own only: others do not exist for it."""
@@ -188,20 +147,6 @@ class Front:
         return task
 
 
-def _there(opened: Callable[[], DecisionsReader]) -> DecisionsReader:
-    try:
-        return opened()
-    except InputError as none:
-        raise Unreachable(
-            "there is no journal yet", place=none.place, cure="start the engine: watchkeeper up"
-        ) from none
-
-
-def now_us() -> int:
-    """Return the machine's time, microseconds since 1970."""
-    return time.time_ns() // 1000
-
-
 # ---------------------------------------------------------------- who asks
 
 
@@ -220,7 +165,7 @@ async def agent(request: Request) -> Holder:
     return holder
 
 
-def at_least(role: str) -> Callable[[Request], Coroutine[Any, Any, Holder]]:
+def at_least(role: Role) -> Callable[[Request], Coroutine[Any, Any, Holder]]:
     """Let people of this role or a higher one in."""
 
     async def person(request: Request) -> Holder:
@@ -231,9 +176,9 @@ def at_least(role: str) -> Callable[[Request], Coroutine[Any, Any, Holder]]:
     return person
 
 
-def require(holder: Holder, role: str) -> None:
+def require(holder: Holder, role: Role) -> None:
     """Refuse whoever is not a person of this role or a higher one."""
-    if holder.role is None or ROLES.index(holder.role) < ROLES.index(role):
+    if holder.role is None or RANKS[holder.role] < RANKS[role]:
         is_what = "an agent" if holder.kind == "agent" else f"a {holder.role}"
         raise Problem(
             "forbidden", f"{holder.name} is {is_what}, and a {role} is needed", cure=f"ask a {role}"

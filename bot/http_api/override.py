@@ -7,19 +7,15 @@ from starlette.responses import Response
 
 from bot.http_api import answers
 from bot.http_api.document import problems, shown
-from bot.http_api.front import Anybody, Captain, Front, by, now_us, require
+from bot.http_api.front import Anybody, Captain, Front, by, require
 from bot.http_api.models import KillBody, ResumeBody
 from bot.http_api.problems import Problem
 from bot.http_api.routing import StrictRoute
+from engine.adapters.machine_time import now_us
 from engine.core.vocabulary.facts import Scope
-from engine.core.vocabulary.ids import PersonId
-from engine.errors import WatchkeeperError
 from engine.ports import Holder, Stop
 from engine.runtime import wire
 
-# The fence is what stops things; the rest is told, and waited for no longer than a blink.
-_BLINK_S = 0.03
-_TELL_S = 2.0
 # In an emergency nobody should have to remember how a body is written.
 _EVERYTHING = KillBody()
 
@@ -42,39 +38,16 @@ def routes(front: Front) -> APIRouter:
         _may_stop(holder, scope)
         who = by(holder)
         stop = Stop(scope=scope, by=who, reason=body.reason, at_us=now_us())
-        try:
-            await front.stop(stop, holder)
-        except WatchkeeperError:
-            # No fence is worse than none told: the engine may still be able to stop itself.
-            front.behind(_tell(stop))
-            raise
-        swept = front.behind(_sweep())
-        told = front.behind(_tell(stop))
-        await asyncio.wait({swept, told}, timeout=_BLINK_S)
+        stood = await front.stopping.set(stop, asker=holder.kind)
         return answers.answer(
             answers.Killed(
                 scope=str(scope),
                 by=who,
                 fence="set",
-                swept=swept.result() if swept.done() else "not yet",
-                engine=told.result() if told.done() else "not yet",
+                swept=stood.swept,
+                engine=stood.engine,
             )
         )
-
-    async def _sweep() -> str:
-        try:
-            await front.end_covered()
-        except WatchkeeperError:
-            return "failed"
-        return "done"
-
-    async def _tell(stop: Stop) -> answers.EngineWord:
-        request = wire.SetStop(scope=stop.scope, by=PersonId(stop.by), reason=stop.reason)
-        try:
-            await front.engine.ask(request, timeout_s=_TELL_S)
-        except WatchkeeperError:
-            return "away"
-        return "told"
 
     @router.post(
         "/resume",

@@ -1,9 +1,10 @@
 """Standing approvals at the desk: what people let go on beforehand, for a while."""
 
+from engine.adapters.machine_time import now_us
 from engine.commands import catalogue as c
 from engine.commands.cards import left_text
 from engine.commands.model import Asker, Button, Confirm, Reply, Table
-from engine.commands.tools import Tools, now_us
+from engine.commands.tools import Tools
 from engine.core.vocabulary.ids import ActionName, StandingId
 from engine.core.vocabulary.units import SECOND_US
 from engine.runtime import wire

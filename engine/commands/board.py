@@ -55,7 +55,7 @@ class Board:
     def __init__(self, tools: Tools, hearing: Hearing, posters: Sequence[Poster], messages: Messages) -> None:
         """Take the channels to write to."""
         self._tools, self._hearing, self._posters, self._messages = tools, hearing, posters, messages
-        self._lanes = [_Lane(self, poster) for poster in posters]
+        self._lanes = [_Lane(tools, messages, poster) for poster in posters]
 
     @property
     def messages(self) -> Messages:
@@ -149,9 +149,9 @@ class Board:
 class _Lane:
     """One channel: what is still to be shown there, the latest of everything only."""
 
-    def __init__(self, board: Board, poster: Poster) -> None:
+    def __init__(self, tools: Tools, messages: Messages, poster: Poster) -> None:
         self.poster = poster
-        self._board = board
+        self._tools, self._messages = tools, messages
         self._marked: dict[DecisionId, None] = {}
         self._news: list[tuple[str, Reply]] = []
         self._wake = asyncio.Event()
@@ -210,7 +210,7 @@ class _Lane:
             self._wake.clear()
 
     async def _post_news(self, name: str, reply: Reply) -> None:
-        messages, poster = self._board._messages, self.poster  # noqa: SLF001 - one thing in two classes
+        messages, poster = self._messages, self.poster
         if name and messages.find(poster.front, poster.channel, name) is not None:
             return
         ref = await poster.post(clean(reply), thread="")
@@ -218,8 +218,8 @@ class _Lane:
             messages.keep(Posted(front=poster.front, channel=poster.channel, about=name, ref=ref, open=False))
 
     async def _show(self, decision: DecisionId) -> None:
-        messages, poster = self._board._messages, self.poster  # noqa: SLF001 - one thing in two classes
-        journal = self._board._tools.journal()  # noqa: SLF001 - one thing in two classes
+        messages, poster = self._messages, self.poster
+        journal = self._tools.journal()
         standing = standing_of(journal, decision)
         if standing is None:
             return
@@ -252,7 +252,7 @@ class _Lane:
 
     async def _thread(self, episode: EpisodeId, decision: DecisionId) -> str:
         """Return the thread of an episode; the first decision of one stands in the channel itself."""
-        messages, poster = self._board._messages, self.poster  # noqa: SLF001 - one thing in two classes
+        messages, poster = self._messages, self.poster
         root = messages.root(poster.front, poster.channel, episode) if episode else None
         if root is None or root.about == decision or not root.ref:
             return ""

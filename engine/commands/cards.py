@@ -70,7 +70,7 @@ def card(journal: DecisionsReader, standing: Standing) -> Reply:
         text="\n".join(_reasons(verdict)) if standing.status in {"held", "denied"} else "",
         fields=tuple(fields),
         buttons=_buttons(standing),
-        footer=f"{verdict.decision_id} · {time_text(verdict.at_us // SECOND_US * SECOND_US)}",
+        footer=f"{verdict.decision_id} · {clock_text(verdict.at_us)}",
         private=False,
         about=verdict.decision_id,
         episode=verdict.episode,
@@ -246,6 +246,15 @@ def _arguments(args: dict[str, Any]) -> str:
     shown = [f"{name}={short(repr(value))}" for name, value in list(args.items())[:_MOST_ARGUMENTS]]
     more = len(args) - len(shown)
     return "\n".join([*shown, *([f"and {more} more"] if more > 0 else [])])
+
+
+def clock_text(at_us: int) -> str:
+    """Write a time to the second, which is as fine as people read it.
+
+    >>> clock_text(1_700_000_000_123_456)
+    '2023-11-14T22:13:20Z'
+    """
+    return time_text(at_us // SECOND_US * SECOND_US)
 
 
 def count_text(number: int, what: str) -> str:

@@ -16,7 +16,6 @@ MOST: Final = 25
 _FRESH_S: Final = 1.0
 """Somebody types several letters a second, and each asks."""
 _ENGINE_S: Final = 0.5
-_KEPT: Final = 64
 
 
 class Completions:
@@ -58,8 +57,6 @@ class Completions:
                 found = await find()
             except WatchkeeperError:
                 found = []
-            if len(self._seen) >= _KEPT:
-                self._seen.clear()
             known = self._seen[kind] = (time.monotonic(), found)
         wanted = typed.casefold()
         fits = [each for each in known[1] if wanted in each.casefold()]

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from msgspec import Struct, structs
 
+from engine.adapters.machine_time import now_us
 from engine.adapters.redaction import redact
 from engine.commands import (
     beforehand,
@@ -33,7 +34,7 @@ from engine.commands import catalogue as c
 from engine.commands.completing import Completions
 from engine.commands.language import Command, Given
 from engine.commands.model import Account, Asker, Button, Confirm, Outcome, Reply, Table
-from engine.commands.tools import Tools, now_us
+from engine.commands.tools import Tools
 from engine.core.vocabulary.facts import CommandGiven, decode
 from engine.core.vocabulary.ids import PersonId
 from engine.core.vocabulary.people_facts import RANKS

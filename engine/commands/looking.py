@@ -3,22 +3,22 @@
 from collections.abc import Callable
 from typing import Any, Final
 
+from engine.adapters.machine_time import now_us
 from engine.commands import beforehand, triage
 from engine.commands import catalogue as c
-from engine.commands.cards import came_of_it, card, count_text, ending_of, left_text, short
+from engine.commands.cards import came_of_it, card, clock_text, count_text, ending_of, left_text, short
 from engine.commands.model import Asker, Button, Reply, Table
 from engine.commands.standing import Standing, proposal_of, standing_from
-from engine.commands.tools import Tools, now_us
+from engine.commands.tools import Tools
 from engine.commands.tracing import trace
 from engine.core.explain import explain as explanation_of
 from engine.core.explain import text as explained
 from engine.core.vocabulary import facts as f
 from engine.core.vocabulary.ids import AgentId, DecisionId
-from engine.core.vocabulary.units import SECOND_US, duration_text, percent_text, time_text
+from engine.core.vocabulary.units import SECOND_US, duration_text, percent_text
 from engine.errors import Unreachable
 from engine.ports import DecisionFilter, DecisionsReader
 from engine.runtime import wire
-from engine.runtime.outbox import said_of
 
 _MOST: Final = 10
 _AUDITED: Final = (
@@ -98,7 +98,7 @@ async def decisions(tools: Tools, asker: Asker, said: c.Decisions) -> Reply:
             each.status,
             each.verdict.agent,
             each.verdict.action,
-            _clock(each.verdict.at_us),
+            clock_text(each.verdict.at_us),
         )
         for each in await tools.look(page)
     ]
@@ -187,10 +187,9 @@ async def explain(tools: Tools, asker: Asker, said: c.Explain) -> Reply:
     standing = tools.standing(said.decision_id)
     journal = tools.journal()
     verdict = standing.verdict
-    said_of_it = said_of(journal, verdict.decision_id)
     path = await tools.look(lambda looking: trace(looking, verdict, goes_on=not standing.settled))
     proposal = proposal_of(journal, verdict.proposal_id)
-    lines = explained(explanation_of(verdict, proposal, said_of_it, path=path))
+    lines = explained(explanation_of(verdict, proposal, path=path))
     shown = card(journal, standing)
     ending = ending_of(journal, DecisionId(said.decision_id))
     return Reply(
@@ -221,7 +220,7 @@ async def audit(tools: Tools, asker: Asker, said: c.Audit) -> Reply:
         who = _who(fact)
         if (said.person and said.person not in who) or _is_begun(fact):
             continue
-        rows.append((f"{seq:,}", _clock(fact.at_us), ", ".join(who) or "–", short(_did(fact), 80)))
+        rows.append((f"{seq:,}", clock_text(fact.at_us), ", ".join(who) or "–", short(_did(fact), 80)))
         if len(rows) == _MOST:
             break
     return Reply(
@@ -316,10 +315,6 @@ def _is_begun(fact: f.Fact) -> bool:
     return isinstance(fact, f.CommandGiven) and fact.outcome == "begun"
 
 
-def _table(columns: str, rows: list[tuple[str, ...]]) -> Table | None:
-    return Table(columns=tuple(columns.split()), rows=tuple(rows)) if rows else None
-
-
 def _did(fact: Any) -> str:  # noqa: PLR0911 - one answer for each kind of fact
     match fact:
         case f.CommandGiven():
@@ -351,10 +346,6 @@ def _did(fact: Any) -> str:  # noqa: PLR0911 - one answer for each kind of fact
 
 def _plain(amount: Any) -> str:
     return f"{amount.normalize():f}"
-
-
-def _clock(at_us: int) -> str:
-    return time_text(at_us // SECOND_US * SECOND_US)
 
 
 def _left(until_us: int) -> str:

@@ -1,9 +1,10 @@
 """The override: kill, resume, veto, approve, deny, undo. Stopping asks nobody who could be dead."""
 
+from engine.adapters.machine_time import now_us
 from engine.commands import catalogue as c
 from engine.commands.cards import card, waits_text
 from engine.commands.model import Asker, Button, Confirm, Reply
-from engine.commands.tools import Tools, now_us
+from engine.commands.tools import Tools
 from engine.core.vocabulary.facts import CommandGiven
 from engine.core.vocabulary.ids import DecisionId, EffectId
 from engine.core.vocabulary.units import time_text

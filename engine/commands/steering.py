@@ -3,13 +3,13 @@
 from typing import Any, Final
 
 from engine.commands import catalogue as c
-from engine.commands.cards import short
+from engine.commands.cards import clock_text, short
 from engine.commands.model import Asker, Button, Confirm, Reply, Table, Tone
 from engine.commands.tools import Tools
 from engine.core.vocabulary import facts as f
 from engine.core.vocabulary.ids import CapabilityId, CapabilityName, capability_name
 from engine.core.vocabulary.rollouts import SHARES, ArmTally, Evidence
-from engine.core.vocabulary.units import SECOND_US, percent_text, time_text
+from engine.core.vocabulary.units import percent_text
 from engine.core.work.rollout.evidence import number_text
 from engine.core.work.rollout.showing import RolloutShown
 from engine.errors import InputError
@@ -133,10 +133,7 @@ async def history(tools: Tools, asker: Asker, said: c.CanaryHistory) -> Reply:
             found += [(seq, fact) for seq, fact in facts if capability_name(fact.capability) == name]
         return sorted(found, key=lambda each: -each[0])[:_MOST_STEPS]
 
-    rows = tuple(
-        (f"{seq:,}", time_text(fact.at_us // SECOND_US * SECOND_US), _step(fact))
-        for seq, fact in await tools.look(walk)
-    )
+    rows = tuple((f"{seq:,}", clock_text(fact.at_us), _step(fact)) for seq, fact in await tools.look(walk))
     return Reply(
         title=f"Steps of {name}" if rows else f"{name} never took a step",
         table=Table(columns=("record", "at", "step"), rows=rows) if rows else None,
@@ -188,7 +185,7 @@ def _standing(shown: RolloutShown) -> Reply:
     if shown.evidence is not None:
         fields += _evidence(shown.evidence)
     if shown.likely_us is not None:
-        fields.append(("May be there", time_text(shown.likely_us // SECOND_US * SECOND_US)))
+        fields.append(("May be there", clock_text(shown.likely_us)))
     fields += [(f"Held back by {by}", short(reason)) for reason, by in shown.paused.items()]
     if shown.confounded:
         fields.append(("Beware", shown.confounded))
@@ -239,7 +236,7 @@ def _stepped(stepped: wire.Stepped, asker: Asker) -> Reply:
     where = stepped.now.replace("_", " ")
     if not stepped.moved:
         likely = stepped.likely_us
-        when = [("May be there", time_text(likely // SECOND_US * SECOND_US))] if likely is not None else []
+        when = [("May be there", clock_text(likely))] if likely is not None else []
         return Reply(
             title=f"{stepped.capability} stays in {where}",
             outcome="refused",

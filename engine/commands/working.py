@@ -3,12 +3,13 @@
 import asyncio
 from typing import Final
 
+from engine.adapters.machine_time import now_us
 from engine.commands import catalogue as c
-from engine.commands.cards import count_text, left_text
+from engine.commands.cards import clock_text, count_text, left_text
 from engine.commands.model import Asker, Button, Confirm, Reply, Table, Tone
-from engine.commands.tools import Tools, now_us
+from engine.commands.tools import Tools
 from engine.core.vocabulary.facts import SnapshotRestored
-from engine.core.vocabulary.units import SECOND_US, time_text
+from engine.core.vocabulary.units import SECOND_US
 from engine.errors import InputError
 from engine.ports import ReplayJob, ReplayWish, SnapshotSeen
 from engine.runtime import wire
@@ -125,7 +126,7 @@ async def restore(tools: Tools, asker: Asker, said: c.Restore) -> Reply:
 
 
 def _taken(found: SnapshotSeen) -> str:
-    at = time_text(found.created_us // SECOND_US * SECOND_US)
+    at = clock_text(found.created_us)
     return f"Taken {at}: {found.files:,} files, {_size(found.size_bytes)}."
 
 

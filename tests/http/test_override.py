@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from bot.http_api import override
+from engine.commands import stopping
 from engine.core.vocabulary.facts import Scope
 from engine.errors import StorageError
 from engine.runtime.client import EngineClient
@@ -304,4 +304,4 @@ async def test_health_never_waits_for_a_silent_engine(place):
 
 
 def test_a_kill_is_told_for_longer_than_it_is_waited_for():
-    assert override._TELL_S > 10 * override._BLINK_S
+    assert stopping._TELL_S > 10 * stopping._BLINK_S
