@@ -440,5 +440,5 @@ def _told(fact: Any) -> tuple[str, str, str]:
             shown = f"{fact.decisions:,} decisions, {fact.failed:,} of those allowed failed"
             return f"{fact.capability} replayed", fact.by, shown
         case _:
-            kind = str(type(fact).__struct_config__.tag).replace("_", " ")
+            kind = f.tag_of(fact).replace("_", " ")
             return f"{fact.capability} {kind}", fact.by, fact.reason

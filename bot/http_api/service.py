@@ -11,14 +11,14 @@ from bot.http_api.document import problems, shown
 from bot.http_api.front import Captain, Front, Viewer
 from bot.http_api.problems import RETRY_S
 from bot.http_api.routing import StrictRoute
-from engine.core.vocabulary.facts import SnapshotSaved, decode
+from engine.core.vocabulary.facts import SnapshotSaved, decode, tag_of
 from engine.core.vocabulary.units import time_text
 from engine.errors import Unreachable
 from engine.runtime import wire
 
 _STATUS_S = 2.0
 _SNAPSHOT_S = 600.0
-_SNAPSHOT_TAG = str(SnapshotSaved.__struct_config__.tag)
+_SNAPSHOT_TAG = tag_of(SnapshotSaved)
 
 
 def routes(front: Front) -> APIRouter:

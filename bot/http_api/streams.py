@@ -38,6 +38,7 @@ from engine.core.vocabulary.facts import (
     VoteCast,
     VoteClosed,
     decode,
+    tag_of,
 )
 from engine.core.vocabulary.ids import DecisionId
 from engine.ports import DecisionsReader, Holder
@@ -176,7 +177,7 @@ def _line(journal: DecisionsReader, record: Record, holder: Holder) -> bytes | N
     fact = decode(record.body)
     if holder.kind == "agent" and not _concerns(journal, fact, holder.name):
         return None
-    name = str(type(fact).__struct_config__.tag)
+    name = tag_of(fact)
     return _event(record.seq, name, b'{"seq":%d,"fact":%b}' % (record.seq, record.body))
 
 

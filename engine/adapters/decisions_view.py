@@ -1,13 +1,13 @@
 """Looking through a journal for its decisions, the newest first, on a read-only connection of its own."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, Generic, TypeVar
 
 from engine.adapters.journal_reader import SqliteReader
 from engine.core.vocabulary.chain import Record
-from engine.core.vocabulary.facts import VerdictReached
+from engine.core.vocabulary.facts import VerdictReached, tag_of
 from engine.core.vocabulary.ids import capability_name
 from engine.errors import InputError
 from engine.ports import DecisionFilter, JournalReader, Page
@@ -20,7 +20,7 @@ FURTHEST: Final = 100_000
 # Facts begin with their kind in canonical JSON, and a text that begins so is found without parsing it.
 _WALK: Final = """
 SELECT seq, key, CAST(body AS BLOB), prev, hash FROM journal
-WHERE seq < ? AND seq >= ? AND substr(body, 1, ?) = ? {conditions}
+WHERE seq < ? AND seq >= ? AND ({kinds}) {conditions}
 ORDER BY seq DESC LIMIT ?
 """
 _AT: Final = "SELECT seq, at_us FROM journal WHERE seq >= ? ORDER BY seq LIMIT 1"
@@ -28,7 +28,7 @@ _FROM: Final = """
 SELECT seq, key, CAST(body AS BLOB), prev, hash FROM journal INDEXED BY sqlite_autoindex_journal_1
 WHERE key >= ? AND key < ? ORDER BY seq LIMIT 1000
 """
-_VERDICT: Final = str(VerdictReached.__struct_config__.tag)
+_VERDICT: Final = tag_of(VerdictReached)
 
 
 class DecisionsView(SqliteReader):
@@ -55,11 +55,11 @@ class DecisionsView(SqliteReader):
         if wanted.until_us is not None:
             end = self._first_at(wanted.until_us)
             before = end if before is None else min(before, end)
-        return self._walk(_VERDICT, conditions, values, before=before, most=most, lowest=lowest)
+        return self._walk([_VERDICT], conditions, values, before=before, most=most, lowest=lowest)
 
-    def facts(self, tag: str, *, before: int | None = None, most: int = 50, after: int = 0) -> Page:
-        """Return records of one kind of fact, such as `snapshot_saved`, that stand behind `after`."""
-        return self._walk(tag, [], [], before=before, most=most, lowest=after + 1)
+    def facts(self, *tags: str, before: int | None = None, most: int = 50, after: int = 0) -> Page:
+        """Return records of these kinds of facts, such as `snapshot_saved`, that stand behind `after`."""
+        return self._walk(tags, [], [], before=before, most=most, lowest=after + 1)
 
     def with_prefix(self, prefix: str) -> list[Record]:
         """Return the records whose key begins so, in the order of the journal."""
@@ -70,7 +70,7 @@ class DecisionsView(SqliteReader):
 
     def _walk(
         self,
-        tag: str,
+        tags: Sequence[str],
         conditions: list[str],
         values: list[int | str],
         *,
@@ -81,9 +81,13 @@ class DecisionsView(SqliteReader):
         head = self.head().seq
         top = head + 1 if before is None else min(before, head + 1)
         bottom = max(top - FURTHEST, lowest)
-        start = f'{{"fact":"{tag}"'
-        sql = _WALK.format(conditions="".join(f" AND {condition}" for condition in conditions))
-        rows = self._ask(sql, (top, bottom, len(start), start, *values, most))
+        starts = [f'{{"fact":"{tag}"' for tag in tags]
+        sql = _WALK.format(
+            kinds=" OR ".join("substr(body, 1, ?) = ?" for _ in starts),
+            conditions="".join(f" AND {condition}" for condition in conditions),
+        )
+        kinds = [value for start in starts for value in (len(start), start)]
+        rows = self._ask(sql, (top, bottom, *kinds, *values, most))
         records = tuple(Record(*row) for row in rows)
         # A full page may end before the walk did.
         reached = records[-1].seq if len(records) == most else bottom

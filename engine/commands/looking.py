@@ -7,6 +7,7 @@ from engine.adapters.machine_time import now_us
 from engine.commands import beforehand, triage
 from engine.commands import catalogue as c
 from engine.commands.cards import came_of_it, card, clock_text, count_text, ending_of, left_text, short
+from engine.commands.lookup import newest
 from engine.commands.model import Asker, Button, Reply, Table
 from engine.commands.standing import Standing, proposal_of, standing_from
 from engine.commands.tools import Tools
@@ -208,24 +209,18 @@ async def audit(tools: Tools, asker: Asker, said: c.Audit) -> Reply:
     """List who did what."""
 
     def walk(journal: DecisionsReader) -> list[tuple[int, f.Fact]]:
-        found: list[tuple[int, f.Fact]] = []
-        for kind in _AUDITED:
-            tag = str(kind.__struct_config__.tag)
-            page = journal.facts(tag, most=_MOST * 5 if said.person else _MOST * 2)
-            found += [(record.seq, f.decode(record.body)) for record in page.records]
-        return sorted(found, key=lambda each: -each[0])
+        return newest(journal, _AUDITED, asked_for, most=_MOST)
 
-    rows = []
-    for seq, fact in await tools.look(walk):
-        who = _who(fact)
-        if (said.person and said.person not in who) or _is_begun(fact):
-            continue
-        rows.append((f"{seq:,}", clock_text(fact.at_us), ", ".join(who) or "–", short(_did(fact), 80)))
-        if len(rows) == _MOST:
-            break
+    def asked_for(fact: f.Fact) -> bool:
+        return (not said.person or said.person in _who(fact)) and not _is_begun(fact)
+
+    rows = tuple(
+        (f"{seq:,}", clock_text(fact.at_us), ", ".join(_who(fact)) or "–", short(_did(fact), 80))
+        for seq, fact in await tools.look(walk)
+    )
     return Reply(
         title=f"What {said.person or 'people'} did lately" if rows else "Nothing was done by anybody",
-        table=Table(columns=("record", "at", "who", "what"), rows=tuple(rows)) if rows else None,
+        table=Table(columns=("record", "at", "who", "what"), rows=rows) if rows else None,
         footer="watchkeeper journal verify proves that nothing was changed",
     )
 
@@ -339,7 +334,7 @@ def _did(fact: Any) -> str:  # noqa: PLR0911 - one answer for each kind of fact
         case f.SnapshotRestored():
             return f"restored {', '.join(fact.parts)} of {fact.snapshot_id}"
         case _:
-            kind = str(type(fact).__struct_config__.tag).replace("_", " ")
+            kind = f.tag_of(fact).replace("_", " ")
             name = getattr(fact, "capability", getattr(fact, "trouble", ""))
             return f"{kind} {name}: {getattr(fact, 'reason', getattr(fact, 'detail', ''))}"
 

@@ -1,11 +1,12 @@
 """Lookup: asking the engine, and reading the journal beside it, the same way in every front-end."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from engine.commands.hearing import Engine
+from engine.core.vocabulary import facts as f
 from engine.errors import InputError, Unreachable
 from engine.ports import DecisionsReader
 from engine.runtime import wire
@@ -13,6 +14,8 @@ from engine.runtime import wire
 _Answer = TypeVar("_Answer")
 # Looking through a journal keeps one reader busy, so more hands would only wait for each other.
 _LOOKERS: Final = 2
+_BACK: Final = 100_000
+_PAGE: Final = 250
 
 
 class Lookup:
@@ -53,6 +56,30 @@ class Lookup:
     def let_go(self) -> None:
         """Look no more; what is being looked at comes to its end by itself."""
         self._lookers.shutdown(wait=False, cancel_futures=True)
+
+
+def newest(
+    journal: DecisionsReader,
+    kinds: Sequence[type[f.Fact]],
+    fits: Callable[[Any], bool],
+    *,
+    most: int,
+) -> list[tuple[int, Any]]:
+    """Return the newest facts of these kinds that fit, newest first, each with the number of its record.
+
+    Looks back over 100,000 records, whatever they are, so it may take tenths of a second: ask in a thread.
+    """
+    tags = [f.tag_of(kind) for kind in kinds]
+    after = max(0, journal.head().seq - _BACK)
+    found: list[tuple[int, Any]] = []
+    before = None
+    while True:
+        page = journal.facts(*tags, before=before, most=_PAGE, after=after)
+        read = ((record.seq, f.decode(record.body)) for record in page.records)
+        found += [(seq, fact) for seq, fact in read if fits(fact)]
+        before = page.before
+        if before is None or len(found) >= most:
+            return found[:most]
 
 
 def _there(opened: Callable[[], DecisionsReader]) -> DecisionsReader:

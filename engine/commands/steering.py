@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from engine.commands import catalogue as c
 from engine.commands.cards import clock_text, short
+from engine.commands.lookup import newest
 from engine.commands.model import Asker, Button, Confirm, Reply, Table, Tone
 from engine.commands.tools import Tools
 from engine.core.vocabulary import facts as f
@@ -126,12 +127,9 @@ async def history(tools: Tools, asker: Asker, said: c.CanaryHistory) -> Reply:
     name = _name(said.capability)
 
     def walk(journal: DecisionsReader) -> list[tuple[int, Any]]:
-        found: list[tuple[int, Any]] = []
-        for kind in _STEPS:
-            records = journal.facts(str(kind.__struct_config__.tag), most=_MOST_STEPS * 4).records
-            facts: list[tuple[int, Any]] = [(record.seq, f.decode(record.body)) for record in records]
-            found += [(seq, fact) for seq, fact in facts if capability_name(fact.capability) == name]
-        return sorted(found, key=lambda each: -each[0])[:_MOST_STEPS]
+        return newest(
+            journal, _STEPS, lambda fact: capability_name(fact.capability) == name, most=_MOST_STEPS
+        )
 
     rows = tuple((f"{seq:,}", clock_text(fact.at_us), _step(fact)) for seq, fact in await tools.look(walk))
     return Reply(
@@ -263,5 +261,5 @@ def _step(fact: Any) -> str:
         case f.CapabilityReplayed():
             return f"{fact.capability} replayed by {fact.by}: {fact.decisions:,} decisions"
         case _:
-            kind = str(type(fact).__struct_config__.tag).replace("_", " ")
+            kind = f.tag_of(fact).replace("_", " ")
             return f"{fact.capability} {kind} by {fact.by}: {short(fact.reason, 80)}"

@@ -10,7 +10,7 @@ from engine.core.vocabulary.verdicts import Verdict
 from engine.ports import Page
 
 _STOPS: Final = ("kill_switch_set", "kill_switch_cleared")
-_MOST_STOPS: Final = 50
+_MOST_STOPS: Final = 100
 
 
 class Traced(Protocol):
@@ -22,8 +22,8 @@ class Traced(Protocol):
     def with_prefix(self, prefix: str) -> list[Record]:
         """Return the records whose key begins so."""
 
-    def facts(self, tag: str, *, before: int | None = None, most: int = 50, after: int = 0) -> Page:
-        """Return the records of a kind between two places, the newest first."""
+    def facts(self, *tags: str, before: int | None = None, most: int = 50, after: int = 0) -> Page:
+        """Return the records of some kinds between two places, the newest first."""
 
 
 def records_of(journal: Traced, verdict: Verdict) -> list[Record]:
@@ -59,8 +59,7 @@ def trace(journal: Traced, verdict: Verdict, *, goes_on: bool = False) -> Path:
         return path_of(verdict, ())
     before = None if goes_on else records[-1].seq
     known = {record.seq for record in records}
-    for tag in _STOPS:
-        page = journal.facts(tag, before=before, most=_MOST_STOPS, after=records[0].seq)
-        records += [record for record in page.records if record.seq not in known]
+    page = journal.facts(*_STOPS, before=before, most=_MOST_STOPS, after=records[0].seq)
+    records += [record for record in page.records if record.seq not in known]
     steps = [(record.seq, f.decode(record.body)) for record in sorted(records, key=lambda record: record.seq)]
     return path_of(verdict, [(s, fact) for s, fact in steps if s in known or covers(fact, verdict)])

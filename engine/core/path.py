@@ -122,7 +122,7 @@ class _Node:
         return PathStep(
             seq=self.seq,
             at=at,
-            kind=str(type(fact).__struct_config__.tag),
+            kind=f.tag_of(fact),
             by=by,
             what=what,
             steps=gates + tuple(node.frozen() for node in self.under),
@@ -228,7 +228,7 @@ def _said(fact: f.Fact) -> tuple[str, str]:  # noqa: C901, PLR0911, PLR0912 - on
         case f.KillSwitchCleared():
             return fact.by, f"{fact.by} resumed {fact.scope}{_because(fact.reason)}"
         case _:
-            return "", str(type(fact).__struct_config__.tag).replace("_", " ")
+            return "", f.tag_of(fact).replace("_", " ")
 
 
 _ANSWERS: Final = {"approve": "approved it", "deny": "denied it", "did": "did it themselves"}

@@ -137,8 +137,8 @@ class DecisionsReader(JournalReader, Protocol):
     def decisions(self, wanted: DecisionFilter, *, before: int | None = None, most: int = 50) -> Page:
         """Return records of verdicts; `before` is where the page before ended."""
 
-    def facts(self, tag: str, *, before: int | None = None, most: int = 50, after: int = 0) -> Page:
-        """Return records of one kind of fact, such as `snapshot_saved`, that stand behind `after`."""
+    def facts(self, *tags: str, before: int | None = None, most: int = 50, after: int = 0) -> Page:
+        """Return records of these kinds of facts, such as `snapshot_saved`, that stand behind `after`."""
 
     def with_prefix(self, prefix: str) -> list[Record]:
         """Return the records whose key begins so, in the order of the journal. Quick."""

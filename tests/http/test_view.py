@@ -4,6 +4,7 @@ import pytest
 
 from engine.adapters.decisions_view import Current, DecisionsView
 from engine.adapters.journal_sqlite import SqliteJournal
+from engine.commands.lookup import newest
 from engine.core.vocabulary.facts import (
     MetricObserved,
     OutcomeReported,
@@ -106,6 +107,27 @@ def test_one_kind_of_fact_is_found(tmp_path):
     with DecisionsView(tmp_path / "j.db") as view:
         assert seqs(view.facts("snapshot_saved")) == [1]
         assert seqs(view.facts("snapshot")) == []
+
+
+def test_several_kinds_are_found_in_one_walk(view):
+    assert seqs(view.facts("metric_observed", "verdict_reached", most=5)) == [40, 39, 38, 37, 36]
+    assert seqs(view.facts("verdict_reached", "snapshot_saved", most=3, after=33)) == [40, 36]
+
+
+@pytest.mark.parametrize("page", [1, 2, 250])
+def test_the_newest_that_fit_are_found_behind_any_number_that_do_not(view, monkeypatch, page):
+    monkeypatch.setattr("engine.commands.lookup._PAGE", page)
+
+    def heals(fact):
+        return isinstance(fact, VerdictReached) and fact.verdict.capability == "heal@1"
+
+    found = newest(view, (MetricObserved, VerdictReached), heals, most=2)
+    assert [(seq, type(fact)) for seq, fact in found] == [(32, VerdictReached), (16, VerdictReached)]
+
+
+def test_no_further_back_is_looked_than_said(view, monkeypatch):
+    monkeypatch.setattr("engine.commands.lookup._BACK", 10)
+    assert [seq for seq, _ in newest(view, (VerdictReached,), lambda fact: True, most=5)] == [40, 36, 32]
 
 
 def test_an_empty_journal_has_an_empty_page(tmp_path):

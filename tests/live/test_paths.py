@@ -25,8 +25,8 @@ class Looked:
     def with_prefix(self, prefix):
         return [record for record in self._records if record.key.startswith(prefix)]
 
-    def facts(self, tag, *, before=None, most=50, after=0):
-        begins = f'{{"fact":"{tag}"'.encode()
+    def facts(self, *tags, before=None, most=50, after=0):
+        begins = tuple(f'{{"fact":"{tag}"'.encode() for tag in tags)
         found = [
             record
             for record in reversed(self._records)

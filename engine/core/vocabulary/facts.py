@@ -387,6 +387,16 @@ FACT_TYPES: Final[dict[str, type[Fact]]] = {
     str(kind.__struct_config__.tag): kind for kind in AnyFact.__args__
 }
 
+
+def tag_of(fact: Fact | type[Fact]) -> str:
+    """Return the word that facts of this kind begin with in the journal.
+
+    >>> tag_of(KillSwitchSet)
+    'kill_switch_set'
+    """
+    return str(fact.__struct_config__.tag)
+
+
 # One canonical form for the journal, recordings and hashes: compact JSON, fields as declared, keys of free
 # maps sorted. It is stable across processes, hash seeds and Python versions, and any tool can read it.
 _ENCODER: Final = msgspec.json.Encoder(order="deterministic")
