@@ -110,8 +110,6 @@ class Claim(Struct, frozen=True, array_like=True, gc=False):
     """The rule of policy that fired; empty when none did."""
     owner: PersonId = PersonId("")
     """Who owns the agent; empty where nobody is known to."""
-    args: dict[str, str] = {}
-    """The arguments that a standing approval can name."""
 
 
 class Decisions(Struct, frozen=True):
@@ -131,7 +129,7 @@ def decide(policy: Policy, state: State, fact: Fact, known: Remembered = _NOTHIN
         claim, weighed = assess(policy, state.episodes, proposal, fact.at_us, known)
         verdict, _ = settle(policy, state, claim, weighed)
         reached = VerdictReached(at_us=verdict.at_us, verdict=verdict)
-        over = standing_approvals.let_go(state.standing, verdict, claim.args)
+        over = standing_approvals.let_go(state.standing, verdict, proposal.args)
         if over is not None:
             action = policy.actions[verdict.action]
             return Decisions((reached, over), standing_approvals.performed(action, verdict))
@@ -277,7 +275,6 @@ def assess(
         proposal.confidence,
         rule_of(ruled),
         PersonId("") if proposal.owner is UNSET else proposal.owner,
-        standing_approvals.comparable(proposal.args),
     )
     return claim, weighed
 

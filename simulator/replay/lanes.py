@@ -7,7 +7,7 @@ never wait for each other, and whatever their number, the same bytes come out.
 
 from collections import Counter
 from time import perf_counter_ns
-from typing import cast
+from typing import Any, cast
 
 from msgspec import Raw, Struct
 
@@ -33,6 +33,7 @@ class Span(Struct, frozen=True):
 
 EVERYTHING = Span()
 _IMPORT = "import it again with watchkeeper import"
+_NO_ARGS: dict[str, Any] = {}
 
 
 class Assessed(Struct, array_like=True, gc=False):
@@ -47,6 +48,8 @@ class Assessed(Struct, array_like=True, gc=False):
     weighed: list[Weighed]
     """How those gates weighed it. The assessment is canonical JSON already, to be embedded in a verdict."""
     took_ns: int
+    args: dict[str, Any]
+    """What standing approvals may name; empty where the recording has none of those."""
 
 
 class Shared(Struct, array_like=True, gc=False):
@@ -88,6 +91,7 @@ class LaneWorker:
         Without lines, proposals are handed on without the facts they were recorded as.
         """
         self._recording, self._span, self._with_lines = recording, span, with_lines
+        self._with_args = "standing_given" in recording.footer.kinds
         self._frames = [entry for entry in recording.frames if entry.lane in lanes]
         self._by_group: dict[int, list[int]] = {}
         for position, entry in enumerate(self._frames):
@@ -187,7 +191,8 @@ class LaneWorker:
             claims.append(claim)
             weighed.append(weight)
         took = perf_counter_ns() - began
-        return Assessed(seq, line, proposal.environment, proposal.confidence, claims, weighed, took)
+        args = proposal.args if self._with_args else _NO_ARGS
+        return Assessed(seq, line, proposal.environment, proposal.confidence, claims, weighed, took, args)
 
 
 def _written(assessment: Assessment) -> Assessment:

@@ -95,7 +95,7 @@ class Track:
         line = self._line
         encode_into(fact, line)
         self._group.update(line)
-        over = standing_approvals.let_go(self.state.standing, verdict, claim.args)
+        over = standing_approvals.let_go(self.state.standing, verdict, asked.args)
         if over is not None:
             self._fold(over)
         return Decided(asked, verdict, line, against, asked.took_ns + took)

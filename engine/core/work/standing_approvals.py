@@ -124,8 +124,11 @@ def matches(pattern: str, value: str | None) -> bool:
     return value == pattern
 
 
-def let_go(standing: StandingApprovals, verdict: Verdict, args: Mapping[str, str]) -> HoldEnded | None:
-    """Return the end of a hold that has only just begun, if a standing approval covers it."""
+def let_go(standing: StandingApprovals, verdict: Verdict, args: Mapping[str, Any]) -> HoldEnded | None:
+    """Return the end of a hold that has only just begun, if a standing approval covers it.
+
+    `args` are the proposal's.
+    """
     found = next(_covering(standing, verdict, args), None)
     if found is None:
         return None
@@ -163,20 +166,21 @@ def performed(action: Action, verdict: Verdict) -> tuple[Effect, ...]:
 
 
 def _covering(
-    standing: StandingApprovals, verdict: Verdict, args: Mapping[str, str]
+    standing: StandingApprovals, verdict: Verdict, args: Mapping[str, Any]
 ) -> Iterator[tuple[StandingId, StandingApproval]]:
     if not standing.by_id or verdict.word != "hold" or verdict.shadowed:
         return
     # What else is going on, stops, breakers and limits, must have nothing against it at all.
     if any(answer.ruling != "allow" for answer in verdict.answers):
         return
+    named = comparable(args)
     for name, each in sorted(standing.by_id.items()):
         if (
             each.action == verdict.action
             and each.policy_hash == verdict.policy_hash
             and verdict.at_us < each.until_us
             and _is_enough(each, verdict)
-            and all(matches(pattern, args.get(key)) for key, pattern in each.args.items())
+            and all(matches(pattern, named.get(key)) for key, pattern in each.args.items())
         ):
             yield name, each
 
