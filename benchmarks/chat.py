@@ -2,7 +2,9 @@
 
 A whole service runs with its bots in a process of their own; the fake platform and the people are in this
 one. Fifty people type, within the same second and then in the same moment: measured is the time from
-delivering an interaction to the bot's taking notice of it. Then somebody stops everything, again and again,
+delivering an interaction to the bot's taking notice of it. What the fake platform and the machine take of it
+is told apart: the same fifty type to the barest bot there could be, which takes notice and does nothing. Then
+somebody stops everything, again and again,
 with the engine well and with the engine standing still (SIGSTOP): measured is the time until the stop's file
 has its name, seen by looking every half millisecond. The floor is the same stop set from this process, with
 nothing of chat in between.
@@ -15,6 +17,7 @@ import asyncio
 import json
 import os
 import signal
+import sys
 import tempfile
 import threading
 import time
@@ -36,6 +39,7 @@ from tests.service.services import Service
 
 PEOPLE = 50
 _LOOK_S = 0.0005
+_TYPED = (("one second", 1.0), ("one moment", 0.0))
 
 
 def spread(name: str, taken_s: list[float]) -> str:
@@ -77,24 +81,30 @@ def with_chat(running: Service, section: dict[str, Any], tokens: dict[str, str])
         (running.layout.chat / name).chmod(0o600)
 
 
-async def measure(fake: FakeChat, running: Service, accounts: list[str], channel: str, given: Any) -> None:
-    """Have people type, and stop."""
-    platform = fake.platform
-    status = "/wk status" if platform == "slack" else "/status"
+async def type_all(
+    fake: FakeChat, accounts: list[str], channel: str, rounds: int, within_s: float, *, settle_s: float
+) -> list[float]:
+    """Have everybody type, again and again; returns how long each waited to be noticed."""
+    status = "/wk status" if fake.platform == "slack" else "/status"
 
     async def typed(account: str, after_s: float) -> float:
         await asyncio.sleep(after_s)
-        answer = await fake.type(account, status, channel=channel)
+        answer = await fake.type(account, status, channel=channel, settle_s=settle_s)
         assert not answer.failed, answer.failed
         return answer.ack_s
 
-    for name, within_s in (("one second", 1.0), ("one moment", 0.0)):
-        acks: list[float] = []
-        for _ in range(given.rounds):
-            step_s = within_s / len(accounts)
-            acks += await asyncio.gather(
-                *(typed(each, number * step_s) for number, each in enumerate(accounts))
-            )
+    acks: list[float] = []
+    step_s = within_s / len(accounts)
+    for _ in range(rounds):
+        acks += await asyncio.gather(*(typed(each, number * step_s) for number, each in enumerate(accounts)))
+    return acks
+
+
+async def measure(fake: FakeChat, running: Service, accounts: list[str], channel: str, given: Any) -> None:
+    """Have people type, and stop."""
+    platform = fake.platform
+    for name, within_s in _TYPED:
+        acks = await type_all(fake, accounts, channel, given.rounds, within_s, settle_s=5.0)
         print(spread(f"{platform}: {PEOPLE} type within {name}, until noticed", acks))
     fence = FileFence(running.layout.stops)
     for name, still in (("engine well", False), ("engine standing still", True)):
@@ -157,7 +167,9 @@ async def on_discord(folder: Path, given: Any) -> None:
         await fake.close()
 
 
-async def play(fake: FakeChat, running: Service, accounts: list[str], channel: str, given: Any) -> None:
+async def play(
+    fake: FakeSlack | FakeDiscord, running: Service, accounts: list[str], channel: str, given: Any
+) -> None:
     """Link everybody, start the service, measure."""
     links = LinkFile(running.layout.links)
     for number, account in enumerate(accounts):
@@ -165,6 +177,23 @@ async def play(fake: FakeChat, running: Service, accounts: list[str], channel: s
     await asyncio.to_thread(running.start)
     await fake.bot_is_in(within_s=60)
     await measure(fake, running, accounts, channel, given)
+    await asyncio.to_thread(running.end)
+    await measure_floor(fake, accounts, channel, given)
+
+
+async def measure_floor(fake: FakeSlack | FakeDiscord, accounts: list[str], channel: str, given: Any) -> None:
+    """Have the same people type to a bot that takes notice and does nothing else."""
+    tokens = [fake.app_token] if isinstance(fake, FakeSlack) else [fake.gateway_url, fake.token]
+    command = [sys.executable, "-m", "benchmarks.chat_floor", fake.platform, fake.api_url, *tokens]
+    bot = await asyncio.create_subprocess_exec(*command)
+    try:
+        await fake.bot_is_in(within_s=60)
+        for name, within_s in _TYPED:
+            acks = await type_all(fake, accounts, channel, given.rounds, within_s, settle_s=0.2)
+            print(spread(f"{fake.platform}: the same in {name}, the barest bot", acks))
+    finally:
+        bot.terminate()
+        await bot.wait()
 
 
 def main() -> None:

@@ -1,7 +1,8 @@
 """Answering: what people do on Discord goes to the desk, and what the desk says comes back in time.
 
 The desk acts first. A reply that is there within a moment is the answer itself, seen by whom it is for. Until
-a later one comes Discord shows, to whoever asked alone, that we are at it.
+a later one comes Discord shows, to whoever asked alone, that we are at it. When many people type in the same
+moment, they are told at once that we are at it, so that nobody waits for what others asked.
 """
 
 import asyncio
@@ -29,6 +30,9 @@ _log = logging.getLogger("watchkeeper.discord")
 
 GRACE_S: Final = 0.1
 """How long a reply may take to be the answer itself. Discord waits three seconds, the way to us included."""
+MOST_AT_ONCE: Final = 4
+"""How many may wait for the desk at once before Discord is told that we are at it: each one's work takes some
+milliseconds, by which all others are noticed later."""
 TOKEN_S: Final = 14.5 * 60
 """How long an interaction can be answered through its own token; Discord says fifteen minutes."""
 _REMEMBERED: Final = 10_000
@@ -54,6 +58,8 @@ class Answering:
         self._desk, self._messages = desk, messages
         self._grace_s, self._every_s, self._token_s = grace_s, every_s, token_s
         self._taken: OrderedDict[int, None] = OrderedDict()
+        self._unanswered = 0
+        self._crowded = asyncio.Event()
         self._following: dict[int, asyncio.Task[None]] = {}
 
     async def close(self) -> None:
@@ -120,16 +126,41 @@ class Answering:
     async def _answer(
         self, interaction: Interaction, said: str | Command | Given, *, in_place: bool = False
     ) -> None:
-        giving = asyncio.ensure_future(self._desk.give(said, account_of(interaction), str(interaction.id)))
-        done, _ = await asyncio.wait({giving}, timeout=self._grace_s)
-        began_s = asyncio.get_running_loop().time()
-        if done:
-            shown = await self._first(interaction, giving.result(), in_place=in_place)
-        else:
-            await self._hold(interaction, in_place=in_place)
+        self._unanswered += 1
+        if self._unanswered > MOST_AT_ONCE:
+            self._crowded.set()
+        try:
+            giving, held = await self._begun(interaction, said, in_place=in_place)
+            began_s = asyncio.get_running_loop().time()
+            shown = None if held else await self._first(interaction, giving.result(), in_place=in_place)
+        finally:
+            self._unanswered -= 1
+            if self._unanswered <= MOST_AT_ONCE:
+                self._crowded.clear()
+        if held:
             shown = await self._later(interaction, await giving, in_place=in_place)
         if giving.result().job and shown is not None:
             self._follow(interaction, shown, giving.result().job, began_s)
+
+    async def _begun(
+        self, interaction: Interaction, said: str | Command | Given, *, in_place: bool
+    ) -> tuple[asyncio.Future[Reply], bool]:
+        """Begin a command, and say whether Discord was told to wait for its reply."""
+
+        def begin() -> asyncio.Future[Reply]:
+            return asyncio.ensure_future(self._desk.give(said, account_of(interaction), str(interaction.id)))
+
+        minds_others = not c.stops(said)
+        if minds_others and self._crowded.is_set():
+            await self._hold(interaction, in_place=in_place)
+            return begin(), True
+        giving, crowd = begin(), asyncio.ensure_future(self._crowded.wait())
+        waits: set[asyncio.Future[Any]] = {giving, crowd} if minds_others else {giving}
+        await asyncio.wait(waits, timeout=self._grace_s, return_when=asyncio.FIRST_COMPLETED)
+        crowd.cancel()
+        if held := not giving.done():
+            await self._hold(interaction, in_place=in_place)
+        return giving, held
 
     async def _first(self, interaction: Interaction, reply: Reply, *, in_place: bool) -> int | None:
         """Answer an interaction for the first time; returns the message, `None` when it is lost."""

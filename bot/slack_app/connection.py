@@ -6,12 +6,12 @@ import logging
 from typing import Final, Protocol
 
 from aiohttp import web
-from slack_bolt.adapter.socket_mode.async_handler import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.slack_app.calls import slack_errors
 from bot.slack_app.manifest import EVENTS_PATH
+from bot.slack_app.noticing import Noticing
 from engine.adapters.files import storage_errors
 
 _log = logging.getLogger("watchkeeper.slack")
@@ -40,13 +40,13 @@ class SocketLine:
     def __init__(self, app: AsyncApp, client: AsyncWebClient, app_token: str, *, ping_s: float) -> None:
         """Connect nothing yet."""
         self._app, self._client, self._token, self._ping_s = app, client, app_token, ping_s
-        self._handler: AsyncSocketModeHandler | None = None
+        self._handler: Noticing | None = None
 
     async def connect(self) -> None:
         """Open a new socket, and let go of the old one, which may be half-open and never say goodbye."""
         with slack_errors("opening Socket Mode"):
             opened = await self._client.apps_connections_open(app_token=self._token)
-        handler = AsyncSocketModeHandler(self._app, self._token, ping_interval=self._ping_s)
+        handler = Noticing(self._app, self._token, ping_s=self._ping_s)
         # The library would ask for an address itself, and for ever when its token is refused.
         handler.client.wss_uri = str(opened["url"])
         try:
@@ -68,7 +68,7 @@ class SocketLine:
             await _let_go(handler)
 
 
-async def _let_go(handler: AsyncSocketModeHandler) -> None:
+async def _let_go(handler: Noticing) -> None:
     """End a connection without much of a farewell: its own `close` waits ten seconds for one."""
     client = handler.client
     client.closed, client.auto_reconnect_enabled = True, False

@@ -18,7 +18,7 @@ from engine.commands.answering import (
     StandingRevoke,
 )
 from engine.commands.kinds import ANY_DECISION, WHAT, WHY, DecisionKey, Reason, Scope, checked_scope, why
-from engine.commands.language import Command, Language, argument
+from engine.commands.language import Command, Given, Language, argument
 from engine.core.vocabulary.people_facts import Role
 
 # ---------------------------------------------------------------- the override
@@ -404,3 +404,15 @@ LANGUAGE: Final = Language((
     Link, Unlink, Enrol, Whoami, Help, Yes, No, Code,
 ))  # fmt: skip
 """The command language."""
+
+
+def stops(said: str | Command | Given) -> bool:
+    """Whether this is a stop, which nothing else may keep waiting.
+
+    >>> stops("/kill-autonomous agent:bob"), stops("status")
+    (True, False)
+    """
+    if isinstance(said, str):
+        first, _, _ = said.strip().removeprefix("/").partition(" ")
+        return first.casefold() == Kill.words
+    return isinstance(said, Kill) or (isinstance(said, Given) and said.kind is Kill)
