@@ -140,6 +140,10 @@ class Desk:
         await asyncio.gather(*self._behind, return_exceptions=True)
         await self.tools.close()
 
+    def is_quiet(self) -> bool:
+        """Whether every command it was given has its answer."""
+        return not self._under_way
+
     async def give(self, said: str | Command | Given, account: Account, key: str) -> Reply:
         """Take a command and return its answer. Never raises but when cancelled.
 

@@ -61,6 +61,7 @@ class SlackBot(BotOnAPlatform):
         self.fake, self.channel = fake, channel
 
     def front(self, desk: Desk) -> ChatFront:
+        self.fake.people.is_busy = lambda: not desk.is_quiet()
         section = SlackSection(
             channel=self.channel, mode="socket", listen="127.0.0.1:0", api=self.fake.api_url
         )
@@ -104,8 +105,7 @@ class ManagedDiscord(FakeDiscord):
 
 def slack() -> FakeSlack:
     """A fake Slack in which our app is installed."""
-    # An answer to many things at once comes after the channel has seen most of them.
-    return FakeSlack(manifest=make_manifest(), quiet_s=0.4)
+    return FakeSlack(manifest=make_manifest(), quiet_s=0.2)
 
 
 async def ended(tasks: list["asyncio.Task[Any]"]) -> None:

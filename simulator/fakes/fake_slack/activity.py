@@ -16,6 +16,8 @@ class Activity:
         self.cleared = 0
         """How often something was taken away: a message deleted, a modal closed."""
         self._under_way = 0
+        self._again_at = 0.0
+        """Until when a call that came too often may come again, by the event loop's clock."""
         self._waiting: set[asyncio.Future[None]] = set()
 
     @property
@@ -55,6 +57,10 @@ class Activity:
             self._under_way -= 1
             self.happened()
 
+    def refuse_for(self, seconds: float) -> None:
+        """Note that a call came too often, and may come again after so long."""
+        self._again_at = max(self._again_at, asyncio.get_running_loop().time() + seconds)
+
     async def next(self, *, within_s: float) -> bool:
         """Wait until something happens; tells whether it did."""
         future = asyncio.get_running_loop().create_future()
@@ -76,14 +82,24 @@ class Activity:
             if left <= 0 or (not await self.next(within_s=left) and not holds()):
                 raise TimeoutError(f"{what} within {within_s:g} s")
 
-    async def settle(self, *, is_answered: Callable[[], bool], quiet_s: float, settle_s: float) -> None:
-        """Wait until the bot has finished: answered, no call under way, and then quiet for `quiet_s`.
+    async def settle(
+        self,
+        *,
+        is_answered: Callable[[], bool],
+        is_busy: Callable[[], bool],
+        quiet_s: float,
+        settle_s: float,
+    ) -> None:
+        """Wait until the bot has finished: answered, no call under way or put off, then quiet for `quiet_s`.
 
-        Gives up after `settle_s`, which is no error: a bot may have nothing to say.
+        `is_busy` is what the bot itself says, and is asked again every `quiet_s`. Gives up after `settle_s`,
+        which is no error: a bot may have nothing to say.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + settle_s
         while (left := deadline - loop.time()) > 0:
-            patience = left if self._under_way or not is_answered() else min(quiet_s, left)
-            if not await self.next(within_s=patience):
+            busy = is_busy() or loop.time() < self._again_at
+            waits = not busy and (self._under_way or not is_answered())
+            patience = left if waits else min(quiet_s, left)
+            if not await self.next(within_s=patience) and not busy:
                 return

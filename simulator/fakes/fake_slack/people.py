@@ -38,6 +38,8 @@ class People:
         self._quiet_s = quiet_s
         self._is_interactive = is_interactive
         self._is_unfinished = is_unfinished
+        self.is_busy: Callable[[], bool] = lambda: False
+        """What a bot of this process says of itself: while it is, it has not finished, however quiet."""
         self.copies = 1
         """How often each thing is delivered."""
         self.as_retries = False
@@ -321,7 +323,9 @@ class People:
                 return True
             return activity.steps > since and not any(map(self._is_unfinished, screens()))
 
-        await activity.settle(is_answered=is_answered, quiet_s=self._quiet_s, settle_s=settle_s)
+        await activity.settle(
+            is_answered=is_answered, is_busy=self.is_busy, quiet_s=self._quiet_s, settle_s=settle_s
+        )
         view = self._desk.modals.top(account) if stays_open or len(activity.opened) > opened else None
         return Answer(
             screens=screens(),

@@ -55,6 +55,7 @@ class WebApi:
                     return web.Response(status=status, text="the fake was told to fail")
                 return self._run(name, args, str(token))
             except TooOften as no:
+                self._desk.activity.refuse_for(no.retry_after_s)
                 headers = {"Retry-After": str(no.retry_after_s)}
                 return web.json_response({"ok": False, "error": no.error}, status=429, headers=headers)
             except Refused as no:
