@@ -14,9 +14,9 @@ from typing import Final, Protocol
 import msgspec
 
 from engine.commands.cards import card, short
-from engine.commands.desk import clean
 from engine.commands.hearing import Hearing
 from engine.commands.model import Front, Reply
+from engine.commands.replies import clean
 from engine.commands.standing import standing_of
 from engine.commands.tools import Tools
 from engine.core.vocabulary import facts as f

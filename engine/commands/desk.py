@@ -33,7 +33,8 @@ from engine.commands import (
 from engine.commands import catalogue as c
 from engine.commands.completing import Completions
 from engine.commands.language import Command, Given
-from engine.commands.model import Account, Asker, Button, Confirm, Outcome, Reply, Table
+from engine.commands.model import Account, Asker, Button, Confirm, Reply
+from engine.commands.replies import clean, refusal
 from engine.commands.tools import Tools
 from engine.core.vocabulary.facts import CommandGiven, decode
 from engine.core.vocabulary.ids import PersonId
@@ -170,18 +171,18 @@ class Desk:
             line = command.line()
             reply = await self._do(command, account, name)
         except Forbidden as refused:
-            reply = _refusal(refused, "forbidden")
+            reply = refusal(refused, "forbidden")
             self._note(line, account, name, reply)
         except InputError as refused:
-            reply = _refusal(refused, "refused")
+            reply = refusal(refused, "refused")
             self._note(line, account, name, reply)
         except WatchkeeperError as failed:
             # Not remembered: the same delivery, repeated, may find things well again.
-            return clean(_refusal(failed, "failed"))
+            return clean(refusal(failed, "failed"))
         except Exception as bug:  # noqa: BLE001 - whoever asked gets an answer, and the log has the rest
             _log.exception("a command failed: %s", redact(line))
             inside = Unreachable(f"it failed inside with {type(bug).__name__}", cure="see the front's log")
-            return clean(_refusal(inside, "failed"))
+            return clean(refusal(inside, "failed"))
         reply = clean(reply)
         self._done[name] = reply
         if len(self._done) > _REMEMBERED:
@@ -314,7 +315,7 @@ class Desk:
 
     def _again(self, wrong: InputError, said: c.Code, asker: Asker, name: str) -> Reply:
         """Say what is wrong with a code, and ask again as long as the question stands."""
-        reply = _refusal(wrong, "refused")
+        reply = refusal(wrong, "refused")
         self._note(said.line(), asker.account, name, reply, asker)
         if said.token in self._questions:
             reply = structs.replace(reply, buttons=(stepping.give_code(said.token),))
@@ -421,32 +422,3 @@ def _stranger(account: Account) -> str:
     """Name an account nobody is linked to, without putting the account's id into the journal."""
     told = hashlib.blake2b(f"{account.front}:{account.account_id}".encode(), digest_size=6).hexdigest()
     return PersonId(f"stranger:{told}")
-
-
-def _refusal(error: WatchkeeperError, outcome: Outcome) -> Reply:
-    titles = {"forbidden": "You may not do this", "refused": "That does not work", "failed": "That failed"}
-    # Where the engine's socket lies helps nobody in a chat.
-    shown = error.place and not error.place.startswith("/")
-    said = f"{error.place}: {error.message}" if shown else error.message
-    return Reply(
-        title=titles[outcome],
-        outcome=outcome,
-        tone="danger" if outcome == "failed" else "warning",
-        text=f"{said}.",
-        fields=(("What to do", error.cure),) if error.cure else (),
-    )
-
-
-def clean(reply: Reply) -> Reply:
-    """Take secrets out of everything a reply says."""
-    table = reply.table
-    if table is not None:
-        rows = tuple(tuple(redact(cell) for cell in row) for row in table.rows)
-        table = Table(columns=table.columns, rows=rows)
-    return structs.replace(
-        reply,
-        title=redact(reply.title),
-        text=redact(reply.text),
-        fields=tuple((name, redact(value)) for name, value in reply.fields),
-        table=table,
-    )

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Final
 
-from engine.commands.desk import clean
 from engine.commands.model import Reply
+from engine.commands.replies import clean
 from engine.commands.tools import Tools
 from engine.commands.working import job_card
 from engine.errors import WatchkeeperError
