@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Meta, Struct
 from starlette.responses import Response
 
+from bot.http_api.change_answers import ChangeShown, Replacement, change_of
 from bot.http_api.vote_answers import VoteStanding
 from engine.commands.recommending import Recommendation
 from engine.commands.standing import Standing, UndoStanding
@@ -97,6 +98,11 @@ class Decision(Struct, frozen=True, kw_only=True):
     vote: Annotated[
         VoteStanding | None, Meta(description="Null where no votes are waited for, and in lists")
     ] = None
+    changed: Annotated[ChangeShown | None, Meta(description="Null unless a person proposed it in this form")]
+    replacement: Annotated[
+        Replacement | None,
+        Meta(description="What a person put in its place; null where nobody did, and in lists"),
+    ] = None
     digest: Annotated[str, Meta(description="SHA-256 over the action and its exact arguments")]
     policy_hash: str
     seq: Annotated[int, Meta(description="The verdict's record in the journal")]
@@ -122,6 +128,7 @@ class AnswerTaken(Struct, frozen=True, kw_only=True):
     status: DecisionStatus
     reason: Annotated[str, Meta(description="What happens next, or what it still waits for")]
     undo: Annotated[str | None, Meta(description="The taking back that a veto began")]
+    replaced_by: Annotated[str | None, Meta(description="The decision that takes its place, after a change")]
     links: dict[str, str]
 
 
@@ -336,7 +343,9 @@ def encoded(body: Any) -> bytes:
     return _ENCODER.encode(body)
 
 
-def decision_of(standing: Standing, vote: VoteStanding | None = None) -> Decision:
+def decision_of(
+    standing: Standing, vote: VoteStanding | None = None, replacement: Replacement | None = None
+) -> Decision:
     """Put a standing into the words of the API."""
     verdict, said = standing.verdict, standing.outcome
     return Decision(
@@ -363,6 +372,8 @@ def decision_of(standing: Standing, vote: VoteStanding | None = None) -> Decisio
         answered=_answered(standing.answered),
         veto=_vetoed(standing.veto),
         vote=vote,
+        changed=change_of(standing),
+        replacement=replacement,
         links=links_of(standing),
     )
 
@@ -372,10 +383,10 @@ def links_of(standing: Standing) -> dict[str, str]:
     here, status = f"/v1/decisions/{standing.verdict.decision_id}", standing.status
     links = {"self": here, "explain": f"{here}/explain", "stream": f"{here}/stream"}
     if standing.waits:
-        links |= {word: f"{here}/{word}" for word in ("approve", "deny")}
+        links |= {word: f"{here}/{word}" for word in ("approve", "change", "deny")}
         if any(wait.kind == "votes" for wait in standing.verdict.waits):
             links["vote"] = f"{here}/vote"
-    elif status not in {"denied", "held", "shadowed", "vetoed", "expired", "taken"}:
+    elif status not in {"denied", "held", "shadowed", "vetoed", "expired", "taken", "replaced"}:
         links["undo"] = f"{here}/undo"
     return links
 

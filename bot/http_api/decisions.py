@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from bot.http_api import answers
+from bot.http_api.change_answers import replacement_of
 from bot.http_api.document import problems, shown
 from bot.http_api.front import Anybody, Front, Responder, by, may_see, require
 from bot.http_api.models import DecisionsQuery, UndoBody
@@ -85,7 +86,11 @@ def routes(front: Front) -> APIRouter:
     )
     async def decision(holder: Anybody, decision_id: DecisionKey) -> Response:
         standing = await front.seen(DecisionId(decision_id), holder)
-        return answers.answer(answers.decision_of(standing, vote_of(front.journal(), standing)))
+        journal = front.journal()
+        shown_now = answers.decision_of(
+            standing, vote_of(journal, standing), replacement_of(journal, standing)
+        )
+        return answers.answer(shown_now)
 
     @router.get(
         "/{decision_id}/explain",

@@ -9,7 +9,7 @@ from bot.http_api import answers
 from bot.http_api.decisions import DecisionKey
 from bot.http_api.document import problems, shown
 from bot.http_api.front import Captain, Front, Responder, Viewer, by
-from bot.http_api.models import AnswerBody, OverrideBody, TakeBody
+from bot.http_api.models import AnswerBody, ChangeBody, OverrideBody, TakeBody
 from bot.http_api.problems import Problem
 from bot.http_api.routing import StrictRoute
 from engine.commands.recommending import MOST, recommendations_in
@@ -80,6 +80,33 @@ def routes(front: Front) -> APIRouter:
             digest=Digest(body.digest) if body.digest is not None else None,
             reason=body.reason,
             stepped_up=approves and stepped_up(holder, body.code),
+        )
+        return taken(await front.ask(request, wire.HoldAnswer))
+
+    @router.post(
+        "/decisions/{decision_id}/change",
+        operation_id="change",
+        summary="Approve what waits, with changes",
+        description="For whoever may approve it. What you make of it is a proposal of yours in its place: "
+        "every gate is asked, it waits for no less, and where several people approve, you are none of them. "
+        "If it is denied, what waits goes on waiting.",
+        response_class=Response,
+        responses={**shown(answers.AnswerTaken, "It took the place"), **problems(404, 409, body=True)},
+    )
+    async def change(holder: Responder, decision_id: DecisionKey, body: ChangeBody) -> Response:
+        decision = DecisionId(decision_id)
+        front.standing(decision, holder)
+        request = wire.ChangeHold(
+            decision_id=decision,
+            by=by(holder),
+            role=holder.role or "viewer",
+            args=body.args,
+            cost_usd=body.impact.cost_usd,
+            files=body.impact.files,
+            api_calls=body.impact.api_calls,
+            digest=Digest(body.digest) if body.digest is not None else None,
+            reason=body.reason,
+            stepped_up=stepped_up(holder, body.code),
         )
         return taken(await front.ask(request, wire.HoldAnswer))
 
@@ -167,6 +194,7 @@ def routes(front: Front) -> APIRouter:
                 status=said.status,
                 reason=said.reason,
                 undo=said.undo,
+                replaced_by=said.replaced_by,
                 links=links,
             )
         )
@@ -188,6 +216,6 @@ def _shown(hold: wire.HoldShown) -> answers.HoldShown:
         waits=hold.waits,
         approved_by=hold.approved_by,
         effect=hold.effect_id,
-        links={word: f"{here}/{word}" for word in ("approve", "deny", "explain", "override")}
+        links={word: f"{here}/{word}" for word in ("approve", "change", "deny", "explain", "override")}
         | {"self": here},
     )

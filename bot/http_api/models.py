@@ -287,6 +287,40 @@ class AnswerBody(Body):
     ] = None
 
 
+class EstimateBody(Body):
+    """What an action is expected to touch, where that is otherwise."""
+
+    cost_usd: Usd | None = None
+    files: Count | None = None
+    api_calls: Count | None = None
+
+
+class ChangeBody(Body):
+    """Another version of what is held."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"args": {"service": "web-1"}, "impact": {"files": 1}, "reason": "one at a time"}]
+        }
+    )
+
+    args: Annotated[
+        dict[str, Any], Field(description="Arguments that are to be otherwise; the others stay")
+    ] = {}
+    impact: Annotated[EstimateBody, Field(description="Of the estimate what is otherwise; null stays")] = (
+        EstimateBody()
+    )
+    reason: Annotated[str, Field(max_length=2_000)] = ""
+    code: Code = None
+    digest: Annotated[
+        str | None,
+        Field(
+            pattern=r"^[0-9a-f]{64}$",
+            description="Of what was shown to you; null: of what is held now",
+        ),
+    ] = None
+
+
 class VoteBody(Body):
     """A vote on what waits for votes."""
 

@@ -8,6 +8,7 @@ from msgspec import UNSET
 from starlette.responses import Response
 
 from bot.http_api import answers
+from bot.http_api.change_answers import replacement_of
 from bot.http_api.document import problems, shown
 from bot.http_api.front import Agent, Front
 from bot.http_api.models import KEY, OutcomeBody, ProposalBody
@@ -97,8 +98,9 @@ def routes(front: Front) -> APIRouter:
         if (wait_s > 0 and not standing.final) or not _is_whole(standing):
             decision = decided.verdict.decision_id
             standing = await front.settle(decision, wait_s, lambda now: now.final) or standing
+        replaced = replacement_of(front.journal(), standing) if standing.answered is not None else None
         return answers.answer(
-            answers.decision_of(standing),
+            answers.decision_of(standing, replacement=replaced),
             200 if standing.final else 202,
             location=f"/v1/decisions/{standing.verdict.decision_id}",
         )

@@ -16,6 +16,9 @@ _STANDING: Final = re.compile(
 )
 
 
+_CHANGE: Final = re.compile(r"\s*(?P<name>[A-Za-z_]\w*)=(?P<value>\"[^\"]*\"|'[^']*'|\S*)")
+
+
 class Approve(Command):
     """Let a decision go on that waits for people."""
 
@@ -25,6 +28,52 @@ class Approve(Command):
     tone = "good"
     decision_id: DecisionKey = argument(ANY_DECISION, complete="held")
     reason: Reason = why()
+
+    @field_validator("reason")
+    @classmethod
+    def _unchanged(cls, reason: str) -> str:
+        """Refuse what would approve unchanged what was to be changed."""
+        first, _, rest = reason.partition(" ")
+        if _CHANGE.match(reason) or (first.casefold() == "with" and _CHANGE.match(rest)):
+            raise ValueError("to approve it with changes say /change, or /approve ID with name=value")
+        return reason
+
+
+class Change(Command):
+    """Approve a decision with changes: /approve ID with cost=20 service=web, and then why."""
+
+    words = "change"
+    role: ClassVar[Role] = "responder"
+    changes = True
+    tone = "good"
+    said_as: ClassVar[tuple[str, str]] = ("approve", "with")
+    decision_id: DecisionKey = argument(ANY_DECISION, complete="held")
+    what: str = argument("What to change, each as name=value, and then why", rest=True, max_length=500)
+
+    @property
+    def values(self) -> dict[str, str]:
+        """What is to be otherwise, by name, as it was typed."""
+        return self._parts()[0]
+
+    @property
+    def reason(self) -> str:
+        """Why."""
+        return self._parts()[1]
+
+    def _parts(self) -> tuple[dict[str, str], str]:
+        values, left = {}, self.what
+        while (found := _CHANGE.match(left)) is not None:
+            value = found["value"]
+            values[found["name"]] = value[1:-1] if value[:1] in {'"', "'"} and len(value) > 1 else value
+            left = left[found.end() :]
+        return values, left.strip()
+
+    @field_validator("what")
+    @classmethod
+    def _named(cls, what: str) -> str:
+        if _CHANGE.match(what) is None:
+            raise ValueError("say what to change as name=value, such as cost=20; the reason stands behind it")
+        return what
 
 
 class ApproveAll(Command):

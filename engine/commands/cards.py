@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+from msgspec import UNSET
+
 from engine.commands.model import Button, Confirm, Reply, Tone
 from engine.commands.standing import Standing, proposal_of
 from engine.commands.tallies import closed_reason, tally_of, votes_of
@@ -32,6 +34,7 @@ _TITLES: Final = {
     "vetoed": "was vetoed",
     "expired": "was not answered in time, and is not done",
     "taken": "was done by hand, as recommended",
+    "replaced": "was approved with changes, and is replaced",
 }
 _WHY_NOT: Final = "Why not? The agent is told"
 _TONES: Final[dict[str, Tone]] = {
@@ -42,6 +45,7 @@ _TONES: Final[dict[str, Tone]] = {
     "vetoed": "danger",
     "expired": "warning",
     "taken": "good",
+    "replaced": "good",
     "stopped": "warning",
     "refused": "warning",
     "done": "good",
@@ -107,6 +111,8 @@ def _what(verdict: Verdict, proposal: Proposal | None) -> list[tuple[str, str]]:
     touched += [f"{impact.api_calls} API calls"] if impact.api_calls else []
     confidence = verdict.assessment.confidence
     fields = []
+    if verdict.changed is not UNSET:
+        fields.append(("Changed", f"by {verdict.changed.by}, in place of {verdict.changed.of}"))
     if proposal is not None:
         fields += [("Arguments", _arguments(proposal.args))] if proposal.args else []
         fields += [("Why", short(proposal.rationale))] if proposal.rationale else []
@@ -128,6 +134,8 @@ def came_of_it(standing: Standing, ending: HoldEnded | None) -> list[tuple[str, 
         who = " and ".join(ending.by)
         because = f": {short(ending.reason)}" if ending.reason else ""
         fields.append(("Answer", f"{ending.how}{f' by {who}' if who else ''}{because}"))
+        if ending.replaced_by is not UNSET:
+            fields.append(("In its place", ending.replaced_by))
     elif standing.status == "held":
         fields.append(("Waits for", waits_text(standing.verdict.waits)))
     if standing.result is not None:
@@ -160,6 +168,7 @@ def _buttons(standing: Standing) -> tuple[Button, ...]:
         approve = () if waits == {"votes"} else (_approval(decision),)
         return (
             *approve,
+            *((_change(decision),) if approve else ()),
             *(_ballot(decision) if "votes" in waits else ()),
             Button(label="Deny", line=f"deny {decision}", style="danger", asks=_WHY_NOT),
             Button(label="I have it", line=f"ack {decision}"),
@@ -186,6 +195,10 @@ def _ratings(decision: DecisionId) -> tuple[Button, ...]:
         Button(label="Wrong", line=f"rate {decision} wrong", asks="What was wrong?"),
         Button(label="Late", line=f"rate {decision} late"),
     )
+
+
+def _change(decision: DecisionId) -> Button:
+    return Button(label="Change", line=f"change {decision}", asks="name=value of what changes, then why")
 
 
 def _approval(decision: DecisionId) -> Button:

@@ -10,6 +10,7 @@ from engine.commands.answering import (
     Ack,
     Approve,
     ApproveAll,
+    Change,
     Code,
     Deny,
     Enrol,
@@ -395,7 +396,7 @@ class No(Command):
 
 
 LANGUAGE: Final = Language((
-    Kill, Resume, Override, Approve, ApproveAll, Deny, Vote, Take, Decline, Ack,
+    Kill, Resume, Override, Approve, Change, ApproveAll, Deny, Vote, Take, Decline, Ack,
     StandingAllow, StandingList, StandingRevoke, Undo, Rate,
     Status, Decisions, Recommendations, Explain, Audit, Agents, Budget, Limits, Calibration,
     CanaryStatus, CanaryPromote, CanaryPause, CanaryResume, CanaryAbort, CanaryHistory, ShadowReport,

@@ -53,6 +53,7 @@ ACTS: Final[dict[type[Command], Act]] = {
     c.Resume: override.resume,
     c.Override: override.override,
     c.Approve: override.approve,
+    c.Change: override.change,
     c.Deny: override.deny,
     c.Vote: voting.vote,
     c.Take: recommending.take,

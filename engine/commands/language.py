@@ -48,6 +48,8 @@ class Command(BaseModel):
     listed: ClassVar[bool] = True
     """Whether help and menus show it."""
     tone: ClassVar[Tone] = "plain"
+    said_as: ClassVar[tuple[str, str]] = ("", "")
+    """Another command's words, and a word behind its first argument, that mean this one too."""
     lenient: ClassVar[bool] = False
     """Whether it is taken however long it is."""
 
@@ -162,7 +164,7 @@ class Language:
         if (kind := self.by_words.get(f"{first} {second}")) is not None:
             return kind, words[2] if len(words) > 2 else ""
         if (kind := self.by_words.get(first)) is not None:
-            return kind, text[len(words[0]) :].strip()
+            return self._meant(kind, text[len(words[0]) :].strip())
         within = [each.words for each in self.listed() if each.words.startswith(f"{first} ")]
         if within:
             known = ", ".join(f"/{each}" for each in within)
@@ -171,6 +173,13 @@ class Language:
         near = difflib.get_close_matches(first, {each.words.split()[0] for each in self.listed()}, n=1)
         cure = f"did you mean /{near[0]}? /help shows all" if near else "/help shows what there is"
         raise InputError(f"there is no command /{first}", cure=cure)
+
+    def _meant(self, kind: type[Command], rest: str) -> tuple[type[Command], str]:
+        about, word, left = [*rest.split(maxsplit=2), "", "", ""][:3]
+        for other in self.commands:
+            if other.said_as == (kind.words, word.casefold()):
+                return other, f"{about} {left}"
+        return kind, rest
 
     def asked(self, line: str, reason: str) -> Given:
         """Put a reason that was asked for apart behind a line: as its last argument, whatever stands in it.

@@ -1,5 +1,7 @@
 """The override: kill, resume, veto, approve, deny, undo. Stopping asks nobody who could be dead."""
 
+from msgspec import structs
+
 from engine.adapters.machine_time import now_us
 from engine.commands import catalogue as c
 from engine.commands.cards import card, waits_text
@@ -117,6 +119,24 @@ async def override(tools: Tools, asker: Asker, said: c.Override) -> Reply:
 async def approve(tools: Tools, asker: Asker, said: c.Approve) -> Reply:
     """Count an approval."""
     return await _answer(tools, asker, said, "approve")
+
+
+async def change(tools: Tools, asker: Asker, said: c.Change) -> Reply:
+    """Put a person's version in the place of what waits."""
+    request = wire.ChangeHold(
+        decision_id=DecisionId(said.decision_id),
+        by=asker.person,
+        role=asker.role,
+        texts=said.values,
+        reason=said.reason,
+        stepped_up=asker.stepped_up,
+    )
+    answer = await tools.ask(request, wire.HoldAnswer)
+    reply = _answered(tools, answer, "Changed", asker)
+    if answer.replaced_by is None:
+        return reply
+    explain = Button(label="Explain the new one", line=f"explain {answer.replaced_by}")
+    return structs.replace(reply, tone="good", buttons=(*reply.buttons, explain))
 
 
 async def deny(tools: Tools, asker: Asker, said: c.Deny) -> Reply:

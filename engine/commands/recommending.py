@@ -78,7 +78,7 @@ def _fate(standing: Standing) -> Fate:
     if standing.answered is None:
         return "waiting"
     match standing.answered.how:
-        case "approved" | "taken":
+        case "approved" | "taken" | "replaced":
             return "taken"
         case "denied":
             return "declined"

@@ -21,7 +21,9 @@ def takes_a_code(tools: Tools, command: Command) -> bool:
     """
     if isinstance(command, c.Enrol):
         return True
-    lets = isinstance(command, c.Approve) or (isinstance(command, c.Override) and command.word == "allow")
+    lets = isinstance(command, c.Approve | c.Change) or (
+        isinstance(command, c.Override) and command.word == "allow"
+    )
     if not lets:
         return False
     standing = tools.standing(DecisionId(command.decision_id))  # type: ignore[attr-defined]  # both have one

@@ -8,13 +8,14 @@ processes and still give the same bytes; together they are `decide`.
 from collections import deque
 from collections.abc import Callable
 
-from msgspec import UNSET, Struct
+from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
 from engine.core.asking import FAILED, ask, ask_calibration, ask_risk, ask_rules, read_arguments, rule_of
 from engine.core.gates import (
     blast_radius,
     breaker,
+    change,
     consensus,
     escalation,
     kill_switch,
@@ -53,7 +54,7 @@ from engine.core.vocabulary.ids import (
     capability_name,
     decision_id,
 )
-from engine.core.vocabulary.proposals import Impact, Proposal
+from engine.core.vocabulary.proposals import Changed, Impact, Proposal
 from engine.core.vocabulary.verdicts import (
     RULING_RANK,
     Answer,
@@ -65,7 +66,7 @@ from engine.core.vocabulary.verdicts import (
     Wait,
     Word,
 )
-from engine.core.work import answers, endings, presence, standing_approvals
+from engine.core.work import answers, changes, endings, presence, standing_approvals
 from engine.core.work.rollout import steps
 from engine.core.work.rollout.assignment import standing, unit_of
 
@@ -80,6 +81,7 @@ GATES = (
     consensus.GATE,
     escalation.GATE,
     rollout.GATE,
+    change.GATE,
 )
 """All gates, in the order people read them."""
 
@@ -110,6 +112,8 @@ class Claim(Struct, frozen=True, array_like=True, gc=False):
     """The rule of policy that fired; empty when none did."""
     owner: PersonId = PersonId("")
     """Who owns the agent; empty where nobody is known to."""
+    changed: Changed | UnsetType = UNSET
+    """Set where a person proposes it in place of what the agent did."""
 
 
 class Decisions(Struct, frozen=True):
@@ -129,6 +133,8 @@ def decide(policy: Policy, state: State, fact: Fact, known: Remembered = _NOTHIN
         claim, weighed = assess(policy, state.episodes, proposal, fact.at_us, known)
         verdict, _ = settle(policy, state, claim, weighed)
         reached = VerdictReached(at_us=verdict.at_us, verdict=verdict)
+        if verdict.changed is not UNSET:
+            return _changed(policy, state, proposal, reached)
         over = standing_approvals.let_go(state.standing, verdict, proposal.args)
         if over is not None:
             action = policy.actions[verdict.action]
@@ -153,6 +159,14 @@ def decide(policy: Policy, state: State, fact: Fact, known: Remembered = _NOTHIN
     if isinstance(fact, RolloutResumed):
         return Decisions(*answers.resumed(state.holds, fact, _grounds(policy, state, fact.at_us)))
     return Decisions()
+
+
+def _changed(policy: Policy, state: State, proposal: Proposal, reached: VerdictReached) -> Decisions:
+    """Say what follows from the verdict on a person's change, which nobody has folded yet."""
+    facts, effects = changes.after(state.holds, reached.verdict, policy.actions)
+    if effects is None:
+        effects = effects_of(policy, proposal, reached.verdict)
+    return Decisions((reached, *facts), effects)
 
 
 def follow(
@@ -275,6 +289,7 @@ def assess(
         proposal.confidence,
         rule_of(ruled),
         PersonId("") if proposal.owner is UNSET else proposal.owner,
+        proposal.changed,
     )
     return claim, weighed
 
@@ -305,6 +320,8 @@ def settle(
         answers += ask_calibration(
             policy, state, capability, claim.rule, claim.confidence, weighed.risk_level
         )
+    if claim.changed is not UNSET:
+        answers += (_weigh_change(state, claim.changed, claim),)
     ruling, waits, against = weigh(answers)
     if RULING_RANK[weighed.ruling] > RULING_RANK[ruling]:
         ruling = weighed.ruling
@@ -332,13 +349,23 @@ def settle(
         assessment=weighed.assessment,
     )
     # Apart, for most are in no rollout, and for more than fifteen names Python puts together a dictionary.
-    if stands.assignment is not None:
+    if stands.assignment is not None and claim.changed is UNSET:
         verdict = replace(verdict, assignment=stands.assignment)
     if calibration is not None and claim.confidence is not None and not shadowed:
         verdict = replace(verdict, claimed=Claimed(claim.confidence, claim.rule))
     if claim.owner:
         verdict = replace(verdict, owner=claim.owner)
+    if claim.changed is not UNSET:
+        # What a person makes of it is no evidence for or against the version that proposed it.
+        verdict = replace(verdict, changed=claim.changed)
     return verdict, weighed.objections + against
+
+
+def _weigh_change(state: State, changed: Changed, claim: Claim) -> Answer:
+    wanted = (claim.agent, claim.capability, claim.action)
+    against = changes.objection_to_change(state.holds, changed, wanted, claim.at_us)
+    old = state.holds.by_id.get(changed.of)
+    return ask(change.GATE, change.judge, changed, against, old.waits if old is not None else ())
 
 
 def effects_of(policy: Policy, proposal: Proposal, verdict: Verdict) -> tuple[Effect, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from textwrap import wrap
 from typing import Any
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from engine.core.decide import GATES, in_order
 from engine.core.path import Path, path_of, tree_lines
@@ -146,7 +146,8 @@ def _said(fact: Fact) -> Said | None:
             about = (
                 "" if fact.effect_id is None else f" (how {fact.effect_id} ended was not known; nothing runs)"
             )
-            by, what, reason = fact.by, f"it waits no longer: {fact.how}{about}", fact.reason
+            instead = "" if fact.replaced_by is UNSET else f" by {fact.replaced_by}"
+            by, what, reason = fact.by, f"it waits no longer: {fact.how}{instead}{about}", fact.reason
         case _:
             return None
     return Said(at=time_text(fact.at_us), by=by, what=what, reason=reason)

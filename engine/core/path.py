@@ -159,7 +159,9 @@ def _belongs(fact: f.Fact, to: f.Fact) -> bool:  # noqa: PLR0911 - one answer fo
         case f.HoldAnswered() | f.DecisionOverridden() | f.CommandGiven() | f.VoteCast() | f.VoteClosed():
             return isinstance(to, f.VerdictReached)
         case f.AnswerRefused():
-            return isinstance(to, f.HoldAnswered | f.DecisionOverridden | f.VoteCast)
+            words = f.HoldAnswered | f.DecisionOverridden | f.VoteCast
+            # A change that was refused is the proposal of another decision.
+            return isinstance(to, words | f.VerdictReached)
         case f.HoldEnded() if fact.effect_id is not None:
             return isinstance(to, f.EffectEnded) and to.effect_id == fact.effect_id
         case f.HoldEnded():
@@ -184,7 +186,8 @@ def _said(fact: f.Fact) -> tuple[str, str]:  # noqa: C901, PLR0911, PLR0912 - on
     """Say who did a thing, and what."""
     match fact:
         case f.ProposalReceived():
-            return fact.proposal.agent, _proposed(fact)
+            changed = fact.proposal.changed
+            return fact.proposal.agent if changed is UNSET else changed.by, _proposed(fact)
         case f.VerdictReached():
             return "", _decided(fact.verdict)
         case f.HoldAnswered():
@@ -240,6 +243,7 @@ _HOW: Final = {
     "vetoed": "is vetoed",
     "taken": "was done by hand",
     "timeout": "nobody answered in time, nothing of it runs",
+    "replaced": "is replaced",
 }
 
 
@@ -252,8 +256,13 @@ def _proposed(fact: f.ProposalReceived) -> str:
     impact = asked.impact
     touched = f"{impact.cost_usd} USD, {impact.files} file(s), {impact.api_calls} API call(s)"
     where = f" in {asked.environment}" if asked.environment else ""
+    changed = asked.changed
+    if changed is not UNSET:
+        who = f"{changed.by}, a {changed.role}, proposed in place of {changed.of} of {asked.agent}"
+    else:
+        who = f"{asked.agent} proposed"
     return (
-        f"{asked.agent} proposed {asked.action}({_short(args)}){where} as {asked.capability}, {sure}, "
+        f"{who} {asked.action}({_short(args)}){where} as {asked.capability}, {sure}, "
         f"{touched}{_because(asked.rationale)}"
     )
 
@@ -284,6 +293,9 @@ def _over(fact: f.HoldEnded) -> str:
         return f"{looked} at how {fact.effect_id} ended: {fact.how}{who}; nothing runs because of that"
     if fact.how == "timeout":
         return _HOW["timeout"]
+    if fact.replaced_by is not UNSET:
+        changed = f"{' and '.join(fact.by)} approved it with changes{_because(fact.reason)}"
+        return f"{changed}; {fact.replaced_by} takes its place, and nothing of this one runs"
     return f"it waits no longer and {_HOW[fact.how]}, by the word of {' and '.join(fact.by) or 'nobody'}"
 
 

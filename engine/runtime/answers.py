@@ -5,13 +5,23 @@ one step; after a crash between two of them `finish` takes the rest.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from itertools import count
-from typing import Final
+from typing import Any, Final
+
+from msgspec import structs
 
 from engine.core.decide import in_order
 from engine.core.vocabulary import facts as f
-from engine.core.vocabulary.ids import DecisionId, EffectId, PersonId, capability_name
+from engine.core.vocabulary.actions import Action
+from engine.core.vocabulary.ids import (
+    ActionName,
+    DecisionId,
+    EffectId,
+    PersonId,
+    capability_name,
+    decision_id,
+)
 from engine.core.vocabulary.people_facts import RANKS
 from engine.core.vocabulary.units import time_text
 from engine.core.vocabulary.verdicts import Verdict
@@ -21,6 +31,7 @@ from engine.core.work.votes import unregistered
 from engine.errors import InputError
 from engine.ports import Announcer, Durability
 from engine.runtime import wire
+from engine.runtime.changes import changed_proposal
 from engine.runtime.intake import Intake
 from engine.runtime.leases import Leases
 from engine.runtime.outbox import (
@@ -54,12 +65,26 @@ class AnswerKeeper:
         stops_known: Callable[[], Awaitable[None]],
         undo: Callable[[wire.RequestUndo], Awaitable[wire.Queued]],
         voting: VotingSettings,
+        actions: Mapping[ActionName, Action],
     ) -> None:
         """`stops_known` returns when every stop of the fence is in the journal; `undo` takes effects back."""
         self._intake, self._leases, self._now_us, self._announcer = intake, leases, now_us, announcer
         self._stops_known, self._undo, self._voting = stops_known, undo, voting
+        self._actions = actions
         # One at a time, so that each finds what the one before it changed.
         self._one = asyncio.Lock()
+
+    def handlers(self) -> dict[type[wire.Request], Callable[[Any], Awaitable[wire.AnyAnswer]]]:
+        """Say which request is answered by what."""
+        return {
+            wire.AnswerHold: self.answer,
+            wire.ChangeHold: self.change,
+            wire.Override: self.override,
+            wire.CastVote: self.vote,
+            wire.AskVoter: self.voter,
+            wire.GetPolls: self.polls,
+            wire.GetHolds: self.show,
+        }
 
     # ------------------------------------------------------------ what people ask for
 
@@ -82,6 +107,38 @@ class AnswerKeeper:
                 stepped_up=request.stepped_up,
             )
             return await self._said(verdict, hold, fact)
+
+    async def change(self, request: wire.ChangeHold) -> wire.HoldAnswer:
+        """Take a change: a proposal of that person, in the place of what is held.
+
+        Raises `InputError` when there is no such decision, or nothing of it would be otherwise.
+        """
+        async with self._one:
+            await self._stops_known()
+            journal = self._intake.journal
+            verdict = verdict_of(journal, request.decision_id)
+            hold = self._hold(request.decision_id)
+            if hold is None:
+                return self._not_counted(verdict, self._why_not_held(verdict))
+            proposal = changed_proposal(journal, self._actions, verdict, request, hold.digest)
+            fact = f.ProposalReceived(at_us=self._now_us(), proposal=proposal)
+            taken = await self._intake.take("", fact)
+            for followed in taken.decisions.facts:
+                if isinstance(followed, f.AnswerRefused):
+                    return self._not_counted(verdict, followed.reason)
+            new = verdict_of(journal, decision_id(proposal.proposal_id))
+            return structs.replace(
+                self._counted(verdict, f"{new.decision_id} takes its place; {self._where(new)}"),
+                replaced_by=new.decision_id,
+            )
+
+    def _where(self, verdict: Verdict) -> str:
+        """Say what happens next to a decision that has just been made."""
+        if still := " and ".join(self._missing(verdict.decision_id)):
+            return f"it waits for {still}"
+        if self._status(verdict) == "granted":
+            return f"{verdict.agent} may do it now, and reports what came of it"
+        return "it waits for a worker"
 
     async def vote(self, request: wire.CastVote) -> wire.HoldAnswer:
         """Take a vote; the same one again changes nothing. Raises `InputError` without such a decision."""
@@ -201,9 +258,7 @@ class AnswerKeeper:
             return "nothing of it runs"
         if over.how == "taken":
             return f"{_names(over.by)} did it, and nothing of it runs here"
-        if self._status(verdict) == "granted":
-            return f"{verdict.agent} may do it now, and reports what came of it"
-        return "it waits for a worker"
+        return self._where(verdict)
 
     def _missing(self, decision: DecisionId) -> tuple[str, ...]:
         hold, paused = self._hold(decision), self._intake.state.rollouts.paused
@@ -257,7 +312,7 @@ class AnswerKeeper:
         hold, status = self._hold(decision), self._status(verdict)
         if hold is not None and not hold.shadowed:
             return ""
-        if status in {"denied", "expired", "shadowed", "held", "refused", "vetoed", "taken"}:
+        if status in {"denied", "expired", "shadowed", "held", "refused", "vetoed", "taken", "replaced"}:
             return f"nothing of it ran or will run: {_NEVER.get(status, f'it is {status}')}"
         effect = EffectId(decision)
         back = done_undo(journal, effect)
@@ -332,6 +387,7 @@ _NEVER: Final[dict[wire.DecisionStatus, str]] = {
     "expired": "nobody answered in time",
     "taken": "a person did it themselves, and that is not ours to take back",
     "refused": "it was refused before it began",
+    "replaced": "a person changed it; veto what took its place",
 }
 
 

@@ -105,6 +105,7 @@ class Live:
             stops_known=self.stops.catch_up,
             undo=self.undo,
             voting=parts.policy.voting,
+            actions=parts.policy.actions,
         )
         self.ratings = RatingKeeper(self.intake, parts.clock.now_us)
         self.standing = StandingKeeper(parts.policy, self.intake, parts.clock.now_us, parts.announcer)
@@ -130,12 +131,7 @@ class Live:
             wire.TellReplay: self.rollouts.replayed,
             wire.ActIncumbent: self.rollouts.incumbent,
             wire.GetRollouts: self.rollouts.show,
-            wire.AnswerHold: self.answers.answer,
-            wire.Override: self.answers.override,
-            wire.CastVote: self.answers.vote,
-            wire.AskVoter: self.answers.voter,
-            wire.GetPolls: self.answers.polls,
-            wire.GetHolds: self.answers.show,
+            **self.answers.handlers(),
             wire.RateDecision: self.ratings.rate,
             wire.GiveStanding: self.standing.give,
             wire.RevokeStanding: self.standing.revoke,
@@ -429,7 +425,7 @@ class Live:
         """Do what a request asks. Raises any error of ours."""
         if isinstance(request, _BY_CAPTAINS) and self.intake.failure is None:
             await self.see(wire.SeePerson(person=request.by, role="captain"))
-        elif isinstance(request, wire.AnswerHold | wire.RateDecision) and self.intake.failure is None:
+        elif isinstance(request, _BY_ROLES) and self.intake.failure is None:
             await self.see(wire.SeePerson(person=request.by, role=request.role))
         return await self._answers[type(request)](request)
 
@@ -439,7 +435,12 @@ _BY_CAPTAINS: Final = (
 )  # fmt: skip
 """Only captains may ask for these, so whoever does is one, and is there."""
 
-_REPORTED: Final = frozenset({"granted", "shadowed", "held", "denied", "vetoed", "expired", "taken"})
+_BY_ROLES: Final = (wire.AnswerHold, wire.ChangeHold, wire.RateDecision)
+"""Whoever asks for these says in which role."""
+
+_REPORTED: Final = frozenset(
+    {"granted", "shadowed", "held", "denied", "vetoed", "expired", "taken", "replaced"}
+)
 """Statuses of what the engine does not perform itself: what came of it, others know better."""
 
 _TOLD: Final = (

@@ -180,6 +180,7 @@ _UNLESS_APPROVED: Final[dict[HoldEnding, DecisionStatus]] = {
     "vetoed": "vetoed",
     "timeout": "expired",
     "taken": "taken",
+    "replaced": "replaced",
 }
 
 
@@ -205,6 +206,14 @@ def answer_key(decision_id: DecisionId, nth: int) -> str:
     return f"answer:{decision_id}:{nth}"
 
 
+def change_id(verdict: Verdict, nth: int) -> ProposalId:
+    """Return the id of the `nth` proposal that people made in the place of a decided one, from 1.
+
+    It bears the agent's name, who reports on it where nobody else does.
+    """
+    return ProposalId(f"{verdict.agent}:changed.{verdict.decision_id}.{nth}")
+
+
 def said_of(journal: JournalReader, decision_id: DecisionId) -> list[Fact]:
     """Return everything people said of a decision and what became of it, in the order of the journal."""
     keys = []
@@ -214,6 +223,12 @@ def said_of(journal: JournalReader, decision_id: DecisionId) -> list[Fact]:
         nth += 1
     keys.append(veto_key(decision_id))
     keys += [first_of(key) for key in keys]
+    verdict = verdict_of(journal, decision_id)
+    nth = 1
+    while journal.find(key := f"proposal:{change_id(verdict, nth)}") is not None:
+        # Behind the verdict on a change stands why it was refused, where it was.
+        keys.append(f"{key}{THEN}1")
+        nth += 1
     effects = [EffectId(decision_id)]
     for effect in effects:
         nth = 1

@@ -32,6 +32,7 @@ from engine.runtime.wire_people import (
     AnswerHold,
     AskVoter,  # noqa: F401 - part of `VoteRequest`
     CastVote,  # noqa: F401 - part of `VoteRequest`
+    ChangeHold,
     DecisionStatus,
     GetHolds,
     GetPolls,  # noqa: F401 - part of `VoteRequest`
@@ -238,6 +239,7 @@ AnyRequest = (
     | Subscribe
     | GetStatus
     | AnswerHold
+    | ChangeHold
     | Override
     | VoteRequest
     | GetHolds

@@ -1,9 +1,9 @@
 """The wire: what people do about decisions, and where decisions stand."""
 
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from engine.core.vocabulary.actions import RiskLevel
 from engine.core.vocabulary.effects import EffectStatus
@@ -25,11 +25,14 @@ from engine.core.vocabulary.voting import Choice, Tally, Vote
 from engine.runtime.wire_words import Answer, Request
 
 DecisionStatus = (
-    Literal["denied", "held", "shadowed", "granted", "queued", "running", "vetoed", "expired", "taken"]
+    Literal[
+        "denied", "held", "shadowed", "granted", "queued", "running", "vetoed", "expired", "taken", "replaced"
+    ]
     | EffectStatus
 )
 """Where a decision stands. `granted`: allowed, and the agent does it itself and reports the outcome.
-`expired`: nobody answered in time. `taken`: it was recommended, and a person did it themselves."""
+`expired`: nobody answered in time. `taken`: it was recommended, and a person did it themselves.
+`replaced`: a person approved it with changes, and what they made of it is decided on apart."""
 
 # ---------------------------------------------------------------- requests
 
@@ -51,6 +54,31 @@ class AnswerHold(Request, frozen=True, kw_only=True):
     by: PersonId
     role: Role
     answer: Literal["approve", "deny", "did"]
+    digest: Digest | None = None
+    """Of what the person was shown; `None` binds to what is held now."""
+    reason: str = ""
+    stepped_up: bool = False
+    """Whether the asker has checked, and used up, a one-time code of the person."""
+
+
+class ChangeHold(Request, frozen=True, kw_only=True):
+    """Approve another version of what waits, which takes its place. Answered with `HoldAnswer`.
+
+    The asker has checked the role.
+    """
+
+    decision_id: DecisionId
+    by: PersonId
+    role: Role
+    args: dict[str, Any] = field(default_factory=dict)
+    """Arguments that are to be otherwise; what is not named stays."""
+    texts: dict[str, str] = field(default_factory=dict)
+    """The same as people type it, to be read as the registry says; `cost`, `files` and `api_calls` are the
+    estimate, unless an argument is called so."""
+    cost_usd: Decimal | None = None
+    files: int | None = None
+    api_calls: int | None = None
+    """What it is expected to touch, where that is otherwise; `None` stays."""
     digest: Digest | None = None
     """Of what the person was shown; `None` binds to what is held now."""
     reason: str = ""
@@ -167,6 +195,8 @@ class HoldAnswer(Answer, frozen=True, kw_only=True):
     """What happens next, or what it still waits for, in a sentence."""
     undo: EffectId | None = None
     """The taking back that a veto began; `None` when there is nothing to take back."""
+    replaced_by: DecisionId | None = None
+    """The decision on what a person made of it; `None` unless they changed it."""
 
 
 class HoldShown(Struct, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ from time import perf_counter_ns
 from typing import cast
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from engine.core.decide import FOLLOWED, follow, settle
 from engine.core.evolve import evolve
@@ -16,7 +16,7 @@ from engine.core.state import State, absorb, decode_state
 from engine.core.vocabulary.facts import Fact, VerdictReached, encode, encode_into
 from engine.core.vocabulary.ids import Digest
 from engine.core.vocabulary.verdicts import Assessment, Objection, Verdict
-from engine.core.work import standing_approvals
+from engine.core.work import changes, standing_approvals
 from simulator.kpis import Following
 from simulator.replay.lanes import Assessed
 
@@ -98,6 +98,9 @@ class Track:
         over = standing_approvals.let_go(self.state.standing, verdict, asked.args)
         if over is not None:
             self._fold(over)
+        if verdict.changed is not UNSET:
+            for consequence in changes.after(self.state.holds, verdict, self.policy.actions)[0]:
+                self._fold(consequence)
         return Decided(asked, verdict, line, against, asked.took_ns + took)
 
     def end_group(self, facts: list[bytes]) -> None:

@@ -7,6 +7,7 @@
     ada presses Resume
     ada twice: /snapshot
     coder-2 votes for D1 because the tests pass
+    D2 took the place of D1
     worker does D1
     engine leaves
     engine comes back
@@ -81,6 +82,13 @@ class Votes(Step, frozen=True, kw_only=True):
     rationale: str
 
 
+class Replaced(Step, frozen=True, kw_only=True):
+    """What a person made of a decision gets a name."""
+
+    name: str
+    of: str
+
+
 class Works(Step, frozen=True, kw_only=True):
     """A worker does what is allowed."""
 
@@ -111,6 +119,7 @@ _VOTES: Final = re.compile(
     r"(?P<agent>[a-z][\w.-]*) (?:votes (?P<choice>for|against)|(?P<abstains>abstains) on) (?P<name>[A-Z]\w*)"
     r"(?: because (?P<rationale>.+))?"
 )
+_REPLACED: Final = re.compile(r"(?P<name>[A-Z]\w*) took the place of (?P<of>[A-Z]\w*)")
 _SAYS: Final = re.compile(r"(?P<who>[a-z]+)(?P<twice> twice)?: (?P<text>.+)")
 _WORKS: Final = re.compile(r"worker (?P<how>does|fails|begins) (?P<name>[A-Z]\w*)")
 _PASSES: Final = re.compile(r"(?P<many>\d+)(?P<unit>h|min) pass")
@@ -155,6 +164,8 @@ def read_step(text: str) -> Step:  # noqa: PLR0911 - one answer for each kind of
             name=found["name"],
             rationale=found["rationale"] or "",
         )
+    if (found := _REPLACED.fullmatch(text)) is not None:
+        return Replaced(line=text, name=found["name"], of=found["of"])
     if (found := _WORKS.fullmatch(text)) is not None:
         return Works(line=text, how=found["how"], name=found["name"])  # type: ignore[arg-type]  # one of them
     if (found := _PASSES.fullmatch(text)) is not None:

@@ -51,6 +51,7 @@ from engine.runtime import wire
 from engine.runtime.client import EngineClient
 from engine.runtime.clock import SteadyClock
 from engine.runtime.live import Live, Parts, SavedSnapshot
+from engine.runtime.outbox import hold_end
 from engine.runtime.server import EngineServer
 from engine.wiring import SHIPPED_POLICY, build_policy, read_policy
 from simulator.bundled import BUNDLED
@@ -167,6 +168,11 @@ class Stage:
                 )
             case s.Votes():
                 await self._votes(step)
+            case s.Replaced():
+                over = hold_end(self._live.intake.journal, self.names[step.of]) if self._live else None
+                if over is None or over.replaced_by is UNSET:
+                    raise InputError(f"nothing took the place of {step.of}", place=step.line)
+                self.names[step.name] = over.replaced_by
             case s.Works():
                 await self._works(step)
             case s.Passes():

@@ -125,3 +125,24 @@ def test_a_stop_never_asks_first():
 def test_what_is_being_typed_is_known(typed, argument, begun):
     _, found, left = LANGUAGE.pending(typed)
     assert (found.name if found else None, left) == (argument, begun)
+
+
+@pytest.mark.parametrize(
+    ("line", "values", "reason"),
+    [
+        ("/approve d_0123456789abcde with cost=20 service=web it is enough", {"cost": "20", "service": "web"}, "it is enough"),
+        ('change d_0123456789abcde body="two words" ', {"body": "two words"}, ""),
+        ("approve d_0123456789abcde WITH sql='a = b' x=", {"sql": "a = b", "x": ""}, ""),
+    ],
+)  # fmt: skip
+def test_a_change_is_said_behind_an_approval_or_by_itself(line, values, reason):
+    said = LANGUAGE.parse(line)
+    assert type(said).__name__ == "Change"
+    assert (said.values, said.reason) == (values, reason)
+    assert LANGUAGE.parse(said.line()) == said
+
+
+@pytest.mark.parametrize("rest", ["with a heavy heart", 'reason="with cost=20"', "cost=20"])
+def test_nothing_is_approved_unchanged_that_was_to_be_changed(rest):
+    with pytest.raises(InputError, match="change"):
+        LANGUAGE.parse(f"/approve d_0123456789abcde {rest}")

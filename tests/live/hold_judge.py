@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec import UNSET
+
 from engine.core.vocabulary import facts as f
 from engine.core.vocabulary.people_facts import RANKS
 from engine.core.vocabulary.units import HOUR_US
@@ -29,12 +31,16 @@ class _Judging:
         self.over: set[str] = set()
         self.stops: dict[str, f.Scope] = {}
         self.votes: dict[str, list[f.VoteCast]] = {}
+        self.changing: Any = UNSET
+        """What the verdict just before was about, if that was a change: what follows is about that."""
 
     def take(self, fact: Any) -> None:
         """Check one fact, and remember it."""
         match fact:
             case f.VerdictReached():
                 self.verdicts[fact.verdict.decision_id] = fact.verdict
+                self.changing = fact.verdict.changed
+                return
             case f.KillSwitchSet():
                 self.stops[str(fact.scope)] = fact.scope
             case f.KillSwitchCleared():
@@ -46,7 +52,8 @@ class _Judging:
             case f.DecisionOverridden() if fact.word == "allow":
                 self.allowed.add(fact.decision_id)
             case f.AnswerRefused():
-                self.taken_back(fact)
+                if self.changing is UNSET:
+                    self.taken_back(fact)
             case f.HoldEnded():
                 self.hold_ended(fact)
             case f.EffectStarted() if fact.kind == "perform":
@@ -56,6 +63,7 @@ class _Judging:
             case f.EffectEnded():
                 assert fact.effect_id not in self.over, "it ended twice"
                 self.over.add(fact.effect_id)
+        self.changing = UNSET
 
     def taken_back(self, fact: f.AnswerRefused) -> None:
         """What followed from the last word takes that word back."""
@@ -85,6 +93,11 @@ class _Judging:
             assert {wait.kind for wait in waits} == {"take"}, "only what is recommended is done by hand"
             did = [word.by for word in self.said[fact.decision_id] if word.answer == "did"]
             assert did[-1:] == [*fact.by]
+        if fact.how == "replaced":
+            old, new = self.verdicts[fact.decision_id], self.verdicts[fact.replaced_by]
+            assert (new.changed.of, fact.by) == (fact.decision_id, (new.changed.by,))
+            assert new.word != "deny"
+            assert {wait for wait in old.waits if wait.kind in {"person", "votes"}} <= {*new.waits}
         if fact.how == "approved" and fact.effect_id is None:
             verdict = self.verdicts[fact.decision_id]
             scopes = self.stops.values()
@@ -92,7 +105,26 @@ class _Judging:
                 "approved behind a stop"
             )
             assert fact.at_us < verdict.at_us + HOUR_US, "approved after its time"
-            enough(verdict.waits, self.said.get(fact.decision_id, []), fact, self.allowed, choices)
+            by = "" if verdict.changed is UNSET else verdict.changed.by
+            words = [*self.said.get(fact.decision_id, []), *of_changer(verdict)]
+            enough(verdict.waits, words, fact, self.allowed, choices, by)
+
+
+def of_changer(verdict: Any) -> list[f.HoldAnswered]:
+    """Return the word of whoever changed it, where one person's is enough."""
+    changed = verdict.changed
+    if changed is UNSET or any(wait.kind == "person" and wait.needed > 1 for wait in verdict.waits):
+        return []
+    return [
+        f.HoldAnswered(
+            at_us=verdict.at_us,
+            decision_id=verdict.decision_id,
+            by=changed.by,
+            role=changed.role,
+            answer="approve",
+            digest=verdict.digest,
+        )
+    ]
 
 
 def enough(
@@ -101,6 +133,7 @@ def enough(
     fact: f.HoldEnded,
     allowed: set[str],
     choices: dict[str, str],
+    changer: str,
 ) -> None:
     """Check that those who are named gave what was waited for, or that a captain overruled."""
     if fact.decision_id in allowed:
@@ -111,11 +144,12 @@ def enough(
             agreed = {voter for voter, choice in choices.items() if choice == "for"}
             assert len(agreed & set(fact.by)) >= wait.needed, (wait, choices, fact)
         if wait.kind in {"person", "take"}:
+            others = {"coder-1"} | ({changer} if wait.needed > 1 else set())
             people = {
                 word.by
                 for word in words
                 if word.answer == "approve"
-                and word.by != "coder-1"
+                and word.by not in others
                 and RANKS[word.role] >= ranks.get(wait.role, RANKS["captain"])
             }
             assert len(people & set(fact.by)) >= wait.needed, (wait, people, fact)

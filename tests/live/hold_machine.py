@@ -6,6 +6,7 @@ only worker. What must hold after every step is judged from the journal by short
 - nothing begins without what its waits demanded, or a captain's word;
 - nothing begins twice, behind a stop that was there before, or after a veto;
 - what waits ends once at most, and every end says who ended it or that nobody answered;
+- a change waits for no less than what it replaces, and where several are asked, who made it is none of them;
 - the state that a restart folds is the one the engine had.
 """
 
@@ -20,6 +21,7 @@ from typing import Any
 import msgspec
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from msgspec import UNSET
 
 from engine.adapters.fence_memory import MemoryFence
 from engine.adapters.journal_memory import MemoryJournal
@@ -163,14 +165,12 @@ class HoldMachine(RuleBasedStateMachine):
     )
     def answer(self, number: int, by: str, word: Any) -> None:
         """A person answers, in time or not, allowed to or not."""
-        self._said(
-            wire.AnswerHold(decision_id=decision_id(f"p-{number}"), by=by, role=PEOPLE[by], answer=word)
-        )
+        self._said(wire.AnswerHold(decision_id=self.at(number), by=by, role=PEOPLE[by], answer=word))
 
     @rule(number=numbers, voter=st.sampled_from(VOTERS), choice=st.sampled_from(CHOICES))
     def vote(self, number: int, voter: str, choice: Any) -> None:
         """An agent or a person votes, on what waits for votes or on anything else."""
-        request = wire.CastVote(decision_id=decision_id(f"p-{number}"), voter=voter, choice=choice)
+        request = wire.CastVote(decision_id=self.at(number), voter=voter, choice=choice)
         said = self._said(request)
         if voter == "agent:coder-1":
             assert said is None or not said.counted, "it voted on what it proposed"
@@ -180,7 +180,7 @@ class HoldMachine(RuleBasedStateMachine):
         """A person was shown something else: that never counts before anything ran."""
         said = self._said(
             wire.AnswerHold(
-                decision_id=decision_id(f"p-{number}"),
+                decision_id=self.at(number),
                 by="cat",
                 role="captain",
                 answer="approve",
@@ -188,14 +188,12 @@ class HoldMachine(RuleBasedStateMachine):
             )
         )
         if said is not None and said.counted:
-            assert self._ends(decision_id(f"p-{number}"))[-1].effect_id is not None
+            assert self._ends(self.at(number))[-1].effect_id is not None
 
     @rule(number=numbers, word=st.sampled_from(["veto", "allow"]))
     def override(self, number: int, word: Any) -> None:
         """A captain overrules."""
-        said = self._said(
-            wire.Override(decision_id=decision_id(f"p-{number}"), by="cat", word=word, reason="r")
-        )
+        said = self._said(wire.Override(decision_id=self.at(number), by="cat", word=word, reason="r"))
         if said is not None and said.counted and word == "veto":
             assert said.status not in {"held", "granted", "queued", "running"}, said
 
@@ -206,7 +204,7 @@ class HoldMachine(RuleBasedStateMachine):
     )
     def answer_at_once(self, number: int, one: Any, other: Any) -> None:
         """Two people speak in the same moment, and a worker begins something in it too."""
-        decision = decision_id(f"p-{number}")
+        decision = self.at(number)
         if self.journal.find(f"verdict:{decision}") is None:
             return
         self.lease(1)
@@ -225,10 +223,53 @@ class HoldMachine(RuleBasedStateMachine):
 
         self.loop.run_until_complete(both())
 
+    def at(self, number: int) -> DecisionId:
+        """Return a decision, or what people put in its place."""
+        decision = decision_id(f"p-{number}")
+        while self.journal.find(f"held:{decision}") is not None:
+            instead = [end.replaced_by for end in self._ends(decision) if end.replaced_by is not UNSET]
+            if not instead:
+                break
+            decision = instead[0]
+        return decision
+
+    @rule(
+        number=numbers,
+        by=st.sampled_from(sorted(PEOPLE)),
+        files=st.sampled_from([0, 1, 2, 3]),
+        service=st.sampled_from(["web", "db", ""]),
+    )
+    def change(self, number: int, by: str, files: int, service: str) -> None:
+        """A person approves it with changes; without a service it is wrong."""
+        request = wire.ChangeHold(
+            decision_id=self.at(number),
+            by=by,
+            role=PEOPLE[by],
+            args={"service": service or 1},
+            files=files,
+        )
+        said = self._said(request)
+        assert said is None or said.counted == (said.replaced_by is not None)
+
+    @rule(
+        number=numbers,
+        by=st.sampled_from(["ann", "cat"]),
+        files=st.sampled_from([0, 1, 3]),
+        words=st.lists(st.sampled_from(["ann", "ben", "cat"]), max_size=3),
+    )
+    def change_and_answer(self, number: int, by: str, files: int, words: list[str]) -> None:
+        """A person changes it, and people approve what it was changed to."""
+        self.change(number, by, files, "cache")
+        for each in words:
+            self.answer(number, each, "approve")
+
     def _said(self, request: Any) -> wire.HoldAnswer | None:
         try:
             said: wire.HoldAnswer = self.do(request)
         except InputError:
+            # Whoever changes nothing is told so.
+            if isinstance(request, wire.ChangeHold):
+                return None
             assert self.journal.find(f"verdict:{request.decision_id}") is None
             return None
         assert said.reason

@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from msgspec import UNSET, UnsetType
+
 from engine.core.vocabulary.fact import Fact
 from engine.core.vocabulary.ids import (
     ActionName,
@@ -20,8 +22,9 @@ Role = Literal["viewer", "responder", "captain"]
 """What people may do, least first; each includes those before it."""
 RANKS: dict[Role, int] = {"viewer": 0, "responder": 1, "captain": 2}
 
-HoldEnding = Literal["approved", "denied", "vetoed", "timeout", "taken"]
-"""`taken`: a person did it themselves, as it was recommended."""
+HoldEnding = Literal["approved", "denied", "vetoed", "timeout", "taken", "replaced"]
+"""`taken`: a person did it themselves, as it was recommended. `replaced`: a person approved it with changes,
+and what they made of it was proposed in its place."""
 
 
 class HoldAnswered(Fact, tag="hold_answered", frozen=True, kw_only=True):
@@ -89,6 +92,8 @@ class HoldEnded(Fact, tag="hold_ended", frozen=True, kw_only=True):
     effect_id: EffectId | None = None
     """The effect that was held because nobody knew its end: nothing runs then, whatever was answered. `None`
     for a decision that waited before anything ran."""
+    replaced_by: DecisionId | UnsetType = UNSET
+    """The decision on what was proposed in its place; set exactly where it was replaced."""
 
 
 class AnswerRefused(Fact, tag="answer_refused", frozen=True, kw_only=True):

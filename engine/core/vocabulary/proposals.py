@@ -5,7 +5,17 @@ from typing import Any
 
 from msgspec import UNSET, Struct, UnsetType
 
-from engine.core.vocabulary.ids import ActionName, AgentId, CapabilityId, EpisodeId, PersonId, ProposalId
+from engine.core.vocabulary.ids import (
+    ActionName,
+    AgentId,
+    CapabilityId,
+    DecisionId,
+    Digest,
+    EpisodeId,
+    PersonId,
+    ProposalId,
+)
+from engine.core.vocabulary.people_facts import Role
 
 # Twelve digits on each side of the point hold a trillion dollars and a millionth of a micro-dollar. Outside
 # that, exact sums would silently round at the 28 digits of the decimal context.
@@ -48,6 +58,20 @@ class Option(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Empty for the option that was chosen."""
 
 
+class Changed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who proposes it in this form, and in place of what: a person approved that with changes."""
+
+    of: DecisionId
+    """The held decision it replaces."""
+    by: PersonId
+    role: Role
+    digest: Digest
+    """Of the action and arguments the person was shown, before the change."""
+    reason: str = ""
+    stepped_up: bool = False
+    """Whether the person gave a one-time code with it."""
+
+
 class Proposal(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An agent's wish to run one action with exact arguments.
 
@@ -72,6 +96,8 @@ class Proposal(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which of two waiting effects goes first: the smaller. Unset means as the registry says."""
     owner: PersonId | UnsetType = UNSET
     """Who owns the agent, as its token says; unset where it says nobody."""
+    changed: Changed | UnsetType = UNSET
+    """Set where a person proposes it in place of what the agent did."""
 
     def __post_init__(self) -> None:
         """Refuse a confidence that no threshold could judge, and a priority that would never be served."""

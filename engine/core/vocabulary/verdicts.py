@@ -16,7 +16,7 @@ from engine.core.vocabulary.ids import (
     ProposalId,
     RuleId,
 )
-from engine.core.vocabulary.proposals import Impact, Option
+from engine.core.vocabulary.proposals import Changed, Impact, Option
 from engine.core.vocabulary.rollouts import Assignment
 
 Ruling = Literal["allow", "escalate", "consensus", "deny"]
@@ -165,3 +165,5 @@ class Verdict(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=
     """Unset where policy asks for no calibration, where the agent gave no confidence, and in shadow."""
     owner: PersonId | UnsetType = UNSET
     """Who owns the agent; unset where nobody is known to."""
+    changed: Changed | UnsetType = UNSET
+    """Set where a person proposes it in place of what the agent did."""

@@ -180,6 +180,8 @@ def _of_class_a(hold: Hold, fact: DecisionOverridden) -> str:
         return f"{hold.action} is of class A: nobody allows it without a one-time code"
     if hold.is_owner(fact.by):
         return f"{fact.by} owns {hold.agent}, and its owner does not count for {hold.action}"
+    if hold.changed_by == fact.by:
+        return f"{fact.by} proposed it in this form, and does not count as one of the two it takes"
     if all(each.by == fact.by for each in hold.approvals):
         return (
             f"{hold.action} is of class A: a captain's word is one of two, and another person approves first"

@@ -84,6 +84,8 @@ class Hold(Struct, frozen=True):
     """Whether the deadline passed with too few votes: no more are taken."""
     owner: PersonId | UnsetType = UNSET
     """Who owns the agent; unset where nobody is known to."""
+    changed_by: PersonId | UnsetType = UNSET
+    """Who proposed it in this form, in the place of what the agent did; unset where nobody did."""
 
     def is_overdue(self, now_us: int) -> bool:
         """Whether its time is over."""
@@ -133,6 +135,9 @@ def fold_verdict(holds: Holds, verdict: Verdict) -> None:
         if not _is_let_go(by_id[first], verdict.at_us):
             break
         del by_id[first]
+    if verdict.changed is not UNSET and (old := by_id.get(verdict.changed.of)) is not None:
+        # It counts as a word on the old one: what is refused of it takes no other word back.
+        by_id[verdict.changed.of] = replace(old, answers=old.answers + 1)
     if verdict.word == "hold":
         hold = Hold(
             since_us=verdict.at_us,
@@ -148,8 +153,23 @@ def fold_verdict(holds: Holds, verdict: Verdict) -> None:
             policy_hash=verdict.policy_hash,
             impact=verdict.impact,
             owner=verdict.owner,
+            changed_by=UNSET if verdict.changed is UNSET else verdict.changed.by,
+            approvals=_given_with(verdict),
         )
         _begin(holds, verdict.decision_id, hold)
+
+
+def takes_others(waits: tuple[Wait, ...]) -> bool:
+    """Whether who proposes something cannot be one of those who approve it, whoever that is."""
+    return any(wait.needed > 1 or wait.step_up or wait.without_owner for wait in waits if wait.kind in PEOPLE)
+
+
+def _given_with(verdict: Verdict) -> tuple[Approval, ...]:
+    """Return the approval that comes with a change: that person's, where one person's word is enough."""
+    changed = verdict.changed
+    if changed is UNSET or takes_others(verdict.waits):
+        return ()
+    return (Approval(changed.by, changed.role, 0, changed.stepped_up),)
 
 
 def fold_effect(holds: Holds, fact: EffectEnded) -> None:
@@ -326,15 +346,22 @@ def _objections(hold: Hold, fact: HoldAnswered) -> Iterator[str]:
     if fact.answer == "did" and not is_recommended(hold):
         yield "it is no recommendation: approve it or deny it"
     if fact.answer != "deny":
-        if hold.is_owner(fact.by):
-            yield f"{fact.by} owns {hold.agent}, and its owner does not count for {hold.action}"
+        yield from _on_its_side(hold, fact.by)
         if hold.steps_up and not fact.stepped_up:
             yield f"{hold.action} is of class A: nobody approves it without a one-time code"
-        people = [wait for wait in hold.waits if wait.kind in _PEOPLE]
+        people = [wait for wait in hold.waits if wait.kind in PEOPLE]
         if people and all(RANKS[fact.role] < rank_of(wait) for wait in people):
             yield f"{fact.by} is a {fact.role}, and it waits for a {people[0].role}"
         if all(wait.kind == "votes" for wait in hold.waits):
             yield "it waits for votes, not for one person's word; vote on it, or a captain overrides it"
+
+
+def _on_its_side(hold: Hold, person: PersonId) -> Iterator[str]:
+    """Say why a person is one of those who want it, where others than these are asked."""
+    if hold.is_owner(person):
+        yield f"{person} owns {hold.agent}, and its owner does not count for {hold.action}"
+    if person == hold.changed_by and takes_others(hold.waits):
+        yield f"{person} proposed it in this form, and does not count as one of those who approve it"
 
 
 MOST_CHANGES: Final = 20
@@ -357,6 +384,8 @@ def _objections_to_vote(hold: Hold, fact: VoteCast) -> Iterator[str]:
         yield "the vote is over, with too few votes; it waits for a captain's override"
     if fact.voter in {hold.agent, f"agent:{hold.agent}"}:
         yield f"{fact.voter} proposed it, and nobody votes on what they proposed"
+    if hold.changed_by in {fact.voter, fact.owner}:
+        yield f"{hold.changed_by} proposed it in this form, and nobody votes on what they proposed"
     mine = next((each for each in hold.votes if each.owner == fact.owner), None)
     if mine is not None and mine.voter != fact.voter:
         yield f"{mine.voter} has voted for {fact.owner} already, and one owner has one vote"
@@ -374,7 +403,7 @@ def is_recommended(hold: Hold) -> bool:
     return bool(hold.waits) and all(wait.kind == "take" for wait in hold.waits)
 
 
-_PEOPLE: Final = frozenset({"person", "take"})
+PEOPLE: Final = frozenset({"person", "take"})
 """What a person's word gives."""
 
 
@@ -387,7 +416,7 @@ def missing(hold: Hold, *, paused: bool) -> tuple[str, ...]:
     """Say what it still waits for, each in a few words; nothing when all is there."""
     found = []
     for wait in hold.waits:
-        if wait.kind in _PEOPLE:
+        if wait.kind in PEOPLE:
             said = {each.by for each in hold.approvals if RANKS[each.role] >= rank_of(wait)}
             if (more := wait.needed - len(said)) > 0:
                 who = f"a {wait.role}" if more == 1 else f"{more} {wait.role}s"

@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from engine.core.vocabulary.actions import Action
 from engine.core.vocabulary.effects import Effect, PerformHeld
@@ -169,6 +169,9 @@ def _covering(
     standing: StandingApprovals, verdict: Verdict, args: Mapping[str, Any]
 ) -> Iterator[tuple[StandingId, StandingApproval]]:
     if not standing.by_id or verdict.word != "hold" or verdict.shadowed:
+        return
+    # Whoever changed it is right there, and answers for just this.
+    if verdict.changed is not UNSET:
         return
     # What else is going on, stops, breakers and limits, must have nothing against it at all.
     if any(answer.ruling != "allow" for answer in verdict.answers):

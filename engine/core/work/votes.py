@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Protocol
 
+from msgspec import UNSET
+
 from engine.core.vocabulary.facts import VoteCast
 from engine.core.vocabulary.ids import ActionName, AgentId, CapabilityId, PersonId
 from engine.core.vocabulary.verdicts import Wait
@@ -58,6 +60,8 @@ def ineligible(
     """Say what in the policy and in the stops speaks against a vote; empty when nothing does."""
     if against := unregistered(voting, hold, fact.voter):
         return against
+    if hold.changed_by is not UNSET and voting.owner_of(fact.voter) == voting.owner_of(hold.changed_by):
+        return f"{hold.changed_by} proposed it in this form, and nobody votes on what is theirs"
     weight = weight_of(voting, hold.capability, hold.action, fact.voter)
     if (fact.owner, fact.weight) != (voting.owner_of(fact.voter), weight):
         return f"the policy gives {fact.voter} another owner or weight; vote again"
@@ -74,11 +78,13 @@ def room(voting: VotingSettings, hold: Hold, wait: Wait) -> int:
     voters = voting.voters_on(hold.capability, hold.action)
     if voters is None:
         return wait.of or wait.needed
-    own = voting.owner_of(PersonId(f"{AGENT}{hold.agent}"))
+    own = {voting.owner_of(PersonId(f"{AGENT}{hold.agent}"))}
+    if hold.changed_by is not UNSET:
+        own.add(voting.owner_of(hold.changed_by))
     heaviest: dict[PersonId, int] = {}
     for each in voters:
         owner = voting.owner_of(each.name)
-        if owner != own:
+        if owner not in own:
             heaviest[owner] = max(heaviest.get(owner, 0), each.weight)
     return sum(heaviest.values())
 
