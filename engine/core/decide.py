@@ -8,7 +8,7 @@ processes and still give the same bytes; together they are `decide`.
 from collections import deque
 from collections.abc import Callable
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
 from engine.core.asking import FAILED, ask, ask_calibration, ask_risk, ask_rules, read_arguments, rule_of
@@ -81,9 +81,11 @@ GATES = (
     consensus.GATE,
     escalation.GATE,
     rollout.GATE,
-    change.GATE,
 )
-"""All gates, in the order people read them."""
+"""All gates that are asked about every proposal, in the order people read them."""
+
+READING = (*GATES, change.GATE)
+"""The same, and behind them the one that is asked about what a person changed."""
 
 _WORDS: dict[Ruling, Word] = {"allow": "allow", "escalate": "hold", "consensus": "hold", "deny": "deny"}
 
@@ -112,8 +114,8 @@ class Claim(Struct, frozen=True, array_like=True, gc=False):
     """The rule of policy that fired; empty when none did."""
     owner: PersonId = PersonId("")
     """Who owns the agent; empty where nobody is known to."""
-    changed: Changed | UnsetType = UNSET
-    """Set where a person proposes it in place of what the agent did."""
+    changed: Changed | None = None
+    """Whose proposal it is in this form; `None` where it is as the agent proposed it."""
 
 
 class Decisions(Struct, frozen=True):
@@ -289,7 +291,7 @@ def assess(
         proposal.confidence,
         rule_of(ruled),
         PersonId("") if proposal.owner is UNSET else proposal.owner,
-        proposal.changed,
+        None if proposal.changed is UNSET else proposal.changed,
     )
     return claim, weighed
 
@@ -320,7 +322,7 @@ def settle(
         answers += ask_calibration(
             policy, state, capability, claim.rule, claim.confidence, weighed.risk_level
         )
-    if claim.changed is not UNSET:
+    if claim.changed is not None:
         answers += (_weigh_change(state, claim.changed, claim),)
     ruling, waits, against = weigh(answers)
     if RULING_RANK[weighed.ruling] > RULING_RANK[ruling]:
@@ -349,13 +351,13 @@ def settle(
         assessment=weighed.assessment,
     )
     # Apart, for most are in no rollout, and for more than fifteen names Python puts together a dictionary.
-    if stands.assignment is not None and claim.changed is UNSET:
+    if stands.assignment is not None and claim.changed is None:
         verdict = replace(verdict, assignment=stands.assignment)
     if calibration is not None and claim.confidence is not None and not shadowed:
         verdict = replace(verdict, claimed=Claimed(claim.confidence, claim.rule))
     if claim.owner:
         verdict = replace(verdict, owner=claim.owner)
-    if claim.changed is not UNSET:
+    if claim.changed is not None:
         # What a person makes of it is no evidence for or against the version that proposed it.
         verdict = replace(verdict, changed=claim.changed)
     return verdict, weighed.objections + against
@@ -409,9 +411,9 @@ def weigh(answers: tuple[Answer, ...]) -> tuple[Ruling, tuple[Wait, ...], tuple[
 
 
 def in_order(verdict: Verdict) -> list[Answer]:
-    """Return all answers in the order of `GATES`."""
+    """Return all answers in the order of `READING`."""
     answers = (*verdict.answers, *verdict.assessment.answers)
-    return sorted(answers, key=lambda answer: GATES.index(answer.gate))
+    return sorted(answers, key=lambda answer: READING.index(answer.gate))
 
 
 def _adopted(policy: Policy, state: State) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import UNSET, Struct
 
-from engine.core.decide import GATES, in_order
+from engine.core.decide import READING, in_order
 from engine.core.path import Path, path_of, tree_lines
 from engine.core.vocabulary.facts import (
     AnswerRefused,
@@ -193,7 +193,7 @@ def text(explanation: Explanation) -> str:
     lines += ["", f"  Risk {given.risk.level.value}, {given.risk.score} of 100"]
     lines += [f"  {'+' + str(part.points):>5}  {part.name}: {part.why}" for part in given.risk.parts]
     lines += ["", "  Gates"]
-    for answer in sorted(given.gates, key=lambda gate: GATES.index(gate.gate)):
+    for answer in sorted(given.gates, key=lambda gate: READING.index(gate.gate)):
         lines += _gate(answer)
     if given.shadow_rules:
         lines.append(f"    rules in shadow mode that would have fired: {', '.join(given.shadow_rules)}")

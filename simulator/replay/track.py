@@ -33,6 +33,12 @@ class Decided(Struct, gc=False):
     """Time to decide, all gates together. Measured, so never part of a hash."""
 
 
+def _whole(verdict: Verdict) -> Verdict:
+    """Return a verdict with what the first gates said, which travels as bytes."""
+    said = msgspec.json.decode(cast("msgspec.Raw", verdict.assessment), type=Assessment)
+    return msgspec.structs.replace(verdict, assessment=said)
+
+
 class Track:
     """State and running hash of one policy."""
 
@@ -86,9 +92,7 @@ class Track:
         fact = folded = VerdictReached(at_us=verdict.at_us, verdict=verdict)
         if verdict.assignment and verdict.word != "allow":
             # What stood in a candidate's way is read from what the first gates said.
-            said = msgspec.json.decode(cast("msgspec.Raw", weighed.assessment), type=Assessment)
-            whole = msgspec.structs.replace(verdict, assessment=said)
-            folded = VerdictReached(at_us=verdict.at_us, verdict=whole)
+            folded = VerdictReached(at_us=verdict.at_us, verdict=_whole(verdict))
         evolve(self.state, folded)
         if self.kpis is not None:
             self.kpis.take(folded)
@@ -99,7 +103,7 @@ class Track:
         if over is not None:
             self._fold(over)
         if verdict.changed is not UNSET:
-            for consequence in changes.after(self.state.holds, verdict, self.policy.actions)[0]:
+            for consequence in changes.after(self.state.holds, _whole(verdict), self.policy.actions)[0]:
                 self._fold(consequence)
         return Decided(asked, verdict, line, against, asked.took_ns + took)
 

@@ -169,10 +169,7 @@ class Stage:
             case s.Votes():
                 await self._votes(step)
             case s.Replaced():
-                over = hold_end(self._live.intake.journal, self.names[step.of]) if self._live else None
-                if over is None or over.replaced_by is UNSET:
-                    raise InputError(f"nothing took the place of {step.of}", place=step.line)
-                self.names[step.name] = over.replaced_by
+                self.names[step.name] = self._replaced(step)
             case s.Works():
                 await self._works(step)
             case s.Passes():
@@ -228,6 +225,12 @@ class Stage:
         said = await self._client.ask(request)
         if isinstance(said, wire.HoldAnswer):
             self._write(f"  {said.status}: {said.reason}" if said.counted else f"  refused: {said.reason}")
+
+    def _replaced(self, step: s.Replaced) -> DecisionId:
+        over = hold_end(self._live.intake.journal, self.names[step.of]) if self._live else None
+        if over is None or over.replaced_by is UNSET:
+            raise InputError(f"nothing took the place of {step.of}", place=step.line)
+        return over.replaced_by
 
     async def _works(self, step: s.Works) -> None:
         live, decision = self._live, self.names[step.name]

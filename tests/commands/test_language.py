@@ -130,11 +130,15 @@ def test_what_is_being_typed_is_known(typed, argument, begun):
 @pytest.mark.parametrize(
     ("line", "values", "reason"),
     [
-        ("/approve d_0123456789abcde with cost=20 service=web it is enough", {"cost": "20", "service": "web"}, "it is enough"),
-        ('change d_0123456789abcde body="two words" ', {"body": "two words"}, ""),
-        ("approve d_0123456789abcde WITH sql='a = b' x=", {"sql": "a = b", "x": ""}, ""),
+        (
+            f"/approve {DECISION} with cost=20 to=web it is enough",
+            {"cost": "20", "to": "web"},
+            "it is enough",
+        ),
+        (f'change {DECISION} body="two words" ', {"body": "two words"}, ""),
+        (f"approve {DECISION} WITH sql='a = b' x=", {"sql": "a = b", "x": ""}, ""),
     ],
-)  # fmt: skip
+)
 def test_a_change_is_said_behind_an_approval_or_by_itself(line, values, reason):
     said = LANGUAGE.parse(line)
     assert type(said).__name__ == "Change"
@@ -145,4 +149,4 @@ def test_a_change_is_said_behind_an_approval_or_by_itself(line, values, reason):
 @pytest.mark.parametrize("rest", ["with a heavy heart", 'reason="with cost=20"', "cost=20"])
 def test_nothing_is_approved_unchanged_that_was_to_be_changed(rest):
     with pytest.raises(InputError, match="change"):
-        LANGUAGE.parse(f"/approve d_0123456789abcde {rest}")
+        LANGUAGE.parse(f"/approve {DECISION} {rest}")

@@ -14,8 +14,8 @@ import msgspec
 from engine.core.vocabulary import facts as f
 from engine.core.vocabulary.chain import digest_of
 from engine.core.vocabulary.effects import Result
-from engine.core.vocabulary.ids import decision_id
-from engine.core.vocabulary.proposals import Impact, Option, Proposal
+from engine.core.vocabulary.ids import DecisionId, decision_id
+from engine.core.vocabulary.proposals import Changed, Impact, Option, Proposal
 from engine.core.vocabulary.units import DAY_US, HOUR_US, SECOND_US
 from engine.wiring import SHIPPED_POLICY, read_policy
 from simulator.recording import Header, Label, Origin, RecordingWriter, writer
@@ -225,10 +225,28 @@ def _answered(chance: Random, proposal: Proposal, at_us: int) -> Iterator[f.Fact
             reason="déjà vu",
             confidence=proposal.confidence,
         )
+    if votes.random() < 0.5:
+        yield _changed(votes, proposal, decision, at_us)
     if chance.random() < 0.3:
         word = chance.choice(["allow", "veto"])
         yield f.DecisionOverridden(at_us=at_us, decision_id=decision, by="cat", word=word, reason="été")
     yield f.CommandGiven(at_us=at_us, command="holds", by="ann", front="terminal", outcome="done")
+
+
+def _changed(chance: Random, proposal: Proposal, decision: DecisionId, at_us: int) -> f.Fact:
+    """A person puts another version in its place, or tries to."""
+    shown = digest_of(proposal.action, f.encode(proposal.args))
+    changed = Changed(
+        of=decision,
+        by=chance.choice(["ann", "ben"]),
+        role=chance.choice(["viewer", "responder", "captain"]),
+        digest=shown if chance.random() < 0.9 else "00",
+        reason="à peu près",
+    )
+    wish = msgspec.structs.replace(
+        proposal, proposal_id=f"{proposal.proposal_id}.changed", confidence=None, options=(), changed=changed
+    )
+    return f.ProposalReceived(at_us=at_us + chance.choice([0, 1, 60]) * SECOND_US, proposal=wish)
 
 
 def _performed(chance: Random, number: int, who: str, what: str, at_us: int) -> Iterator[f.Fact]:

@@ -1,4 +1,4 @@
-"""A live engine whose held decisions people approve with changes: across restarts, in races, and when wrong."""
+"""A live engine whose held decisions people approve with changes: across restarts, and in races."""
 
 import asyncio
 
@@ -74,7 +74,7 @@ async def test_a_change_that_the_gates_deny_is_journaled_and_changes_nothing(tmp
         said = await it.ask(change(texts={}, args={"service": 3}))
         assert (said.counted, said.status) == (False, "held")
         assert "expected string, got integer 3" in said.reason
-        refused = [each for each in said_of(it.live.intake.journal, FIRST)]
+        refused = said_of(it.live.intake.journal, FIRST)
         assert [type(each) for each in refused] == [f.AnswerRefused]
         assert (await it.ask(approve())).counted, "it still waits as it was"
 
