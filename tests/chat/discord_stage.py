@@ -19,6 +19,7 @@ from engine.settings.service import DiscordSection
 from simulator.fakes.chat import Answer, Screen
 from simulator.fakes.fake_discord import FakeDiscord
 from tests.commands.desks import PEOPLE, Given, at_desk, desk_alone
+from tests.patience import PATIENCE_S
 
 SPEC = Path(__file__).resolve().parents[3] / "shared" / "specs" / "discord" / "openapi.json"
 MANAGER = discord.Permissions(manage_guild=True, send_messages=True, view_channel=True).value
@@ -83,7 +84,7 @@ class Stage:
 
     async def until(self, true: Callable[[], Any]) -> Any:
         """Wait until something holds, and return it."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE_S):
             while not (found := true()):
                 await asyncio.sleep(0.005)
         return found
@@ -128,7 +129,7 @@ class Stage:
         works = self.works = [asyncio.create_task(work) for work in (hearing.run(), board.run(), front.run())]
         try:
             if wait:
-                await self.fake.bot_is_in(within_s=5)
+                await self.fake.bot_is_in(within_s=PATIENCE_S)
                 await self.until(self.is_ready)
             yield front
         finally:

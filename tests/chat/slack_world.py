@@ -20,6 +20,7 @@ from simulator.fakes.chat import Answer, Screen
 from simulator.fakes.fake_slack import FakeSlack
 from tests.commands.desks import tools_on
 from tests.live.engines import Engine, engine
+from tests.patience import PATIENCE_S
 
 ROLES = {"vic": "viewer", "ray": "responder", "cat": "captain", "cleo": "captain"}
 NEVER_S = 3600.0
@@ -48,7 +49,7 @@ class Aside:
 
     async def hears(self, title: str) -> Reply:
         """Wait until something of this title was said."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while True:
                 for reply in self.posted:
                     if title in reply.title:
@@ -106,7 +107,7 @@ class World:
         await self.fake.bot_is_in()
 
     async def _reachable(self) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while not self.front.line.port:
                 await asyncio.sleep(0.005)
         await self.fake.use_request_url(f"http://127.0.0.1:{self.front.line.port}{EVENTS_PATH}")
@@ -148,7 +149,7 @@ class World:
             found[:] = [screen for screen in screens if words in screen.text]
             return bool(found)
 
-        await self.fake.until(there, what=f"{words!r} did not appear", within_s=60)
+        await self.fake.until(there, what=f"{words!r} did not appear", within_s=PATIENCE_S)
         return found[-1]
 
     async def told(self, who: str, words: str) -> Screen:
@@ -159,7 +160,7 @@ class World:
             found[:] = [screen for screen in self.fake.private(self.people[who]) if words in screen.text]
             return bool(found)
 
-        await self.fake.until(there, what=f"{words!r} was not said to {who}", within_s=60)
+        await self.fake.until(there, what=f"{words!r} was not said to {who}", within_s=PATIENCE_S)
         return found[-1]
 
     # ------------------------------------------------------------ the engine

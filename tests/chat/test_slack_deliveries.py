@@ -7,6 +7,7 @@ import pytest
 
 from simulator.fakes.fake_slack import payloads
 from tests.chat.slack_world import slack
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.asyncio
 
@@ -48,7 +49,7 @@ async def test_a_thousand_deliveries_of_two_hundred_things_act_once_each(tmp_pat
                 *(world.fake.socket_mode.deliver(kind, body) for kind, body in deliveries[start : start + 50])
             )
             assert not [each.failed for each in told if each.failed]
-        await world.fake.until(lambda: len(begun(world)) >= 200, within_s=30)
+        await world.fake.until(lambda: len(begun(world)) >= 200, within_s=PATIENCE_S)
         wanted = [
             f"canary pause heal {word} {number}" for word in ("because", "since") for number in range(100)
         ]

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.chat.slack_world import slack
+from tests.patience import PATIENCE_S
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.slow]
 
@@ -19,11 +20,13 @@ async def test_a_replay_is_one_message_to_its_end_and_its_report_comes_below(tmp
         await world.say("ray", "/replay start demo")
         card = await world.sees("Replay ")
         await world.fake.until(
-            lambda: any("is done" in each.text for each in world.channel()), within_s=60, what="no end"
+            lambda: any("is done" in each.text for each in world.channel()),
+            within_s=PATIENCE_S,
+            what="no end",
         )
         done = [each for each in world.channel() if "is done" in each.text]
         assert [each.message_id for each in done] == [card.message_id]
         assert [button.label for button in done[0].buttons] == ["Report"]
-        await world.fake.until(lambda: bool(world.fake.thread(card.message_id)), within_s=10)
+        await world.fake.until(lambda: bool(world.fake.thread(card.message_id)), within_s=PATIENCE_S)
         (report,) = [file for each in world.fake.thread(card.message_id) for file in each.attachments]
         assert report.name.endswith(".html")

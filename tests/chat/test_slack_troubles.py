@@ -8,6 +8,7 @@ from bot.slack_app.calls import SlackRefused
 from engine.commands.model import Reply
 from engine.errors import InputError
 from tests.chat.slack_world import slack
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.asyncio
 
@@ -85,7 +86,7 @@ async def started(world):
     """Start the bot without waiting for it to be in, and return how it ends."""
     world.fake.bot_is_in = _at_once
     await world.start()
-    await asyncio.wait_for(world._work[2], 10)
+    await asyncio.wait_for(world._work[2], PATIENCE_S)
 
 
 async def _at_once(**_):
@@ -96,7 +97,7 @@ async def test_a_token_that_is_revoked_while_it_runs_ends_it(tmp_path):
     async with slack(tmp_path, quiet_s=0.05, deaf_s=0.5) as world:
         world.fake.web_api._bot_token = "xoxb-new"
         with pytest.raises(InputError, match="refuses the token"):
-            await asyncio.wait_for(world._work[2], 10)
+            await asyncio.wait_for(world._work[2], PATIENCE_S)
 
 
 async def test_a_channel_without_the_bot_is_said_with_the_cure(tmp_path):

@@ -14,6 +14,7 @@ from typing import Any
 from click.testing import CliRunner, Result
 
 from tests.house.tree import ROOT
+from tests.patience import PATIENCE_S
 from watchkeeper.cli import main
 
 DEMO = ROOT / "simulator" / "demo.wkr"
@@ -42,7 +43,7 @@ def run(
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=PATIENCE_S,
         preexec_fn=before,
     )
 

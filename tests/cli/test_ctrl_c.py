@@ -10,6 +10,7 @@ import pytest
 
 from simulator.replay import driver
 from tests.cli.running import DEMO, hashes, here, start, tree
+from tests.patience import PATIENCE_S
 from watchkeeper import commands_import
 
 pytestmark = pytest.mark.slow
@@ -20,14 +21,14 @@ def interrupted(place, *words, seconds=1.5):
     # A terminal sends Ctrl-C to every process of the group, workers too.
     running = start("replay", *words, "--results", "r.sqlite", cwd=place, start_new_session=True)
     try:
-        last = time.monotonic() + 30
+        last = time.monotonic() + PATIENCE_S
         while not (place / "r.sqlite.partial").exists():
             assert time.monotonic() < last, "it never began"
             assert running.poll() is None, running.communicate()
             time.sleep(0.02)
         time.sleep(seconds)
         os.killpg(running.pid, signal.SIGINT)
-        out, err = running.communicate(timeout=30)
+        out, err = running.communicate(timeout=PATIENCE_S)
     finally:
         running.kill()
         running.wait()

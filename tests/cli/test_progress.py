@@ -9,12 +9,13 @@ import pytest
 
 from tests.cli.running import DEMO, here, start
 from tests.importers.mappings import MANY, METRIC
+from tests.patience import PATIENCE_S
 from watchkeeper import progress
 
 RATE = r"[\d,]+ facts, [\d,]+/s"
 
 
-def on_a_terminal(*words, cwd, until=b"", seconds=60.0):
+def on_a_terminal(*words, cwd, until=b"", seconds=PATIENCE_S):
     """Run the program on a terminal of its own; return what the terminal got, and the status."""
     ours, theirs = pty.openpty()
     running = start(*words, cwd=cwd, stdout=theirs, stderr=theirs, stdin=theirs)
@@ -29,7 +30,7 @@ def on_a_terminal(*words, cwd, until=b"", seconds=60.0):
             if not told:
                 break
             shown += told
-        return shown.decode(errors="replace"), running.wait(timeout=30)
+        return shown.decode(errors="replace"), running.wait(timeout=PATIENCE_S)
     finally:
         running.kill()
         running.wait()

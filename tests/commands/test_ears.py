@@ -6,6 +6,7 @@ import contextlib
 import pytest
 
 from engine.commands.ears import DEAF_S, QUIET_S, Ears
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.asyncio
 
@@ -45,7 +46,7 @@ class Platform:
 
 
 async def until(true) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while not true():
             await asyncio.sleep(0.002)
 

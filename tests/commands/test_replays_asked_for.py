@@ -9,6 +9,7 @@ from engine.errors import InputError
 from engine.ports import ReplayWish
 from simulator import jobs
 from simulator.jobs import ReplayJobs
+from tests.patience import PATIENCE_S
 
 DEMO = Path("simulator/demo.wkr").resolve()
 WISH = ReplayWish(recording="demo", by="cat")
@@ -34,7 +35,7 @@ def opened(home: Path) -> ReplayJobs:
 
 
 def ended(replays: ReplayJobs, name: str):
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_S
     while (job := replays.job(name)).state in {"waiting", "running"}:
         assert time.monotonic() < deadline, job
         time.sleep(0.02)

@@ -11,6 +11,7 @@ import pytest
 
 from tests.determinism import gate, histories
 from tests.house.tree import ROOT
+from tests.patience import PATIENCE_S
 
 
 @pytest.fixture(scope="session")
@@ -40,7 +41,7 @@ def run_gate():
             capture_output=True,
             text=True,
             check=False,
-            timeout=300,
+            timeout=PATIENCE_S,
         )
 
     return run

@@ -8,6 +8,7 @@ import discord
 from discord import app_commands
 
 from simulator.fakes.fake_discord import FakeDiscord, pointed_at
+from tests.patience import PATIENCE_S
 
 INTENTS = discord.Intents(guilds=True, guild_messages=True, dm_messages=True)
 
@@ -37,7 +38,7 @@ class Bot(discord.Client):
 
     async def until(self, kind, count=1):
         """Wait until something was heard so often, and return the last of it."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             while len(found := [what for heard, what in self.heard if heard == kind]) < count:
                 await self.news.wait()
         return found[-1]
@@ -174,7 +175,7 @@ async def running(bot, fake):
     """Run a bot against a fake that is there already."""
     task = asyncio.create_task(bot.start(fake.token))
     try:
-        await fake.bot_is_in(within_s=5)
+        await fake.bot_is_in(within_s=PATIENCE_S)
         await bot.wait_until_ready()
         yield bot
     finally:

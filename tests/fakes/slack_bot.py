@@ -10,6 +10,7 @@ from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetry
 from slack_sdk.web.async_client import AsyncWebClient
 
 from simulator.fakes.fake_slack import FakeSlack
+from tests.patience import PATIENCE_S
 
 MANIFEST = {
     "display_information": {"name": "Watchkeeper"},
@@ -113,7 +114,7 @@ class Heard(list):
 
     async def wait(self, holds):
         """Wait until some note is as wanted, and return it."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             while True:
                 for note in self:
                     if holds(note):

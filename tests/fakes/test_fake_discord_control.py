@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.fakes.discord_bots import staged
+from tests.patience import PATIENCE_S
 from watchkeeper.cli import main
 
 
@@ -86,10 +87,12 @@ def test_the_command_says_how_to_reach_it_and_stops_cleanly():
             base = re.search(r"listens on (\S+);", told)[1]
             assert f"REST API   {base}/api/v10" in told
             assert "token      fake-token" in told
-            with urllib.request.urlopen(f"{base}/_fake/messages?channel=general", timeout=5) as answer:
+            with urllib.request.urlopen(
+                f"{base}/_fake/messages?channel=general", timeout=PATIENCE_S
+            ) as answer:
                 assert json.load(answer) == []
             running.send_signal(signal.SIGINT)
-            assert running.wait(5) == 130
+            assert running.wait(PATIENCE_S) == 130
         finally:
             running.kill()
 

@@ -12,6 +12,7 @@ import zstandard
 from simulator.fakes.fake_discord import FakeDiscord
 from simulator.fakes.fake_discord.gateway import PRIVILEGED
 from tests.fakes.discord_bots import INTENTS, make_bot, staged
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.asyncio
 
@@ -39,7 +40,7 @@ async def test_what_was_missed_for_too_long_begins_a_new_session():
         for number in range(8):
             stage.fake.say(stage.captain, str(number), channel=stage.room)
         await stage.bot.until("disconnected")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             while stage.fake.gateway.identifies < 2:
                 await asyncio.sleep(0.01)
         assert stage.fake.gateway.resumes == 0
@@ -76,7 +77,7 @@ async def test_a_silent_connection_that_speaks_again_catches_up():
 
 async def test_heartbeats_are_answered():
     async with staged(heartbeat_s=0.05) as stage:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             while stage.fake.gateway.heartbeats < 3:
                 await asyncio.sleep(0.01)
         assert stage.bot.latency < 1
@@ -161,7 +162,7 @@ async def test_who_waits_for_the_bot_after_a_broken_connection_waits_for_its_ret
 async def test_the_bot_hears_of_a_channel_that_is_made_later():
     async with staged() as stage:
         later = stage.fake.add_channel("later")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             while stage.bot.get_channel(int(later)) is None:
                 await asyncio.sleep(0.01)
         assert stage.bot.get_channel(int(later)).name == "later"
@@ -178,7 +179,7 @@ async def spoken(*frames, query="", **options):
         async with aiohttp.ClientSession() as client, client.ws_connect(fake.gateway_url + query) as socket:
             for frame in frames:
                 await socket.send_str(frame if isinstance(frame, str) else json.dumps(frame))
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE_S):
                 while (await socket.receive()).type is aiohttp.WSMsgType.TEXT:
                     pass
             return socket.close_code
@@ -234,9 +235,9 @@ async def test_frames_are_packed_as_one_stream_where_a_client_asks_for_it(name):
     url = f"{fake.gateway_url}?v=10&encoding=json&compress={name}"
     try:
         async with aiohttp.ClientSession() as client, client.ws_connect(url) as socket:
-            hello = json.loads(unpacked(await socket.receive_bytes(timeout=5)))
+            hello = json.loads(unpacked(await socket.receive_bytes(timeout=PATIENCE_S)))
             await socket.send_json(IDENTIFY)
-            ready = json.loads(unpacked(await socket.receive_bytes(timeout=5)))
+            ready = json.loads(unpacked(await socket.receive_bytes(timeout=PATIENCE_S)))
             assert (hello["op"], ready["t"]) == (10, "READY")
     finally:
         await fake.close()

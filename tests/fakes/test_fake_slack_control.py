@@ -15,6 +15,7 @@ from simulator.fakes.fake_slack import FakeSlack
 from simulator.fakes.fake_slack.control import Control
 from tests.fakes.slack_bot import MANIFEST, make_app
 from tests.house.tree import ROOT
+from tests.patience import PATIENCE_S
 from watchkeeper.commands_fake_slack import fake_slack
 
 
@@ -91,7 +92,7 @@ def test_the_program_prints_how_to_reach_it_and_ends_when_told(tmp_path):
         assert re.fullmatch(r"channels: +#ops C\d+", lines[6])
     finally:
         program.send_signal(signal.SIGTERM)
-        _, errors = program.communicate(timeout=20)
+        _, errors = program.communicate(timeout=PATIENCE_S)
     assert (program.returncode, errors) == (0, "")
 
 

@@ -8,6 +8,7 @@ import pytest
 from slack_sdk.errors import SlackApiError
 
 from tests.fakes.slack_bot import on_socket
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.asyncio
 
@@ -166,7 +167,9 @@ async def test_a_silent_socket_loses_what_is_typed_until_the_client_notices():
         began = time.monotonic()
         lost = await fake.type(ada, "/twice lost", channel=ops)
         assert lost.failed == '/twice failed with the error "operation_timeout"'
-        await fake.until(lambda: fake.socket_mode.connections == 2, within_s=10, what="no second hello")
+        await fake.until(
+            lambda: fake.socket_mode.connections == 2, within_s=PATIENCE_S, what="no second hello"
+        )
         assert time.monotonic() - began < 6
         assert (await fake.type(ada, "/twice found", channel=ops)).text == "heard 1 times"
         assert heard == ["found"]

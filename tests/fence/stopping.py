@@ -18,6 +18,7 @@ from engine.adapters.marks import process_marks
 from engine.core.vocabulary.facts import Scope
 from engine.core.vocabulary.ids import ActionName, AgentId, CapabilityId, EffectId
 from engine.ports import Stop
+from tests.patience import PATIENCE_S
 
 HERE = Path(__file__).parent
 AGENT, CAPABILITY, ACTION = AgentId("coder-1"), CapabilityId("restart@3"), ActionName("service.restart")
@@ -29,7 +30,7 @@ def stop(scope: Scope = ALL, *, by: str = "kim", reason: str = "it smells of smo
     return Stop(scope=scope, by=by, reason=reason, at_us=1_700_000_000_000_000)
 
 
-def until(true: Callable[[], object], *, within_s: float = 30.0) -> bool:
+def until(true: Callable[[], object], *, within_s: float = PATIENCE_S) -> bool:
     """Wait until something holds; whether it did in time. It is only ever late when broken."""
     deadline = time.monotonic() + within_s
     while not true():

@@ -15,6 +15,7 @@ from engine.adapters.sweep import end_all
 from engine.core.vocabulary.facts import Scope
 from engine.errors import Stopped
 from tests.fence.stopping import ACTION, AGENT, CAPABILITY, gone, helper, stop, until
+from tests.patience import PATIENCE_S
 
 ROUNDS = 200
 
@@ -114,7 +115,7 @@ def test_one_that_gets_through_its_beginning_in_time_is_ended_and_its_worker_liv
         fence.set(stop())
         swept = end_all(home, fence.stops(), grace_s=20, deadline_s=30)
         assert (swept.workers, swept.processes, swept.alive) == ((), 1, ())
-        assert slow.wait(30) == 0
+        assert slow.wait(PATIENCE_S) == 0
 
 
 def test_one_that_hangs_over_an_effect_without_a_record_is_ended_by_any_stop(home, fence):

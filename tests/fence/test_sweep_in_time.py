@@ -7,6 +7,7 @@ import pytest
 from engine.adapters import sweep
 from engine.adapters.sweep import end_all, end_left_behind
 from tests.fence.stopping import ALL, Hands, gone, stop
+from tests.patience import PATIENCE_S
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def test_a_sweep_leaves_alone_what_began_after_its_stop_was_lifted(home, hands, 
 
     def slow_look():
         looked.set()
-        assert lifted.wait(30)
+        assert lifted.wait(PATIENCE_S)
         return real_look()
 
     real_look = sweep.look_at_all
@@ -31,7 +32,7 @@ def test_a_sweep_leaves_alone_what_began_after_its_stop_was_lifted(home, hands, 
         found = []
         sweeping = threading.Thread(target=lambda: found.append(end_all(home, fence.stops(), grace_s=0.05)))
         sweeping.start()
-        assert looked.wait(30)
+        assert looked.wait(PATIENCE_S)
         fence.clear(ALL)
         _, pid = hands.perform("d_after")
         lifted.set()

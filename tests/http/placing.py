@@ -35,6 +35,7 @@ from engine.runtime.server import EngineServer
 from engine.wiring import SHIPPED_CONFIG
 from engine.wiring.kpis import read_kpis
 from tests.builders import changed, performing
+from tests.patience import PATIENCE_S
 
 PERFORMED = "cache.clear"
 """The one action that the engine performs here; agents do all others themselves."""
@@ -183,7 +184,7 @@ class Place:
             loop, stop = stopping[0]
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(stop.set)
-            thread.join(20)
+            thread.join(PATIENCE_S)
         assert not failed, failed
         assert not thread.is_alive()
 

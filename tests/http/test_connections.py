@@ -8,6 +8,7 @@ import pytest
 
 from bot.http_api.connections import MOST_HEAD_BYTES, Connection
 from tests.http.test_serving import raw
+from tests.patience import PATIENCE_S
 
 _BEGUN = b"GET /v1/version HTTP/1.1\r\nHost: localhost\r\n"
 
@@ -82,7 +83,7 @@ def test_a_request_that_waits_is_not_taken_for_a_slow_one(place, monkeypatch):
     monkeypatch.setattr(Connection, "head_within_s", 0.2)
     with (
         place.served(keep_alive_s=0.5) as url,
-        httpx.stream("GET", f"{url}/v1/stream", headers=place.bearer("vic"), timeout=20) as response,
+        httpx.stream("GET", f"{url}/v1/stream", headers=place.bearer("vic"), timeout=PATIENCE_S) as response,
     ):
         lines = iter(response.iter_lines())
         assert ": still here" in lines
@@ -90,9 +91,10 @@ def test_a_request_that_waits_is_not_taken_for_a_slow_one(place, monkeypatch):
 
 def test_idle_connections_make_way_for_a_stop(place, monkeypatch):
     monkeypatch.setattr(Connection, "most", 5)
+    monkeypatch.setattr(Connection, "head_within_s", 2 * PATIENCE_S)
     with place.served(engine=False) as url, contextlib.ExitStack() as stack:
         for _ in range(50):
             stack.enter_context(raw(url, _BEGUN))
-        answer = httpx.post(f"{url}/v1/kill", headers=place.bearer("ray"), timeout=5)
+        answer = httpx.post(f"{url}/v1/kill", headers=place.bearer("ray"), timeout=PATIENCE_S)
         assert answer.status_code == 200
     assert [str(stop.scope) for stop in place.fence.stops()] == ["all"]

@@ -11,6 +11,7 @@ from schemathesis.config import SchemathesisConfig
 from bot.http_api.decisions import EXAMPLE
 from engine.adapters.token_file import TokenFile
 from tests.http.placing import GRANTED, Place
+from tests.patience import PATIENCE_S
 
 # The same tries every time, so that a failure is the change's and not the day's.
 CONFIG = {
@@ -63,7 +64,7 @@ tried = schemathesis.openapi.from_dict(document(), config=SchemathesisConfig.fro
 def test_the_api_keeps_to_its_document(case, running):
     place, url = running
     who = "coder-1" if "agents" in case.operation.definition.raw["tags"] else "cat"
-    case.call_and_validate(base_url=url, headers=place.bearer(who), timeout=30)
+    case.call_and_validate(base_url=url, headers=place.bearer(who), timeout=PATIENCE_S)
 
 
 def test_the_document_is_served_as_it_is(running):

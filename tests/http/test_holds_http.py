@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from tests.http.placing import ALLOWED, GRANTED, HELD, SHADOWED, perform
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.asyncio
 
@@ -32,7 +33,7 @@ async def test_an_agent_that_waits_is_told_who_approved_and_why(place):
         given = {"reason": "fine", "digest": holds[0]["digest"]}
         taken = await client.post(holds[0]["links"]["approve"], json=given, headers=person)
         assert (taken.status_code, taken.json()["status"]) == (200, "granted"), taken.text
-        answer = await asyncio.wait_for(waiting, 10)
+        answer = await asyncio.wait_for(waiting, PATIENCE_S)
     said = answer.json()
     assert (answer.status_code, said["word"], said["status"], said["final"]) == (200, "hold", "granted", True)
     assert (said["answered"]["how"], said["answered"]["by"]) == ("approved", ["ray"])

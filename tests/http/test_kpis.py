@@ -127,7 +127,7 @@ async def test_they_are_kept_up_in_pieces_though_nobody_asks(place, monkeypatch)
         for _ in range(3):
             await grant(agent)
         head = place.journal().head().seq
-        for _ in range(500):
+        for _ in range(50_000):
             view = KpiView(read_kpis(SHIPPED_CONFIG), place.journal, place.layout.kpis, keeps=False)
             if view.look(0).seq >= head:
                 break

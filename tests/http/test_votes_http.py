@@ -7,6 +7,7 @@ import pytest
 from engine.adapters.journal_reader import SqliteReader
 from engine.core.vocabulary.facts import VoteCast, decode
 from tests.http.placing import ALLOWED, HELD, perform
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.asyncio
 
@@ -51,7 +52,7 @@ async def test_three_of_five_carry_it_and_the_agent_that_waits_is_told(place):
         last = await vote(place, client, where, "coder-4")
         assert last.json()["status"] == "queued"
         await perform(live, polls[0]["decision_id"])
-        said = (await asyncio.wait_for(waiting, 10)).json()
+        said = (await asyncio.wait_for(waiting, PATIENCE_S)).json()
         found = (await client.get(where)).json()
         explained = await client.get(f"{where}/explain", headers={"Accept": "text/plain"})
     assert said["answered"]["how"] == "approved"

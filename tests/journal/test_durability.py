@@ -15,6 +15,7 @@ from engine.adapters.journal_sqlite import SqliteJournal
 from engine.errors import InputError, JournalBusy
 from engine.ports import Durability
 from tests.journal.making import entries
+from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parents[2]
 WRITER = Path(__file__).with_name("writer_process.py")
@@ -29,7 +30,7 @@ def start(*command: str | Path) -> "subprocess.Popen[bytes]":
 def run(text: str, *arguments: str | Path) -> list[str]:
     """Run a script in a process of its own and return the lines it printed. It must end well."""
     with start("-c", textwrap.dedent(text), *arguments) as process:
-        output, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0, output.decode()
     return output.decode().splitlines()
 

@@ -13,6 +13,7 @@ from engine.core.vocabulary.chain import GENESIS
 from engine.errors import JournalError
 from engine.ports import Durability, Entry, Snapshot
 from tests.journal.making import entries, entry
+from tests.patience import PATIENCE_S
 
 
 def test_readers_are_not_blocked_by_the_writer_and_see_each_commit(tmp_path: Path) -> None:
@@ -108,7 +109,7 @@ def test_an_append_that_came_during_housekeeping_is_called_afterwards(
         monkeypatch.setattr(journal, "_checkpoint", slow)
         monkeypatch.setattr(journal, "_wal_pages", 10_000)
         journal.maintain()
-        appending.join(10)
+        appending.join(PATIENCE_S)
         assert not appending.is_alive()
         assert journal.head().seq == 1
 
@@ -125,7 +126,7 @@ def test_nobody_returns_before_the_commit_that_carries_its_records(tmp_path: Pat
             def execute(self, sql: str, *values: object) -> object:
                 if sql == "COMMIT":
                     reached.set()
-                    go_on.wait(10)
+                    go_on.wait(PATIENCE_S)
                 return real.execute(sql, *values)
 
         returned: list[int] = []
@@ -140,7 +141,7 @@ def test_nobody_returns_before_the_commit_that_carries_its_records(tmp_path: Pat
                 thread.start()
             while len(journal._waiting) < 2:
                 time.sleep(0.001)
-        assert reached.wait(10)
+        assert reached.wait(PATIENCE_S)
         for ticket in list(journal._waiting):
             assert ticket.records is not None
             ticket.call()
@@ -148,7 +149,7 @@ def test_nobody_returns_before_the_commit_that_carries_its_records(tmp_path: Pat
         assert returned == []
         go_on.set()
         for thread in threads:
-            thread.join(10)
+            thread.join(PATIENCE_S)
         journal._writer = real
         assert sorted(returned) == [1, 2]
 

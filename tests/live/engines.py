@@ -25,6 +25,7 @@ from engine.runtime.outbox import status_of, verdict_of
 from engine.runtime.server import EngineServer
 from engine.runtime.watch import Watch as Looking
 from tests.builders import changed, proposal, shipped
+from tests.patience import PATIENCE_S
 
 ONCE = Running(runner="shell", timeout_us=30_000_000)
 AGAIN = Running(runner="shell", timeout_us=30_000_000, idempotent=True)
@@ -198,7 +199,7 @@ class Engine:
         finally:
             self.runner.go.set()
             executor.drain()
-            await asyncio.wait_for(work, 10)
+            await asyncio.wait_for(work, PATIENCE_S)
 
     def status_of(self, number: int = 1) -> str:
         """Say where a proposal's decision stands."""
@@ -207,7 +208,7 @@ class Engine:
 
     async def until(self, status: str, number: int = 1) -> None:
         """Wait until a proposal's decision stands there."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while (found := self.status_of(number)) != status:
                 assert found in {"queued", "running"}, found
                 await asyncio.sleep(0.01)
@@ -232,6 +233,6 @@ async def engine(home: Path, policy: Policy | None = None, **given: Any) -> Asyn
 
 async def eventually(true: Any) -> None:
     """Wait until something holds."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while not true():
             await asyncio.sleep(0.005)

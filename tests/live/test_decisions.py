@@ -11,6 +11,7 @@ from engine.errors import Forbidden, InputError, JournalError, Unreachable
 from engine.runtime import wire
 from engine.runtime.client import EngineClient
 from tests.live.engines import asked, engine, performing
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.asyncio
 
@@ -106,7 +107,7 @@ async def test_subscribers_hear_every_record_in_order(tmp_path):
         await asyncio.sleep(0.05)
         await it.propose(1)
         await it.propose(2)
-        await asyncio.wait_for(listening, 5)
+        await asyncio.wait_for(listening, PATIENCE_S)
     assert [happened.seq for happened in heard] == list(range(heard[0].seq, heard[0].seq + 4))
     assert [type(happened.fact).__name__ for happened in heard] == ["ProposalReceived", "VerdictReached"] * 2
 

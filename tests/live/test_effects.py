@@ -12,6 +12,7 @@ from engine.core.vocabulary.units import SECOND_US
 from engine.errors import EffectRefused, InputError, LeaseLost, OutcomeUnknown, WorldMovedOn
 from engine.runtime import wire
 from tests.live.engines import AGAIN, ONCE, engine, eventually, performing
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.asyncio
 OK = Result(success=True, output="ok", execution_time_s=0.1)
@@ -142,10 +143,10 @@ async def test_a_task_is_leased_to_one_worker_at_a_time(tmp_path):
 
 async def test_waiting_workers_are_woken_when_there_is_work(tmp_path):
     async with engine(tmp_path) as it:
-        waiting = asyncio.create_task(it.lease(wait_s=5.0))
+        waiting = asyncio.create_task(it.lease(wait_s=2 * PATIENCE_S))
         await asyncio.sleep(0.05)
         await it.propose()
-        assert len(await asyncio.wait_for(waiting, 1)) == 1
+        assert len(await asyncio.wait_for(waiting, PATIENCE_S)) == 1
 
 
 async def after_silence(it):
@@ -261,7 +262,7 @@ async def test_a_drained_worker_finishes_and_takes_nothing_new(tmp_path):
         await it.propose(2)
         executor.drain()
         it.runner.go.set()
-        await asyncio.wait_for(work, 10)
+        await asyncio.wait_for(work, PATIENCE_S)
         assert (await it.propose(1)).status == "done"
         assert (await it.propose(2)).status == "queued"
 

@@ -24,6 +24,7 @@ from simulator.rederive import rederive
 from tests.builders import changed
 from tests.courses import QUICK
 from tests.live.engines import AGAIN, engine, performing
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.asyncio
 CANDIDATE, NAME = "heal@2", "heal"
@@ -222,7 +223,7 @@ async def test_what_was_done_can_be_taken_back_though_its_capability_may_do_noth
         await it.until("done")
         await it.ask(abort())
         undo = await it.ask(wire.RequestUndo(of=done.verdict.decision_id, by="ann", reason="it errs"))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while it.runner.undone != [done.verdict.decision_id]:
                 await asyncio.sleep(0.01)
     assert undo.effect_id.startswith("u_")

@@ -16,6 +16,7 @@ from engine.core.vocabulary.units import SECOND_US
 from engine.runtime import wire
 from tests.live.engines import ONCE, engine, eventually, performing
 from tests.live.hold_machine import judge
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.asyncio
 FIRST = decision_id("p-1")
@@ -76,7 +77,7 @@ async def killed_at(home, nth, *, before, prepare, request):
         it.live.intake._commit = commit
         answering = loop.create_task(it.live.answer(request))
         dying = loop.create_task(died.wait())
-        await asyncio.wait({answering, dying}, return_when=asyncio.FIRST_COMPLETED, timeout=10)
+        await asyncio.wait({answering, dying}, return_when=asyncio.FIRST_COMPLETED, timeout=PATIENCE_S)
         lived = answering.done() and not died.is_set()
         for task in (answering, dying):
             task.cancel()

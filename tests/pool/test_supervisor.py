@@ -17,6 +17,7 @@ from engine.adapters.inflight import InFlight
 from engine.runtime.layout import Layout
 from engine.runtime.processes import read_processes, supervisor_pid
 from tests.fence.stopping import gone, running, stop, until
+from tests.patience import PATIENCE_S
 
 HERE = Path(__file__).parent
 
@@ -96,7 +97,7 @@ def test_a_clean_stop_drains_front_then_workers_then_engine(home):
     with supervised(home, parts) as watched:
         began(watched, *parts)
         watched.send(signal.SIGTERM)
-        assert watched.process.wait(30) == 0
+        assert watched.process.wait(PATIENCE_S) == 0
         left = [line.split()[0] for line in watched.diary() if line.endswith((" told", " left"))]
         assert left[:2] == ["front", "front"]
         assert set(left[2:6]) == {"worker-1", "worker-2"}
@@ -110,7 +111,7 @@ def test_one_that_does_not_leave_in_time_is_killed(home):
     with supervised(home, {"engine": "serves", "worker-1": "deaf"}, drain_s=0.2) as watched:
         began(watched, "engine", "worker-1")
         watched.send(signal.SIGINT)
-        assert watched.process.wait(30) == 0
+        assert watched.process.wait(PATIENCE_S) == 0
         assert watched.diary()[-1] == "engine left"
         assert watched.seen("worker-1").last_exit == "was ended by SIGKILL"
 
@@ -121,7 +122,7 @@ def test_a_second_interrupt_hurries(home):
         watched.send(signal.SIGINT)
         assert until(lambda: "worker-1 told" in watched.diary())
         watched.send(signal.SIGINT)
-        assert watched.process.wait(30) == 0
+        assert watched.process.wait(PATIENCE_S) == 0
 
 
 def test_what_crashes_is_started_again_with_longer_and_longer_waits_and_people_are_told(home):
@@ -150,7 +151,7 @@ def test_a_process_that_ran_steadily_is_started_again_at_once(home):
 
 def test_a_refusal_that_starting_again_does_not_mend_stops_everything_with_its_message(home):
     with supervised(home, {"front": "serves", "engine": "refuse"}) as watched:
-        assert watched.process.wait(30) == 78
+        assert watched.process.wait(PATIENCE_S) == 78
         assert watched.told("trouble") == [
             "engine refuses to run: watchkeeper: the policy is wrong (mend it)"
         ]
@@ -160,7 +161,7 @@ def test_a_refusal_that_starting_again_does_not_mend_stops_everything_with_its_m
 def test_a_program_that_is_not_there_is_such_a_refusal(home):
     words = [HERE / "supervised.py", home, json.dumps({"engine": ["/no/such/program"]}), "{}"]
     with running(sys.executable, *words, stderr=subprocess.PIPE) as process:
-        assert process.wait(30) == 78
+        assert process.wait(PATIENCE_S) == 78
         assert b"/no/such/program cannot be started: No such file or directory" in process.stderr.read()
 
 
@@ -182,7 +183,7 @@ def test_while_workers_drain_an_engine_that_crashes_is_started_again(home):
         watched.send(signal.SIGTERM)
         assert until(lambda: "worker-1 told" in watched.diary())
         os.kill(first, signal.SIGKILL)
-        assert watched.process.wait(30) == 0
+        assert watched.process.wait(PATIENCE_S) == 0
         assert watched.diary().count("engine began") == 2
 
 
@@ -222,7 +223,7 @@ def test_a_second_supervisor_on_the_same_folder_is_refused_in_one_line(home):
     with supervised(home, THREE) as watched:
         began(watched, *THREE)
         with supervised(home, THREE) as second:
-            assert second.process.wait(30) == 2
+            assert second.process.wait(PATIENCE_S) == 2
             said = second.process.stderr.read().decode()
         first = watched.process.pid
         assert said == (
@@ -266,7 +267,7 @@ def test_orphans_of_its_processes_are_asked_how_they_ended(home):
         orphan = int((home / "orphan").read_text())
         assert until(lambda: not Path(f"/proc/{orphan}").exists())
         process.terminate()
-        process.wait(30)
+        process.wait(PATIENCE_S)
 
 
 # ---------------------------------------------------------------- stops
@@ -321,7 +322,7 @@ def test_a_signal_ends_even_the_processes_when_the_fence_cannot_be_set(home):
         (home / "stops").rmdir()
         (home / "stops").symlink_to("/proc/nowhere")
         watched.send(signal.SIGUSR1)
-        assert watched.process.wait(30) == 78
+        assert watched.process.wait(PATIENCE_S) == 78
         assert gone(worker)
         assert "the fence cannot be set, so all is ended" in watched.told("trouble")[0]
 

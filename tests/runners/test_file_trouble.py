@@ -10,6 +10,7 @@ import threading
 import pytest
 
 from engine.errors import EffectRefused, Stopped, WorldMovedOn
+from tests.patience import PATIENCE_S
 from tests.runners.effects import Bench, NotingWatch, action
 from tests.runners.files import CREATE, DELETE, MOVE, WAYS, WRITE, perform, undo
 from tests.runners.small_disk import make_read_only, small_disk
@@ -185,7 +186,7 @@ async def test_an_interrupted_undo_is_finished(full, monkeypatch):
 async def test_a_cancelled_effect_is_at_rest_when_it_returns(full):
     inside, go = threading.Event(), threading.Event()
     watch = NotingWatch()
-    watch.before = lambda: (inside.set(), go.wait(10))
+    watch.before = lambda: (inside.set(), go.wait(PATIENCE_S))
     task = asyncio.ensure_future(perform(full, WRITE, watch=watch, path="a.txt", content="x"))
     await asyncio.to_thread(inside.wait, 10)
     task.cancel()

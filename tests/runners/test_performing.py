@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from engine.adapters.performing import MOST_OUTPUT, Stopwatch, in_thread
+from tests.patience import PATIENCE_S
 
 
 def test_a_long_output_keeps_its_ends_and_says_how_much_is_gone():
@@ -37,7 +38,7 @@ async def test_a_thread_ends_before_whoever_was_cancelled_returns():
 
     def work(_):
         begun.set()
-        go.wait(10)
+        go.wait(PATIENCE_S)
         ended.append(True)
 
     task = asyncio.ensure_future(in_thread(work, timeout_s=10))
@@ -56,7 +57,7 @@ async def test_a_thread_ends_before_whoever_was_cancelled_returns():
 async def test_what_is_finished_late_is_returned_all_the_same():
     go = threading.Event()
     asyncio.get_running_loop().call_later(0.05, go.set)
-    assert await in_thread(lambda _: go.wait(10), timeout_s=0.01) is True
+    assert await in_thread(lambda _: go.wait(PATIENCE_S), timeout_s=0.01) is True
 
 
 @pytest.mark.asyncio
@@ -64,7 +65,7 @@ async def test_whoever_checks_stops_when_the_time_is_up():
     go = threading.Event()
 
     def work(patience):
-        go.wait(10)
+        go.wait(PATIENCE_S)
         patience.check()
 
     asyncio.get_running_loop().call_later(0.05, go.set)

@@ -19,6 +19,7 @@ from engine.adapters.sandbox_processes import marked_processes
 from engine.errors import Stopped
 from engine.ports import Ended, Limits, Program, Sandbox
 from tests.needs import need
+from tests.patience import PATIENCE_S
 
 LIMITS = Limits(memory_mib=96, pids=32, cpus=1.0, output_kib=64, disk_mib=8, wall_us=20_000_000)
 
@@ -44,7 +45,7 @@ class NotedWatch:
 
     async def begun(self) -> None:
         """Wait until the block has been left."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE_S):
             while "started" not in self.notes:
                 await asyncio.sleep(0.01)
 

@@ -17,6 +17,7 @@ from engine.settings.service import DiscordSection, SlackSection
 from simulator.fakes.fake_discord import FakeDiscord
 from simulator.fakes.fake_slack import FakeSlack
 from tests.chat.discord_stage import MANAGER
+from tests.patience import PATIENCE_S
 
 NEVER_S = 3600.0
 
@@ -50,7 +51,7 @@ class BotOnAPlatform:
         await self._open.aclose()
 
     async def quiet(self) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while not self._board.is_quiet():
                 await asyncio.sleep(0.01)
 
@@ -91,7 +92,7 @@ class DiscordBot(BotOnAPlatform):
 
     async def is_in(self) -> None:
         await self.fake.bot_is_in()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while not self._front.is_connected:
                 await asyncio.sleep(0.01)
 

@@ -26,12 +26,10 @@ from engine.runtime.layout import Layout
 from engine.runtime.processes import read_processes
 from engine.wiring.policies import SHIPPED_CONFIG
 from tests.fence.stopping import gone, until
+from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parents[2]
 CAPABILITY = "work@1"
-PATIENCE_S = 90.0
-"""How long anything may take before it counts as broken: other tests share the machine."""
-
 ACTIONS: dict[str, dict[str, Any]] = {
     "file.write": {
         "summary": "Write one file.",
@@ -290,7 +288,7 @@ class Service:
             timeout=PATIENCE_S,
         )
 
-    def http(self, who: str = "captain", *, timeout_s: float = 30.0) -> httpx.Client:
+    def http(self, who: str = "captain", *, timeout_s: float = PATIENCE_S) -> httpx.Client:
         """Give a client that speaks for an agent, or for `captain`."""
         address = read_address(self.layout.address)
         assert address is not None

@@ -13,6 +13,7 @@ from bot.slack_app.manifest import make_manifest
 from engine.adapters.fence_files import FileFence
 from engine.adapters.link_file import LinkFile
 from simulator.fakes.fake_slack import FakeSlack
+from tests.patience import PATIENCE_S
 from tests.service.services import Service
 
 pytestmark = pytest.mark.slow
@@ -47,7 +48,7 @@ def test_a_stop_from_chat_holds_with_the_engine_standing_still(tmp_path):
             account = fake.add_person("ray")
             link(running, account, "ray", "responder")
             await asyncio.to_thread(running.start)
-            await fake.bot_is_in(within_s=60)
+            await fake.bot_is_in(within_s=PATIENCE_S)
             assert "Autonomy is on" in (await fake.type(account, "/wk status", channel=channel)).text
             engine = running.pid("engine")
             os.kill(engine, signal.SIGSTOP)
@@ -75,7 +76,7 @@ def test_a_missing_token_is_named_with_the_file_it_belongs_in(tmp_path):
     try:
         running.start(wait=False)
         assert running.process is not None
-        status = running.process.wait(60)
+        status = running.process.wait(PATIENCE_S)
     finally:
         running.end()
     assert status != 0
