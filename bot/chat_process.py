@@ -26,7 +26,7 @@ async def _bots(service: Service, version: str) -> None:
     messages = MessageFile(service.layout.messages)
     end = asyncio.Event()
     try:
-        async with open_desk(service, version=version) as desk:
+        async with open_desk(service, version=version, lasting=True) as desk:
             hearing = Hearing(desk.tools.engine)
             fronts = fronts_of(service, desk)
             board = Board(desk.tools, hearing, [each for front in fronts for each in front.posters], messages)

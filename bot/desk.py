@@ -18,8 +18,11 @@ from simulator.jobs import ReplayJobs
 
 
 @asynccontextmanager
-async def open_desk(service: Service, *, version: str) -> AsyncIterator[Desk]:
-    """Open the desk. Everything but the engine's own answers works with the engine dead or spinning."""
+async def open_desk(service: Service, *, version: str, lasting: bool = False) -> AsyncIterator[Desk]:
+    """Open the desk. Everything but the engine's own answers works with the engine dead or spinning.
+
+    With `lasting` replays go on after a restart.
+    """
     layout = service.layout
     fence = FileFence(layout.stops)
     journal, looking = Current(layout.journal, DecisionsView), Current(layout.journal, DecisionsView)
@@ -30,6 +33,7 @@ async def open_desk(service: Service, *, version: str) -> AsyncIterator[Desk]:
         bundled=BUNDLED,
         policy=service.config / "policies",
         policies=layout.home / "policies",
+        lasting=lasting,
     )
     desk = Desk(
         Tools(

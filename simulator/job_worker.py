@@ -1,15 +1,17 @@
 """The process of one replay asked for from afar: it says how far it is, a line of JSON at a time."""
 
+import contextlib
 import os
 import signal
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from engine.errors import WatchkeeperError
+from engine.errors import InputError, WatchkeeperError
 from engine.wiring import read_policy
 from simulator.jobs import Asked, Told
 from simulator.recording import Recording
@@ -20,6 +22,7 @@ from simulator.report.report import headline
 from simulator.summary import Summary, summarise
 
 _EVERY_S: Final = 0.5
+_TRIES, _PAUSE_S = 100, 0.1
 
 
 def main(asked: Asked) -> None:
@@ -36,7 +39,7 @@ def main(asked: Asked) -> None:
         from_us=None,
         until_us=None,
     )
-    results = Results(asked.folder / "results.sqlite", run, resume=False)
+    results = _results(asked.folder / "results.sqlite", run)
     driver = Replay(recording, sources, results=results)
     signal.signal(signal.SIGTERM, lambda *_: driver.stop())
     said_s = 0.0
@@ -54,6 +57,23 @@ def main(asked: Asked) -> None:
     write_report(asked.folder / "report.html", results.db, summary)
     results.close()
     tell(Told(share=1.0, decisions=summary.decisions, summary=short(summary)))
+
+
+def _results(path: Path, run: Run) -> Results:
+    """Go on from what a worker before this one left; begin where nothing is left, or it is of another policy.
+
+    That worker ends with the process that had it, which may be a moment ago.
+    """
+    for tries_left in reversed(range(_TRIES)):
+        with contextlib.suppress(InputError):
+            return Results(path, run, resume=True)
+        try:
+            return Results(path, run, resume=False)
+        except InputError:
+            if not tries_left:
+                raise
+            time.sleep(_PAUSE_S)
+    raise AssertionError("the last try returns or raises")
 
 
 def short(summary: Summary) -> str:

@@ -1,4 +1,8 @@
-"""Replays asked for from afar: each in a process of its own, a few at a time, with its report kept."""
+"""Replays asked for from afar: each in a process of its own, a few at a time, with its report kept.
+
+A folder for each is the record of it: what was asked for and how far it is, what was decided so far, and the
+report. Bots go on from there after a restart, whatever ended them.
+"""
 
 import contextlib
 import json
@@ -17,7 +21,8 @@ from msgspec import Struct, structs
 
 from engine.adapters import machine_time
 from engine.adapters.files import atomic_write, private_folder, storage_errors
-from engine.errors import InputError, WatchkeeperError
+from engine.adapters.journal_lock import WriterLock
+from engine.errors import InputError, JournalBusy, WatchkeeperError
 from engine.ports import ReplayJob, ReplayWish
 
 MOST_RUNNING: Final = 2
@@ -29,6 +34,8 @@ _JOB: Final = "job.json"
 _REPORT: Final = "report.html"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _OPEN: Final = frozenset({"waiting", "running"})
+_WRITTEN_EACH: Final = 0.05
+"""After how much more of a replay its record is written again: others read there how far it is."""
 
 
 class Asked(Struct, frozen=True, kw_only=True):
@@ -61,19 +68,31 @@ class ReplayJobs:
         bundled: dict[str, Path],
         policy: Path,
         policies: Path,
+        lasting: bool = False,
+        at_once: int | None = None,
         now_us: Callable[[], int] = machine_time.now_us,
     ) -> None:
         """Keep jobs in `folder`; take recordings from `recordings` and from those that are `bundled`.
 
-        `policy` is the one in force; a folder in `policies` is another. Jobs that ran when a process before
-        this one ended are remembered as failed. Nothing is made until a job is.
+        `policy` is the one in force; a folder in `policies` is another. With `lasting` jobs outlive their
+        process: what was open when one before this ended, goes on here and now, and `close` leaves open what
+        is. Without it a job ends with its process. `at_once` is how many run at once, `None` for as many as
+        usual. Nothing is made until a job is.
         """
         self._folder, self._recordings, self._bundled = folder, recordings, bundled
         self._policy, self._policies, self._now_us = policy, policies, now_us
+        self._lasting, self._closing, self._at_once = lasting, False, at_once
         self._lock = threading.Lock()
         self._jobs: OrderedDict[str, ReplayJob] = OrderedDict()
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
-        self._remember()
+        self._mine: dict[str, WriterLock] = {}
+        """The records of lasting jobs that this process alone writes."""
+        self._elsewhere: set[str] = set()
+        """Jobs that are another process's, or wait for one that lets them last."""
+        self._written: dict[str, float] = {}
+        with self._lock:
+            self._remember()
+            self._next()
 
     def recordings(self) -> tuple[str, ...]:
         """Return the names of the recordings at hand."""
@@ -89,11 +108,13 @@ class ReplayJobs:
     def jobs(self) -> tuple[ReplayJob, ...]:
         """Return those that are remembered, the newest first."""
         with self._lock:
+            self._look_elsewhere()
             return tuple(reversed(self._jobs.values()))
 
     def job(self, name: str) -> ReplayJob:
         """Return one by its name. Raises `InputError` when there is none."""
         with self._lock:
+            self._look_elsewhere()
             return self._job(name)
 
     def start(self, wish: ReplayWish) -> ReplayJob:
@@ -110,6 +131,9 @@ class ReplayJobs:
             name = f"r{secrets.token_hex(3)}"
             job = ReplayJob(name=name, wish=wish, state="waiting", begun_us=self._now_us())
             private_folder(self._folder / name)
+            if self._lasting:
+                self._mine[name] = self._lock_of(name)
+                self._write(job)
             self._jobs[name] = job
             self._forget()
             self._next()
@@ -121,22 +145,33 @@ class ReplayJobs:
             job = self._job(name)
             if job.state not in _OPEN:
                 raise InputError(f"it is {job.state} already", place=name)
+            if name in self._elsewhere:
+                raise InputError(
+                    "it is another process's", place=name, cure="cancel it where it was asked for: in chat"
+                )
             if (process := self._processes.get(name)) is not None:
                 process.terminate()
             self._jobs[name] = job = structs.replace(job, state="cancelled", ended_us=self._now_us())
-            self._write(job)
+            self._over(job)
             return job
 
     def close(self) -> None:
-        """End all that run."""
+        """End all that run here; what lasts stays as it is, for the next process."""
         with self._lock:
+            self._closing = True
             running = list(self._processes.values())
             for name, job in self._jobs.items():
-                if job.state in _OPEN:
+                if job.state in _OPEN and not self._lasting and name not in self._elsewhere:
                     self._jobs[name] = structs.replace(job, state="cancelled", ended_us=self._now_us())
+                    self._over(self._jobs[name])
         for process in running:
-            process.terminate()
+            # What lasts goes on from what is on disk, which survives anything.
+            process.kill() if self._lasting else process.terminate()
             process.wait()
+        with self._lock:
+            for lock in self._mine.values():
+                lock.release()
+            self._mine.clear()
 
     # ------------------------------------------------------------ within the lock
 
@@ -149,11 +184,20 @@ class ReplayJobs:
 
     def _next(self) -> None:
         """Begin those whose turn it is."""
-        for name, job in self._jobs.items():
-            if len(self._processes) >= MOST_RUNNING:
+        at_once = MOST_RUNNING if self._at_once is None else self._at_once
+        for name, job in list(self._jobs.items()):
+            if self._closing or len(self._processes) >= at_once:
                 return
-            if job.state == "waiting":
-                self._begin(name, job)
+            if job.state == "waiting" and name not in self._elsewhere:
+                try:
+                    self._begin(name, job)
+                except WatchkeeperError as refused:
+                    # A recording or a policy may have gone since it was asked for.
+                    ended = structs.replace(
+                        job, state="failed", ended_us=self._now_us(), error=refused.message
+                    )
+                    self._jobs[name] = ended
+                    self._over(ended)
 
     def _begin(self, name: str, job: ReplayJob) -> None:
         asked = Asked(
@@ -185,13 +229,12 @@ class ReplayJobs:
                 with contextlib.suppress(msgspec.DecodeError):
                     told = msgspec.json.decode(line, type=Told)
                     with self._lock:
-                        job = self._jobs[name]
-                        self._jobs[name] = structs.replace(job, share=told.share, decisions=told.decisions)
+                        self._is_at(name, told)
         status = process.wait()
         with self._lock:
             del self._processes[name]
-            job = self._jobs[name]
-            if job.state == "running":
+            job = self._jobs.get(name)
+            if job is not None and job.state == "running" and not (self._closing and self._lasting):
                 report = self._folder / name / _REPORT
                 well = status == 0 and bool(told.summary)
                 self._jobs[name] = job = structs.replace(
@@ -203,9 +246,27 @@ class ReplayJobs:
                     report=report if well and report.exists() else None,
                     error="" if well else told.error or f"its process ended with status {status}",
                 )
-                with contextlib.suppress(WatchkeeperError):
-                    self._write(job)
+                self._over(job)
             self._next()
+
+    def _is_at(self, name: str, told: Told) -> None:
+        """Note how far one is."""
+        job = self._jobs.get(name)
+        if job is None or job.state not in _OPEN:
+            return
+        self._jobs[name] = job = structs.replace(job, share=told.share, decisions=told.decisions)
+        if name in self._mine and told.share - self._written.get(name, 0.0) >= _WRITTEN_EACH:
+            self._written[name] = told.share
+            with contextlib.suppress(WatchkeeperError):
+                self._write(job)
+
+    def _over(self, job: ReplayJob) -> None:
+        """Keep how one ended."""
+        with contextlib.suppress(WatchkeeperError):
+            self._write(job)
+        self._written.pop(job.name, None)
+        if (lock := self._mine.pop(job.name, None)) is not None:
+            lock.release()
 
     # ------------------------------------------------------------ names and files
 
@@ -235,11 +296,39 @@ class ReplayJobs:
         return self._policies / name
 
     def _remember(self) -> None:
-        for path in sorted(self._folder.glob(f"*/{_JOB}"), key=lambda each: each.stat().st_mtime):
-            with contextlib.suppress(OSError, msgspec.DecodeError):
-                job = msgspec.json.decode(path.read_bytes(), type=ReplayJob, dec_hook=_path)
-                self._jobs[job.name] = job
+        """Know the jobs of processes before this one, and of others, in the order they were asked for."""
+        for path in self._folder.glob(f"*/{_JOB}"):
+            if (job := _read(path)) is None:
+                continue
+            if job.state in _OPEN:
+                job = self._taken_over(job)
+            self._jobs[job.name] = job
+        self._jobs = OrderedDict(sorted(self._jobs.items(), key=lambda each: each[1].begun_us))
         self._forget()
+
+    def _taken_over(self, job: ReplayJob) -> ReplayJob:
+        """Make an open job of a process before this one ours, if it lasts and nobody else has it."""
+        if self._lasting:
+            with contextlib.suppress(JournalBusy):
+                self._mine[job.name] = self._lock_of(job.name)
+                # Read anew: whoever had it may have ended it a moment ago.
+                job = _read(self._folder / job.name / _JOB) or job
+                return structs.replace(job, state="waiting") if job.state in _OPEN else job
+        self._elsewhere.add(job.name)
+        return job
+
+    def _look_elsewhere(self) -> None:
+        """Read anew how far those of other processes are, and what others asked for meanwhile."""
+        for path in self._folder.glob(f"*/{_JOB}"):
+            name = path.parent.name
+            if name in self._elsewhere or name not in self._jobs:
+                job = _read(path)
+                if job is not None:
+                    self._jobs[name] = job
+                    (self._elsewhere.add if job.state in _OPEN else self._elsewhere.discard)(name)
+
+    def _lock_of(self, name: str) -> WriterLock:
+        return WriterLock(str(self._folder / name / "job"))
 
     def _forget(self) -> None:
         """Let the oldest go that are over."""
@@ -254,6 +343,13 @@ class ReplayJobs:
     def _write(self, job: ReplayJob) -> None:
         with atomic_write(self._folder / job.name / _JOB) as file:
             file.write(json.dumps(msgspec.to_builtins(job, enc_hook=str)).encode() + b"\n")
+
+
+def _read(path: Path) -> ReplayJob | None:
+    """Read a record; `None` when it is gone or broken."""
+    with contextlib.suppress(OSError, msgspec.DecodeError):
+        return msgspec.json.decode(path.read_bytes(), type=ReplayJob, dec_hook=_path)
+    return None
 
 
 def _path(kind: type[Path], value: str) -> Path:

@@ -8,7 +8,7 @@ moment, they are told at once that we are at it, so that nobody waits for what o
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, Final
 
@@ -16,15 +16,15 @@ import discord
 
 from bot.discord_app import commands
 from bot.discord_app.buttons import Press, filled, modal, pressed
-from bot.discord_app.errors import ACKNOWLEDGED, LOST
+from bot.discord_app.errors import ACKNOWLEDGED, LOST, asked_of_discord
 from bot.discord_app.poster import drawn, redrawn
 from engine.commands import catalogue as c
 from engine.commands.desk import Desk
-from engine.commands.following import EVERY_S, follow
+from engine.commands.following import EVERY_S, Following, Poster
 from engine.commands.language import Command, Given
 from engine.commands.model import Account, Reply
 from engine.errors import InputError, WatchkeeperError
-from engine.ports import Messages
+from engine.ports import Messages, Posted
 
 _log = logging.getLogger("watchkeeper.discord")
 
@@ -36,6 +36,7 @@ milliseconds, by which all others are noticed later."""
 TOKEN_S: Final = 14.5 * 60
 """How long an interaction can be answered through its own token; Discord says fifteen minutes."""
 _REMEMBERED: Final = 10_000
+_MOST_TALKS: Final = 100
 _IN_PLACE: Final[tuple[type[Command], ...]] = (c.Yes, c.No, c.ReplayCancel)
 """Commands whose reply takes the place of the message that their button stands under."""
 
@@ -49,25 +50,33 @@ class Answering:
         self,
         desk: Desk,
         messages: Callable[[], Messages],
+        edit: Callable[[str, Reply], Awaitable[bool]],
         *,
         grace_s: float = GRACE_S,
         every_s: float = EVERY_S,
         token_s: float = TOKEN_S,
     ) -> None:
-        """`messages` keeps what buttons have no room for; a replay's message changes each `every_s`."""
+        """`messages` keeps what buttons have no room for; `edit` changes a message with the bot's own token.
+
+        A replay's message changes each `every_s`.
+        """
         self._desk, self._messages = desk, messages
-        self._grace_s, self._every_s, self._token_s = grace_s, every_s, token_s
+        self._grace_s, self._token_s = grace_s, token_s
         self._taken: OrderedDict[int, None] = OrderedDict()
         self._unanswered = 0
         self._crowded = asyncio.Event()
-        self._following: dict[int, asyncio.Task[None]] = {}
+        self._edit = edit
+        self._following = Following(desk.tools, "discord", self._show, every_s=every_s)
+        self._talks: dict[str, tuple[Interaction, float]] = {}
+        """The interactions whose replays are followed, and when they began: they may be edited through."""
+
+    async def go_on(self, poster: Poster) -> None:
+        """Follow the replays that were followed before a restart."""
+        await self._following.go_on(self._messages(), poster)
 
     async def close(self) -> None:
         """Follow nothing any longer."""
-        following = list(self._following.values())
-        for task in following:
-            task.cancel()
-        await asyncio.gather(*following, return_exceptions=True)
+        await self._following.close()
 
     # ------------------------------------------------------------ what people do
 
@@ -140,7 +149,7 @@ class Answering:
         if held:
             shown = await self._later(interaction, await giving, in_place=in_place)
         if giving.result().job and shown is not None:
-            self._follow(interaction, shown, giving.result().job, began_s)
+            self._follow(interaction, shown, giving.result(), began_s)
 
     async def _begun(
         self, interaction: Interaction, said: str | Command | Given, *, in_place: bool
@@ -233,28 +242,30 @@ class Answering:
 
     # ------------------------------------------------------------ following a replay
 
-    def _follow(self, interaction: Interaction, message: int, job: str, began_s: float) -> None:
+    def _follow(self, interaction: Interaction, message: int, reply: Reply, began_s: float) -> None:
         """Have a message show a replay until it is over."""
-        if message in self._following:
-            return
-        task = asyncio.create_task(self._followed(interaction, message, job, began_s))
-        self._following[message] = task
-        task.add_done_callback(lambda _: self._following.pop(message, None))
+        channel = str(interaction.channel_id or "")
+        ref = f"{channel}/{message}"
+        self._talks[ref] = interaction, began_s
+        while len(self._talks) > _MOST_TALKS:
+            del self._talks[next(iter(self._talks))]
+        self._following.begin(self._messages(), reply, channel=channel, ref=ref)
 
-    async def _followed(self, interaction: Interaction, message: int, job: str, began_s: float) -> None:
-        loop = asyncio.get_running_loop()
-        async for reply in follow(self._desk.tools, job, every_s=self._every_s):
-            shown = await self._redrawn(interaction, reply)
+    async def _show(self, posted: Posted, reply: Reply) -> bool:
+        """Show how far a replay is: through its interaction as long as that lasts, for the bot may be no
+        member where it was asked for, and with the bot's own token afterwards.
+        """
+        interaction, began_s = self._talks.get(posted.ref, (None, 0.0))
+        if interaction is None or asyncio.get_running_loop().time() - began_s >= self._token_s:
+            return await self._edit(posted.ref, reply)
+        message = int(posted.ref.rpartition("/")[2])
+        with asked_of_discord("a replay's message"):
             try:
-                if loop.time() - began_s < self._token_s:
-                    await interaction.followup.edit_message(message, **shown)
-                elif (place := _place(interaction)) is not None:
-                    await place.get_partial_message(message).edit(**shown)
+                await interaction.followup.edit_message(message, **await self._redrawn(interaction, reply))
             except discord.NotFound:
                 # Somebody deleted it, and so wants to hear no more.
-                return
-            except LOST as lost:
-                _log.warning("a replay's message is behind: %s", lost)
+                return False
+        return True
 
     async def _drawn(self, interaction: Interaction, reply: Reply) -> dict[str, Any]:
         return await drawn(reply, self._messages().put_by, largest_bytes=interaction.filesize_limit)

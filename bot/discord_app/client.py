@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import discord
@@ -38,9 +38,12 @@ class Client(discord.Client):
         *,
         heard: Callable[[], None],
         lost: Callable[[str], None],
+        ready: Callable[[], Awaitable[None]],
         silent_s: float = SILENT_S,
     ) -> None:
-        """`heard` is called for whatever comes in, `lost` with the name of each message that was deleted."""
+        """`heard` is called for whatever comes in, `lost` with the name of each message that was deleted, and
+        `ready` whenever a session has begun.
+        """
         super().__init__(
             intents=INTENTS,
             allowed_mentions=discord.AllowedMentions.none(),
@@ -52,7 +55,7 @@ class Client(discord.Client):
             guild_ready_timeout=0.1,
         )
         self.server = discord.Object(int(section.server or 0))
-        self._answering, self._heard, self._lost = answering, heard, lost
+        self._answering, self._heard, self._lost, self._begun = answering, heard, lost, ready
         self._registering: asyncio.Task[None] | None = None
         self.add_dynamic_items(Pressed)
 
@@ -86,6 +89,10 @@ class Client(discord.Client):
     async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
         """Take everything else that people do."""
         await self._answering.take(interaction)
+
+    async def on_ready(self) -> None:
+        """Go on with what a process before this one began."""
+        await self._begun()
 
     async def on_socket_event_type(self, _kind: str) -> None:
         """Take it for a sign of life."""

@@ -58,14 +58,15 @@ class DiscordFront:
         self._board: Board | None = None
         self._again = asyncio.Event()
         self._heard_s = 0.0
+        self._poster = DiscordPoster(section.channel or "", lambda: self._client, self._put_by)
         self._answering = Answering(
             desk,
             self._messages,
+            self._poster.edit,
             grace_s=self._patience.grace_s,
             every_s=self._patience.every_s,
             token_s=self._patience.token_s,
         )
-        self._poster = DiscordPoster(section.channel or "", lambda: self._client, self._put_by)
         self._ears = Ears(
             "discord",
             ask=self._ask,
@@ -113,6 +114,7 @@ class DiscordFront:
                 self._answering,
                 heard=self._heard,
                 lost=self._lost,
+                ready=self._ready,
                 silent_s=self._patience.silent_s,
             )
             began_s = self._heard_s = asyncio.get_running_loop().time()
@@ -153,6 +155,9 @@ class DiscordFront:
     def _heard(self) -> None:
         self._heard_s = asyncio.get_running_loop().time()
         self._ears.heard()
+
+    async def _ready(self) -> None:
+        await self._answering.go_on(self._poster)
 
     async def _ask(self) -> None:
         await liveness.ask(self._client, int(self._section.server or 0))

@@ -1,6 +1,5 @@
 """Answering in Slack: to one person or to all, late or at once, and the whole as a file where it is long."""
 
-import asyncio
 import logging
 from pathlib import Path
 from typing import Any, Final
@@ -9,13 +8,14 @@ from msgspec import structs
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
-from bot.slack_app.calls import OUTSIDE, SlackRefused, retries, slack_errors
+from bot.slack_app.calls import GONE, OUTSIDE, SlackRefused, retries, slack_errors
 from bot.slack_app.places import Place
 from bot.slack_app.render import Rendered, render, whole
-from engine.commands.following import EVERY_S, follow
+from engine.commands.following import EVERY_S, Following, Poster
 from engine.commands.model import Reply
 from engine.commands.tools import Tools
 from engine.errors import WatchkeeperError
+from engine.ports import Messages, Posted
 
 _log = logging.getLogger("watchkeeper.slack")
 
@@ -28,14 +28,22 @@ class Answers:
 
     def __init__(self, client: AsyncWebClient, tools: Tools, *, every_s: float = EVERY_S) -> None:
         """`every_s` is how often the card of a replay is edited."""
-        self._client, self._tools, self._every_s = client, tools, every_s
-        self._followers: set[asyncio.Task[None]] = set()
+        self._client = client
+        self._following = Following(tools, "slack", self._show, every_s=every_s)
+        self._messages: Messages | None = None
+
+    def attach(self, messages: Messages) -> None:
+        """Take what remembers where the cards of replays stand."""
+        self._messages = messages
+
+    async def go_on(self, poster: Poster) -> None:
+        """Follow the replays that were followed before a restart."""
+        if self._messages is not None:
+            await self._following.go_on(self._messages, poster)
 
     async def close(self) -> None:
         """Follow nothing any more."""
-        for task in self._followers:
-            task.cancel()
-        await asyncio.gather(*self._followers, return_exceptions=True)
+        await self._following.close()
 
     async def give(self, place: Place, reply: Reply, *, instead: bool = False) -> None:
         """Answer. `instead` puts the answer in the place of the message whose button was pressed.
@@ -169,21 +177,21 @@ class Answers:
         self._begin_following(place.channel, ts, reply)
 
     def _begin_following(self, channel: str, ts: str, reply: Reply) -> None:
-        task = asyncio.create_task(self._keep_up(channel, ts, reply))
-        self._followers.add(task)
-        task.add_done_callback(self._followers.discard)
+        if self._messages is not None:
+            self._following.begin(self._messages, reply, channel=channel, ref=ts)
 
-    async def _keep_up(self, channel: str, ts: str, first: Reply) -> None:
-        """Edit the card of a replay until it is over; its report is sent below it."""
-        async for reply in follow(self._tools, first.job, every_s=self._every_s):
-            if reply == first:
-                continue
-            rendered = render(structs.replace(reply, file=None))
-            try:
-                with slack_errors("showing how far a replay is"):
-                    await self._client.chat_update(channel=channel, ts=ts, **rendered.message())
-                if reply.file is not None:
-                    place = Place(channel=channel, user="", thread=ts)
-                    await self._upload(place, reply, reply.file.name, reply.file)
-            except WatchkeeperError as refused:
-                _log.warning("the card of replay %s: %s", first.job, refused)
+    async def _show(self, posted: Posted, reply: Reply) -> bool:
+        """Edit the card of a replay; its report is sent below it."""
+        rendered = render(structs.replace(reply, file=None))
+        try:
+            with slack_errors("showing how far a replay is"):
+                await self._client.chat_update(channel=posted.channel, ts=posted.ref, **rendered.message())
+        except SlackRefused as refused:
+            if refused.word in GONE:
+                # Somebody deleted it, and so wants to hear no more.
+                return False
+            raise
+        if reply.file is not None:
+            place = Place(channel=posted.channel, user="", thread=posted.ref)
+            await self._upload(place, reply, reply.file.name, reply.file)
+        return True

@@ -106,6 +106,7 @@ class SlackFront:
         """Take the board."""
         self._board = board
         self._listeners.attach(board)
+        self._answers.attach(board.messages)
         self._sign.attach(board)
 
     async def run(self) -> None:
@@ -115,6 +116,7 @@ class SlackFront:
             async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=15)) as session:
                 self._client.session = session
                 await self._until_connected()
+                await self._answers.go_on(self._poster)
                 ears = asyncio.create_task(self._ears.run())
                 try:
                     raise await self._refused

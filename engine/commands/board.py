@@ -6,7 +6,6 @@ only the last of them is shown.
 """
 
 import asyncio
-import hashlib
 import logging
 from collections.abc import Sequence
 from typing import Final, Protocol
@@ -14,6 +13,7 @@ from typing import Final, Protocol
 import msgspec
 
 from engine.commands.cards import card, short
+from engine.commands.following import digest_of, job_of
 from engine.commands.hearing import Hearing
 from engine.commands.model import Front, Reply
 from engine.commands.replies import clean
@@ -86,7 +86,7 @@ class Board:
     def lost(self, front: str, ref: str) -> None:
         """Note that somebody deleted a message; what is still open comes again."""
         posted = self._messages.by_ref(front, ref)
-        if posted is not None and posted.open:
+        if posted is not None and posted.open and not job_of(posted):
             self._messages.keep(msgspec.structs.replace(posted, shown="", ref=""))
             self.changed(DecisionId(posted.about))
 
@@ -97,7 +97,8 @@ class Board:
 
     async def _follow(self) -> None:
         for posted in self._messages.open():
-            self.changed(DecisionId(posted.about))
+            if not job_of(posted):
+                self.changed(DecisionId(posted.about))
         with self._hearing.about_all() as flag:
             while True:
                 while await self._look():
@@ -224,7 +225,7 @@ class _Lane:
         if standing is None:
             return
         reply = clean(card(journal, standing))
-        shown, is_open = _digest(reply), standing.status in _OPEN or not standing.settled
+        shown, is_open = digest_of(reply), standing.status in _OPEN or not standing.settled
         posted = messages.find(poster.front, poster.channel, decision)
         if posted is not None and posted.ref:
             if posted.shown != shown and not await poster.edit(posted.ref, reply):
@@ -264,10 +265,6 @@ class _Lane:
 
 
 _OPEN: Final = frozenset({"held", "queued", "running", "granted"})
-
-
-def _digest(reply: Reply) -> str:
-    return hashlib.blake2b(msgspec.json.encode(reply, enc_hook=str), digest_size=12).hexdigest()
 
 
 def _shows(fact: f.Fact) -> DecisionId | None:

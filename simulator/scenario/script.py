@@ -12,6 +12,8 @@
     engine leaves
     engine comes back
     front restarts
+    replays stand still          the front restarts on a machine that has no time for replays
+    replays go on                it restarts on one that has, and those asked for come to their end
     25h pass
     board
 
@@ -99,7 +101,14 @@ class Works(Step, frozen=True, kw_only=True):
 class Happens(Step, frozen=True, kw_only=True):
     """Something happens to the machine."""
 
-    what: Literal["engine leaves", "engine comes back", "front restarts", "board"]
+    what: Literal[
+        "engine leaves",
+        "engine comes back",
+        "front restarts",
+        "replays stand still",
+        "replays go on",
+        "board",
+    ]
 
 
 class Passes(Step, frozen=True, kw_only=True):
@@ -127,7 +136,9 @@ _VALUE: Final = re.compile(r'(?P<key>[a-z_]+)=(?P<value>"[^"]*"|\S+)')
 _ABOUT: Final = frozenset(
     {"confidence", "episode", "capability", "rationale", "cost_usd", "files", "api_calls", "owner"}
 )
-_HAPPENS: Final = {"engine leaves", "engine comes back", "front restarts", "board"}
+_HAPPENS: Final = frozenset(
+    {"engine leaves", "engine comes back", "front restarts", "replays stand still", "replays go on", "board"}
+)
 _UNITS: Final = {"h": HOUR_US, "min": MINUTE_US}
 
 

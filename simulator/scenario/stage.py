@@ -57,6 +57,7 @@ from engine.wiring import SHIPPED_POLICY, build_policy, read_policy
 from simulator.bundled import BUNDLED
 from simulator.jobs import ReplayJobs
 from simulator.scenario import script as s
+from simulator.scenario.normal import normal
 from simulator.scenario.players import Player, Seen
 
 CAPABILITY: Final = "heal@1"
@@ -72,6 +73,7 @@ RULED: Final = {
 CODE: Final = "CODE"
 """What a script says for the one-time code of whoever speaks."""
 _SETTLE_S: Final = 10.0
+_REPLAYS_S: Final = 120.0
 
 
 class Bot(Protocol):
@@ -114,6 +116,8 @@ class Stage:
         self._front: contextlib.AsyncExitStack | None = None
         self._board: Board | None = None
         self._board_was: list[Seen] = []
+        self._replays: ReplayJobs | None = None
+        self._replays_at_once: int | None = None
 
     # ------------------------------------------------------------ the whole
 
@@ -186,6 +190,12 @@ class Stage:
             case "front restarts":
                 await self._front_goes()
                 await self._front_comes()
+            case "replays stand still" | "replays go on":
+                await self._front_goes()
+                self._replays_at_once = 0 if what == "replays stand still" else None
+                await self._front_comes()
+                if self._replays_at_once is None:
+                    await self._replays_end()
             case _:
                 await self._quiet()
                 for seen in self._player.board():
@@ -310,7 +320,10 @@ class Stage:
             bundled=BUNDLED,
             policy=SHIPPED_POLICY,
             policies=home / "policies",
+            lasting=True,
+            at_once=self._replays_at_once,
         )
+        self._replays = replays
         client = EngineClient(home / "engine.sock", timeout_s=2.0)
         tools = Tools(
             engine=client,
@@ -344,6 +357,12 @@ class Stage:
             front.push_async_callback(_end, work)
         # Its first look tells no old stories: what the script does now must not be one.
         await self._quiet()
+
+    async def _replays_end(self) -> None:
+        """Wait until every replay is over."""
+        async with asyncio.timeout(_REPLAYS_S):
+            while self._replays and any(job.ended_us is None for job in self._replays.jobs()):
+                await asyncio.sleep(0.02)
 
     async def _front_goes(self) -> None:
         if self._front is not None:
@@ -391,30 +410,7 @@ class Stage:
 
     def normal(self, line: str) -> str:
         """Write what differs from run to run as what it is."""
-        for name, decision in self.names.items():
-            line = line.replace(decision, name).replace(f"Explain {decision[2:8]}", f"Explain {name}")
-            line = line.replace(decision[2:8], name)
-        line = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "TIME", line)
-        line = re.sub(r"\bu_[0-9a-f]{15}\b", "UNDO", line)
-        line = re.sub(r"#\d+ +(\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d\b", "#N TIME", line)
-        line = re.sub(r"\b\d+ ms\b", "N ms", line.replace(str(self._home), "HOME"))
-        # How far the sweep and the telling are a blink after the fence is a matter of the machine's load.
-        line = re.sub(
-            r"What (was|is) under way (has been|is being) ended", "What is under way is ended", line
-        )
-        line = re.sub(r"the engine (has it in the journal|is being told)", "the engine is told", line)
-        line = re.sub(r"\b(\d+ (d|h|min|s) ?){1,2}ago\b", "SOON ago", line)
-        line = re.sub(r"\b23 h 5\d min\b", "23 h 59 min", line)
-        line = re.sub(r"\b([A-Z2-7]{4} ){7}[A-Z2-7]{4}\b", "SEED", line)
-        line = re.sub(r"\b[A-Z2-7]{32}\b", "SEED", line)
-        line = re.sub(r"\b[0-9a-f]{12,64}\b", "HASH", line)
-        line = re.sub(r"\br[0-9a-f]{6}\b", "JOB", line)
-        line = re.sub(r"\bs_[0-9a-f]{8}\b", "STANDING", line)
-        line = re.sub(r"\b[a-z2-7]{4}-[a-z2-7]{4}\b", "CODE", line)
-        line = re.sub(r"stranger:HASH", "stranger", line)
-        line = re.sub(r"\b(at|this|Here|at:|Here:) (terminal|slack|discord)\b", r"\1 FRONT", line)
-        line = re.sub(r"\brecord [\d,]+", "record N", line)
-        return re.sub(r"^(\s*)[\d,]+\s+TIME", r"\1N  TIME", line)
+        return normal(line, self.names, str(self._home))
 
 
 class _Nobody:

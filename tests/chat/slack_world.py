@@ -74,7 +74,7 @@ class World:
 
     async def start(self, **given: Any) -> None:
         """Start the bot, anew after `stop`: everything it knew in memory is gone."""
-        tools, close = tools_on(self.home, self.engine.client, self.engine.fence)
+        tools, close = tools_on(self.home, self.engine.client, self.engine.fence, lasting=True)
         for name, role in ROLES.items():
             if name not in self.people:
                 self.people[name] = self.fake.add_person(name)

@@ -1,10 +1,16 @@
 """Replays on Discord: one message from the beginning to the end, with the report below it."""
 
+import contextlib
+import shutil
+
 import pytest
 
 from bot.discord_app.front import Patience
+from engine.commands.desk import Desk
+from simulator import jobs
 from simulator.bundled import BUNDLED
-from tests.chat.discord_stage import on_discord
+from tests.chat.discord_stage import on_discord, on_stage
+from tests.commands.desks import tools_on
 
 pytestmark = pytest.mark.asyncio
 
@@ -57,3 +63,46 @@ async def test_a_report_too_large_for_the_server_is_named_by_its_path(tmp_path):
     made = page(Reply(title="x", file=report), largest_bytes=99)
     assert made.files == ()
     assert made.embed.fields[0].value.replace("\\", "") == str(report)
+
+
+@contextlib.asynccontextmanager
+async def restarted(stage):
+    """A new process over the same folder: another desk, another client, nothing in memory."""
+    stage.desk.tools.replays.close()
+    engine, linked = stage.given.engine, (stage.home / "links.json").read_bytes()
+    tools, close = tools_on(stage.home, engine.client, engine.fence, lasting=True)
+    (stage.home / "links.json").write_bytes(linked)
+    stage.desk = Desk(tools)
+    tools.replays._bundled = BUNDLED
+    try:
+        async with stage.front():
+            yield
+    finally:
+        await stage.desk.close()
+        for each in close:
+            each.close()
+
+
+async def test_after_restarts_the_same_message_is_followed_and_cancel_works(tmp_path, monkeypatch):
+    (tmp_path / "recordings").mkdir()
+    shutil.copy(BUNDLED["demo"], tmp_path / "recordings" / "demo.wkr")
+    monkeypatch.setattr(jobs, "MOST_RUNNING", 0)
+    async with on_stage(tmp_path) as stage:
+        async with restarted(stage):
+            first, second = [
+                screen
+                for _ in range(2)
+                for screen in (await stage.type("ray", "/replay start demo", settle_s=0.2)).screens
+            ]
+        async with restarted(stage):
+            await stage.press("ray", second, "Cancel", settle_s=0.5)
+            cancelled = await stage.card("is cancelled")
+            assert cancelled.message_id == second.message_id
+            assert cancelled.buttons == ()
+        monkeypatch.setattr(jobs, "MOST_RUNNING", 1)
+        async with restarted(stage):
+            done = await stage.card("is done")
+            assert done.message_id == first.message_id
+            assert [one.name for one in done.attachments] == ["report.html"]
+            assert [button.label for button in done.buttons] == ["Report"]
+            assert len(stage.shown()) == 2

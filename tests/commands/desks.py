@@ -46,7 +46,9 @@ class Given:
         return [fact for fact in facts if isinstance(fact, CommandGiven)]
 
 
-def tools_on(home: Path, client: EngineClient, fence: Any, **given: Any) -> tuple[Tools, list[Any]]:
+def tools_on(
+    home: Path, client: EngineClient, fence: Any, *, lasting: bool = False, **given: Any
+) -> tuple[Tools, list[Any]]:
     """The means of a desk over a folder, and what to close after it."""
     journal = Current(home / "journal.db", DecisionsView)
     looking = Current(home / "journal.db", DecisionsView)
@@ -63,6 +65,7 @@ def tools_on(home: Path, client: EngineClient, fence: Any, **given: Any) -> tupl
         bundled={},
         policy=Path("config/policies"),
         policies=home / "policies",
+        lasting=lasting,
     )
     shelf = WorkspaceShelf(
         home / "snapshots", workspace=home / "workspace", home=home, inflight=home / "inflight"
