@@ -335,6 +335,18 @@ def _kinds() -> dict[type[f.Fact], st.SearchStrategy[f.Fact]]:
             "rationale": texts,
         },
         f.VoteClosed: {"decision_id": effect_ids, "reason": texts},
+        f.QuestionAsked: {
+            "decision_id": effect_ids,
+            "nth": st.integers(1, 3),
+            "by": people,
+            "question": texts,
+        },
+        f.QuestionReplied: {
+            "decision_id": effect_ids,
+            "nth": st.integers(1, 3),
+            "agent": agents,
+            "answer": texts,
+        },
         f.StandingGiven: {
             "standing_id": effect_ids,
             "by": people,

@@ -7,6 +7,7 @@ from msgspec import Meta, Struct
 from starlette.responses import Response
 
 from bot.http_api.change_answers import ChangeShown, Replacement, change_of
+from bot.http_api.question_answers import QuestionShown
 from bot.http_api.vote_answers import VoteStanding
 from engine.commands.recommending import Recommendation
 from engine.commands.standing import Standing, UndoStanding
@@ -103,6 +104,9 @@ class Decision(Struct, frozen=True, kw_only=True):
         Replacement | None,
         Meta(description="What a person put in its place; null where nobody did, and in lists"),
     ] = None
+    questions: Annotated[
+        tuple[QuestionShown, ...], Meta(description="What people ask its agent; empty in lists")
+    ] = ()
     digest: Annotated[str, Meta(description="SHA-256 over the action and its exact arguments")]
     policy_hash: str
     seq: Annotated[int, Meta(description="The verdict's record in the journal")]
@@ -344,7 +348,10 @@ def encoded(body: Any) -> bytes:
 
 
 def decision_of(
-    standing: Standing, vote: VoteStanding | None = None, replacement: Replacement | None = None
+    standing: Standing,
+    vote: VoteStanding | None = None,
+    replacement: Replacement | None = None,
+    questions: tuple[QuestionShown, ...] = (),
 ) -> Decision:
     """Put a standing into the words of the API."""
     verdict, said = standing.verdict, standing.outcome
@@ -374,6 +381,7 @@ def decision_of(
         vote=vote,
         changed=change_of(standing),
         replacement=replacement,
+        questions=questions,
         links=links_of(standing),
     )
 
@@ -383,7 +391,7 @@ def links_of(standing: Standing) -> dict[str, str]:
     here, status = f"/v1/decisions/{standing.verdict.decision_id}", standing.status
     links = {"self": here, "explain": f"{here}/explain", "stream": f"{here}/stream"}
     if standing.waits:
-        links |= {word: f"{here}/{word}" for word in ("approve", "change", "deny")}
+        links |= {word: f"{here}/{word}" for word in ("approve", "change", "deny", "questions")}
         if any(wait.kind == "votes" for wait in standing.verdict.waits):
             links["vote"] = f"{here}/vote"
     elif status not in {"denied", "held", "shadowed", "vetoed", "expired", "taken", "replaced"}:

@@ -18,6 +18,7 @@ from bot.http_api import (
     kpis,
     override,
     proposals,
+    questions,
     ratings,
     rollouts,
     service,
@@ -34,7 +35,7 @@ from engine.errors import WatchkeeperError
 from engine.ports import DecisionsReader, Fence, StepUp, Tokens
 
 _ROOMS: Final = (
-    proposals, decisions, holds, votes, streams, override, rollouts, kpis, ratings, service
+    proposals, decisions, holds, questions, votes, streams, override, rollouts, kpis, ratings, service
 )  # fmt: skip
 
 

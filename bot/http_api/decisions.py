@@ -14,6 +14,7 @@ from bot.http_api.document import problems, shown
 from bot.http_api.front import Anybody, Front, Responder, by, may_see, require
 from bot.http_api.models import DecisionsQuery, UndoBody
 from bot.http_api.problems import Problem
+from bot.http_api.question_answers import questions_about
 from bot.http_api.routing import StrictRoute, check_accept
 from bot.http_api.vote_answers import vote_of
 from engine.commands.standing import Standing, proposal_of, standing_from
@@ -88,7 +89,10 @@ def routes(front: Front) -> APIRouter:
         standing = await front.seen(DecisionId(decision_id), holder)
         journal = front.journal()
         shown_now = answers.decision_of(
-            standing, vote_of(journal, standing), replacement_of(journal, standing)
+            standing,
+            vote_of(journal, standing),
+            replacement_of(journal, standing),
+            questions_about(journal, standing),
         )
         return answers.answer(shown_now)
 

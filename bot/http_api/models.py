@@ -321,6 +321,22 @@ class ChangeBody(Body):
     ] = None
 
 
+class QuestionBody(Body):
+    """A question to the agent that proposed something."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"question": "why not at night?"}]})
+
+    question: Reason
+
+
+class ReplyBody(Body):
+    """An agent's answer to a question."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"answer": "the pages are stale now"}]})
+
+    answer: Reason
+
+
 class VoteBody(Body):
     """A vote on what waits for votes."""
 

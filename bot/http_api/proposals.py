@@ -13,6 +13,7 @@ from bot.http_api.document import problems, shown
 from bot.http_api.front import Agent, Front
 from bot.http_api.models import KEY, OutcomeBody, ProposalBody
 from bot.http_api.problems import Problem
+from bot.http_api.question_answers import is_asked, questions_about
 from bot.http_api.routing import StrictRoute
 from engine.adapters.token_file import may_propose
 from engine.commands.standing import OPEN, Standing, proposal_of
@@ -97,10 +98,18 @@ def routes(front: Front) -> APIRouter:
         # Most answers are whole as they are: the journal is asked only for what came of an effect or a hold.
         if (wait_s > 0 and not standing.final) or not _is_whole(standing):
             decision = decided.verdict.decision_id
-            standing = await front.settle(decision, wait_s, lambda now: now.final) or standing
-        replaced = replacement_of(front.journal(), standing) if standing.answered is not None else None
+            # Whoever asks the agent something waits for it, as it waits for them.
+            standing = (
+                await front.settle(decision, wait_s, lambda now: now.final or is_asked(front.journal(), now))
+                or standing
+            )
+        held = standing.verdict.word == "hold"
         return answers.answer(
-            answers.decision_of(standing, replacement=replaced),
+            answers.decision_of(
+                standing,
+                replacement=replacement_of(front.journal(), standing) if held else None,
+                questions=questions_about(front.journal(), standing) if held else (),
+            ),
             200 if standing.final else 202,
             location=f"/v1/decisions/{standing.verdict.decision_id}",
         )

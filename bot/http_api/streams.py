@@ -33,6 +33,8 @@ from engine.core.vocabulary.facts import (
     KillSwitchSet,
     OutcomeReported,
     ProposalReceived,
+    QuestionAsked,
+    QuestionReplied,
     UndoRequested,
     VerdictReached,
     VoteCast,
@@ -63,7 +65,8 @@ def routes(front: Front) -> APIRouter:
         "/decisions/{decision_id}/stream",
         operation_id="stream_decision",
         summary="Follow one decision until nothing of it is under way",
-        description="Events are `status` and, for what is taken back, `undo`. Asked again after the last "
+        description="Events are `status`, `question` and `answer` where people ask its agent something, and "
+        "for what is taken back `undo`. Asked again after the last "
         "one, the answer is 204, at which browsers stop asking.",
         response_class=Response,
         responses={
@@ -135,10 +138,14 @@ async def _decision(
         while True:
             journal = front.journal()
             now = standing_of(journal, decision) or standing
-            for step in history_of(journal, now):
-                if step.seq > last:
-                    last = step.seq
-                    yield _event(last, "undo" if step.undo else "status", answers.encoded(step))
+            steps = [
+                (step.seq, "undo" if step.undo else "status", answers.encoded(step))
+                for step in history_of(journal, now)
+            ]
+            for seq, name, data in sorted([*steps, *_questions(journal, now)], key=lambda step: step[0]):
+                if seq > last:
+                    last = seq
+                    yield _event(last, name, data)
                     alive.spoke()
             if now.settled or front.hearing.closing or not still_in():
                 return
@@ -146,6 +153,19 @@ async def _decision(
                 yield b": still here\n\n"
                 alive.spoke()
             await front.hearing.wait(flag, at_most_s=alive.left_s)
+
+
+def _questions(journal: DecisionsReader, standing: Standing) -> list[tuple[int, str, bytes]]:
+    """Return what was asked about a decision and what was answered, as it is sent."""
+    if standing.verdict.word != "hold":
+        return []
+    found = []
+    for record in journal.with_prefix(f"answer:{standing.verdict.decision_id}:"):
+        fact = decode(record.body)
+        if isinstance(fact, QuestionAsked | QuestionReplied):
+            name = "question" if isinstance(fact, QuestionAsked) else "answer"
+            found.append((record.seq, name, record.body))
+    return found
 
 
 async def _facts(
@@ -198,7 +218,16 @@ def _concerns(journal: DecisionsReader, fact: Fact, agent: str) -> bool:
     return False
 
 
-_ABOUT_ANSWERS: Final = HoldAnswered | DecisionOverridden | HoldEnded | AnswerRefused | VoteCast | VoteClosed
+_ABOUT_ANSWERS: Final = (
+    HoldAnswered
+    | DecisionOverridden
+    | HoldEnded
+    | AnswerRefused
+    | VoteCast
+    | VoteClosed
+    | QuestionAsked
+    | QuestionReplied
+)
 
 
 def _event(seq: int, name: str, data: bytes) -> bytes:

@@ -89,6 +89,16 @@ class ApproveAll(Command):
     reason: Reason = why()
 
 
+class Ask(Command):
+    """Ask the agent about what it wants; its answer comes into the decision's message."""
+
+    words = "ask"
+    role: ClassVar[Role] = "responder"
+    changes = True
+    decision_id: DecisionKey = argument(ANY_DECISION, complete="held")
+    question: str = argument("What you want to know", rest=True, min_length=1, max_length=500)
+
+
 class Deny(Command):
     """Refuse a decision that waits for people."""
 

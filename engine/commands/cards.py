@@ -15,6 +15,7 @@ from engine.core.vocabulary.proposals import Proposal
 from engine.core.vocabulary.units import SECOND_US, percent_text, time_text
 from engine.core.vocabulary.verdicts import Verdict, Wait
 from engine.ports import DecisionsReader
+from engine.runtime.questions import questions_of
 
 _LONGEST: Final = 160
 _MOST_ARGUMENTS: Final = 6
@@ -64,6 +65,7 @@ def card(journal: DecisionsReader, standing: Standing) -> Reply:
     fields = [*_what(verdict, proposal), *came_of_it(standing, ending)]
     if acks and standing.status == "held":
         fields.append(("Has it", ", ".join(acks)))
+    fields += _asked_about(journal, standing)
     fields += _votes(journal, verdict)
     fields += [("Rated", rated) for rated in ratings_of(journal, verdict.decision_id)]
     offered = standing.recommended and standing.waits
@@ -159,6 +161,7 @@ def _buttons(standing: Standing) -> tuple[Button, ...]:
             Button(label="Take", line=f"take {decision} run", style="good"),
             Button(label="I did it", line=f"take {decision} did"),
             Button(label="Decline", line=f"decline {decision}", style="danger", asks=_WHY_NOT),
+            _question(decision),
             Button(label="I have it", line=f"ack {decision}"),
             why,
         )
@@ -171,6 +174,7 @@ def _buttons(standing: Standing) -> tuple[Button, ...]:
             *((_change(decision),) if approve else ()),
             *(_ballot(decision) if "votes" in waits else ()),
             Button(label="Deny", line=f"deny {decision}", style="danger", asks=_WHY_NOT),
+            _question(decision),
             Button(label="I have it", line=f"ack {decision}"),
             why,
             veto,
@@ -201,6 +205,10 @@ def _change(decision: DecisionId) -> Button:
     return Button(label="Change", line=f"change {decision}", asks="name=value of what changes, then why")
 
 
+def _question(decision: DecisionId) -> Button:
+    return Button(label="Ask", line=f"ask {decision}", asks="What do you want to know?")
+
+
 def _approval(decision: DecisionId) -> Button:
     return Button(label="Approve", line=f"approve {decision}", style="good")
 
@@ -220,6 +228,18 @@ def _votes(journal: DecisionsReader, verdict: Verdict) -> Iterator[tuple[str, st
         yield "More votes", str(len(votes) - _MOST_VOTES)
     if reason := closed_reason(journal, verdict.decision_id):
         yield "The vote", reason
+
+
+def _asked_about(journal: DecisionsReader, standing: Standing) -> Iterator[tuple[str, str]]:
+    """Say in fields of a message what was asked, and what the agent said to it."""
+    if standing.verdict.word != "hold" or standing.verdict.shadowed:
+        return
+    for each in questions_of(journal, standing.verdict.decision_id):
+        yield f"{each.by} asks", short(each.question)
+        if each.answered_us is not None:
+            yield f"{standing.verdict.agent} answers", short(each.answer)
+        elif standing.waits:
+            yield f"{standing.verdict.agent} answers", "nothing yet"
 
 
 def _ballot(decision: DecisionId) -> tuple[Button, ...]:

@@ -10,6 +10,7 @@ from engine.commands.answering import (
     Ack,
     Approve,
     ApproveAll,
+    Ask,
     Change,
     Code,
     Deny,
@@ -396,7 +397,7 @@ class No(Command):
 
 
 LANGUAGE: Final = Language((
-    Kill, Resume, Override, Approve, Change, ApproveAll, Deny, Vote, Take, Decline, Ack,
+    Kill, Resume, Override, Approve, Change, ApproveAll, Deny, Ask, Vote, Take, Decline, Ack,
     StandingAllow, StandingList, StandingRevoke, Undo, Rate,
     Status, Decisions, Recommendations, Explain, Audit, Agents, Budget, Limits, Calibration,
     CanaryStatus, CanaryPromote, CanaryPause, CanaryResume, CanaryAbort, CanaryHistory, ShadowReport,

@@ -15,6 +15,8 @@ from engine.core.vocabulary.facts import (
     HoldAnswered,
     HoldEnded,
     ProposalReceived,
+    QuestionAsked,
+    QuestionReplied,
     VerdictReached,
     VoteCast,
     VoteClosed,
@@ -140,6 +142,10 @@ def _said(fact: Fact) -> Said | None:
             of = "" if fact.owner == fact.voter else f" for {fact.owner}"
             weight = "" if fact.weight == 1 else f", which counts as {fact.weight}"
             by, what, reason = (fact.voter,), f"voted{of}: {fact.choice}{weight}", fact.rationale
+        case QuestionAsked():
+            by, what, reason = (fact.by,), f"asked question {fact.nth}", fact.question
+        case QuestionReplied():
+            by, what, reason = (f"agent:{fact.agent}",), f"answered question {fact.nth}", fact.answer
         case VoteClosed():
             by, what, reason = (), "no more votes are taken", fact.reason
         case HoldEnded():

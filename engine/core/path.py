@@ -158,6 +158,12 @@ def _belongs(fact: f.Fact, to: f.Fact) -> bool:  # noqa: PLR0911 - one answer fo
     match fact:
         case f.HoldAnswered() | f.DecisionOverridden() | f.CommandGiven() | f.VoteCast() | f.VoteClosed():
             return isinstance(to, f.VerdictReached)
+        case f.QuestionAsked():
+            return isinstance(to, f.VerdictReached)
+        case f.QuestionReplied():
+            return isinstance(to, f.VerdictReached) or (
+                isinstance(to, f.QuestionAsked) and to.nth == fact.nth
+            )
         case f.AnswerRefused():
             words = f.HoldAnswered | f.DecisionOverridden | f.VoteCast
             # A change that was refused is the proposal of another decision.
@@ -201,6 +207,10 @@ def _said(fact: f.Fact) -> tuple[str, str]:  # noqa: C901, PLR0911, PLR0912 - on
             of = "" if fact.owner == fact.voter else f" for {fact.owner}"
             weight = "" if fact.weight == 1 else f", which counts as {fact.weight}"
             return fact.voter, f"{fact.voter} voted{of}: {fact.choice}{weight}{_because(fact.rationale)}"
+        case f.QuestionAsked():
+            return fact.by, f"{fact.by} asked{_because(fact.question)}"
+        case f.QuestionReplied():
+            return fact.agent, f"{fact.agent} answered{_because(fact.answer)}"
         case f.VoteClosed():
             return "", f"no more votes are taken{_because(fact.reason)}"
         case f.HoldEnded():

@@ -44,6 +44,7 @@ from engine.runtime.outbox import (
     veto_key,
     veto_of,
 )
+from engine.runtime.questions import QuestionKeeper
 from engine.runtime.votes import already, polls, vote_of, worn_out
 
 CATCH_UP: Final = "catch-up"
@@ -73,6 +74,7 @@ class AnswerKeeper:
         self._actions = actions
         # One at a time, so that each finds what the one before it changed.
         self._one = asyncio.Lock()
+        self._questions = QuestionKeeper(intake, now_us, announcer, self._one, self._free_key)
 
     def handlers(self) -> dict[type[wire.Request], Callable[[Any], Awaitable[wire.AnyAnswer]]]:
         """Say which request is answered by what."""
@@ -80,6 +82,8 @@ class AnswerKeeper:
             wire.AnswerHold: self.answer,
             wire.ChangeHold: self.change,
             wire.Override: self.override,
+            wire.AskAgent: self._questions.ask,
+            wire.ReplyToQuestion: self._questions.reply,
             wire.CastVote: self.vote,
             wire.AskVoter: self.voter,
             wire.GetPolls: self.polls,

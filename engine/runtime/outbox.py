@@ -18,6 +18,8 @@ from engine.core.vocabulary.facts import (
     HoldAnswered,
     HoldEnded,
     ProposalReceived,
+    QuestionAsked,
+    QuestionReplied,
     UndoRequested,
     VerdictReached,
     VoteCast,
@@ -242,7 +244,10 @@ def said_of(journal: JournalReader, decision_id: DecisionId) -> list[Fact]:
     return [fact for _, fact in sorted(facts, key=lambda item: item[0]) if isinstance(fact, _SAID)]
 
 
-_SAID: Final = (HoldAnswered, DecisionOverridden, AnswerRefused, HoldEnded, VoteCast, VoteClosed)
+_SAID: Final = (
+    HoldAnswered, DecisionOverridden, AnswerRefused, HoldEnded, VoteCast, VoteClosed,
+    QuestionAsked, QuestionReplied,
+)  # fmt: skip
 
 
 def first_of(key: str) -> str:

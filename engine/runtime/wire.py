@@ -30,6 +30,7 @@ from engine.core.work.rollout.showing import RolloutShown, UnderWay
 from engine.ports import Stop
 from engine.runtime.wire_people import (
     AnswerHold,
+    AskAgent,  # noqa: F401 - part of `QuestionRequest`
     AskVoter,  # noqa: F401 - part of `VoteRequest`
     CastVote,  # noqa: F401 - part of `VoteRequest`
     ChangeHold,
@@ -45,7 +46,10 @@ from engine.runtime.wire_people import (
     Override,
     PollList,  # noqa: F401 - part of `VoteAnswer`
     PollShown,  # noqa: F401 - part of `PollList`
+    QuestionRequest,
+    QuestionTaken,
     RateDecision,
+    ReplyToQuestion,  # noqa: F401 - part of `QuestionRequest`
     RevokeStanding,
     SeePerson,
     StandingList,
@@ -241,6 +245,7 @@ AnyRequest = (
     | AnswerHold
     | ChangeHold
     | Override
+    | QuestionRequest
     | VoteRequest
     | GetHolds
     | RateDecision
@@ -382,6 +387,7 @@ AnyAnswer = (
     | RolloutList
     | HoldAnswer
     | HoldList
+    | QuestionTaken
     | VoteAnswer
     | StandingShown
     | StandingList

@@ -86,6 +86,23 @@ class ChangeHold(Request, frozen=True, kw_only=True):
     """Whether the asker has checked, and used up, a one-time code of the person."""
 
 
+class AskAgent(Request, frozen=True, kw_only=True):
+    """Ask an agent about what it wants. Answered with `QuestionTaken`. The asker has checked the role."""
+
+    decision_id: DecisionId
+    by: PersonId
+    question: str
+
+
+class ReplyToQuestion(Request, frozen=True, kw_only=True):
+    """Answer a question about what one proposed. Answered with `QuestionTaken`."""
+
+    decision_id: DecisionId
+    agent: AgentId
+    nth: int
+    answer: str
+
+
 class Override(Request, frozen=True, kw_only=True):
     """Overrule one decision. Answered with `HoldAnswer`. The asker has checked that `by` is a captain."""
 
@@ -181,6 +198,16 @@ class StandingList(Answer, frozen=True, kw_only=True):
     """What is approved beforehand, the next to end first."""
 
     standing: tuple[StandingShown, ...]
+
+
+class QuestionTaken(Answer, frozen=True, kw_only=True):
+    """A question, or the answer to one, that is in the journal."""
+
+    decision_id: DecisionId
+    nth: int
+    """Which of this decision's questions it is, from 1."""
+    agent: AgentId
+    """Whom it is for."""
 
 
 class HoldAnswer(Answer, frozen=True, kw_only=True):
@@ -281,5 +308,6 @@ class UsageList(Answer, frozen=True, kw_only=True):
     usage: tuple[UsageShown, ...]
 
 
+QuestionRequest = AskAgent | ReplyToQuestion
 VoteRequest = AskVoter | CastVote | GetPolls
 VoteAnswer = PollList | VoterKnown

@@ -8,6 +8,7 @@
     ada twice: /snapshot
     coder-2 votes for D1 because the tests pass
     D2 took the place of D1
+    coder-1 answers about D1: the pages are stale
     worker does D1
     engine leaves
     engine comes back
@@ -84,6 +85,14 @@ class Votes(Step, frozen=True, kw_only=True):
     rationale: str
 
 
+class Answers(Step, frozen=True, kw_only=True):
+    """An agent answers the last question that people asked it about a decision."""
+
+    agent: str
+    name: str
+    text: str
+
+
 class Replaced(Step, frozen=True, kw_only=True):
     """What a person made of a decision gets a name."""
 
@@ -129,6 +138,7 @@ _VOTES: Final = re.compile(
     r"(?: because (?P<rationale>.+))?"
 )
 _REPLACED: Final = re.compile(r"(?P<name>[A-Z]\w*) took the place of (?P<of>[A-Z]\w*)")
+_ANSWERS: Final = re.compile(r"(?P<agent>[a-z][\w.-]*) answers about (?P<name>[A-Z]\w*): (?P<text>.+)")
 _SAYS: Final = re.compile(r"(?P<who>[a-z]+)(?P<twice> twice)?: (?P<text>.+)")
 _WORKS: Final = re.compile(r"worker (?P<how>does|fails|begins) (?P<name>[A-Z]\w*)")
 _PASSES: Final = re.compile(r"(?P<many>\d+)(?P<unit>h|min) pass")
@@ -175,6 +185,8 @@ def read_step(text: str) -> Step:  # noqa: PLR0911 - one answer for each kind of
             name=found["name"],
             rationale=found["rationale"] or "",
         )
+    if (found := _ANSWERS.fullmatch(text)) is not None:
+        return Answers(line=text, agent=found["agent"], name=found["name"], text=found["text"])
     if (found := _REPLACED.fullmatch(text)) is not None:
         return Replaced(line=text, name=found["name"], of=found["of"])
     if (found := _WORKS.fullmatch(text)) is not None:

@@ -46,12 +46,13 @@ from engine.core.vocabulary.ids import (
 from engine.core.vocabulary.proposals import Impact, Proposal
 from engine.core.vocabulary.rollouts import RolloutPlan, RolloutSettings
 from engine.core.vocabulary.units import HOUR_US, MINUTE_US, SECOND_US
-from engine.errors import InputError
+from engine.errors import InputError, Unreachable
 from engine.runtime import wire
 from engine.runtime.client import EngineClient
 from engine.runtime.clock import SteadyClock
 from engine.runtime.live import Live, Parts, SavedSnapshot
 from engine.runtime.outbox import hold_end
+from engine.runtime.questions import questions_of
 from engine.runtime.server import EngineServer
 from engine.wiring import SHIPPED_POLICY, build_policy, read_policy
 from simulator.bundled import BUNDLED
@@ -142,7 +143,7 @@ class Stage:
                 await self._quiet()
         return "\n".join(self.transcript) + "\n"
 
-    async def _step(self, step: s.Step) -> None:
+    async def _step(self, step: s.Step) -> None:  # noqa: C901 - one case for each kind of line
         self._write(f"» {step.line}")
         self.seen.append((step.line, []))
         match step:
@@ -172,6 +173,8 @@ class Stage:
                 )
             case s.Votes():
                 await self._votes(step)
+            case s.Answers():
+                await self._answers(step)
             case s.Replaced():
                 self.names[step.name] = self._replaced(step)
             case s.Works():
@@ -235,6 +238,21 @@ class Stage:
         said = await self._client.ask(request)
         if isinstance(said, wire.HoldAnswer):
             self._write(f"  {said.status}: {said.reason}" if said.counted else f"  refused: {said.reason}")
+
+    async def _answers(self, step: s.Answers) -> None:
+        decision = self.names[step.name]
+        asked = questions_of(self._live.intake.journal, decision) if self._live is not None else ()
+        request = wire.ReplyToQuestion(
+            decision_id=decision, agent=AgentId(step.agent), nth=max(1, len(asked)), answer=step.text
+        )
+        try:
+            try:
+                await self._client.ask(request)
+            except Unreachable:
+                # The engine left and came back since, and the first to ask finds the old connection cut.
+                await self._client.ask(request)
+        except InputError as refused:
+            self._write(f"  refused: {refused.message}")
 
     def _replaced(self, step: s.Replaced) -> DecisionId:
         over = hold_end(self._live.intake.journal, self.names[step.of]) if self._live else None

@@ -27,6 +27,8 @@ from engine.core.vocabulary.people_facts import (
     DecisionRated,
     HoldAnswered,
     HoldEnded,
+    QuestionAsked,
+    QuestionReplied,
     StandingEnded,
     StandingGiven,
     VoteCast,
@@ -366,6 +368,8 @@ AnyFact = (
     | DecisionOverridden
     | HoldEnded
     | AnswerRefused
+    | QuestionAsked
+    | QuestionReplied
     | StandingGiven
     | StandingEnded
     | CommandGiven

@@ -96,6 +96,25 @@ class HoldEnded(Fact, tag="hold_ended", frozen=True, kw_only=True):
     """The decision on what was proposed in its place; set exactly where it was replaced."""
 
 
+class QuestionAsked(Fact, tag="question_asked", frozen=True, kw_only=True):
+    """A person wants to know more of the agent before they decide. It stops no clock."""
+
+    decision_id: DecisionId
+    nth: int
+    """Which of this decision's questions it is, from 1."""
+    by: PersonId
+    question: str
+
+
+class QuestionReplied(Fact, tag="question_replied", frozen=True, kw_only=True):
+    """The agent that proposed it answered a question about it."""
+
+    decision_id: DecisionId
+    nth: int
+    agent: AgentId
+    answer: str
+
+
 class AnswerRefused(Fact, tag="answer_refused", frozen=True, kw_only=True):
     """An answer did not count, and why."""
 
