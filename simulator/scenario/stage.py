@@ -27,8 +27,6 @@ from engine.commands.board import Board
 from engine.commands.desk import Desk
 from engine.commands.hearing import Hearing
 from engine.commands.tools import Tools
-from engine.core.policy import Policy
-from engine.core.vocabulary.actions import ApprovalRule, Running
 from engine.core.vocabulary.effects import EffectStatus, Result
 from engine.core.vocabulary.facts import TimePassed
 from engine.core.vocabulary.ids import (
@@ -40,12 +38,10 @@ from engine.core.vocabulary.ids import (
     EpisodeId,
     PersonId,
     ProposalId,
-    capability_name,
     decision_id,
 )
 from engine.core.vocabulary.proposals import Impact, Proposal
-from engine.core.vocabulary.rollouts import RolloutPlan, RolloutSettings
-from engine.core.vocabulary.units import HOUR_US, MINUTE_US, SECOND_US
+from engine.core.vocabulary.units import MINUTE_US, SECOND_US
 from engine.errors import InputError, Unreachable
 from engine.runtime import wire
 from engine.runtime.client import EngineClient
@@ -54,23 +50,14 @@ from engine.runtime.live import Live, Parts, SavedSnapshot
 from engine.runtime.outbox import hold_end
 from engine.runtime.questions import questions_of
 from engine.runtime.server import EngineServer
-from engine.wiring import SHIPPED_POLICY, build_policy, read_policy
+from engine.wiring import SHIPPED_POLICY
 from simulator.bundled import BUNDLED
 from simulator.jobs import ReplayJobs
 from simulator.scenario import script as s
 from simulator.scenario.normal import normal
 from simulator.scenario.players import Player, Seen
+from simulator.scenario.policy import CAPABILITY, stage_policy
 
-CAPABILITY: Final = "heal@1"
-ADVISES: Final = CapabilityId("advise@1")
-"""A capability that recommends and executes nothing by itself."""
-PERFORMED: Final = ("cache.clear", "service.restart", "file.write")
-"""The actions this engine performs itself, at the hands of the script."""
-RULED: Final = {
-    "deploy.release": ApprovalRule(people=2, expires_us=HOUR_US),
-    "database.query": ApprovalRule(approval_class="A"),
-}
-"""The actions with an approval rule of their own: two people within the hour, and class A."""
 CODE: Final = "CODE"
 """What a script says for the one-time code of whoever speaks."""
 _SETTLE_S: Final = 10.0
@@ -96,7 +83,7 @@ class Stage:
     def __init__(self, home: Path, player: Player, *, bot: Bot | None = None) -> None:
         """Play in this folder, with these people; `bot` is what they talk to, if not the desk itself."""
         self._home, self._player, self._bot = home, player, bot
-        self.policy = _policy()
+        self.policy = stage_policy()
         self._moved_us = 0
         self._clock = SteadyClock(
             lambda: time.time_ns() // 1000 + self._moved_us,
@@ -442,20 +429,3 @@ async def _end(tasks: list["asyncio.Task[Any]"]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _policy() -> Policy:
-    """Return the shipped policy, under which the script's worker performs a few actions."""
-    policy = build_policy(read_policy(SHIPPED_POLICY))
-    actions = dict(policy.actions)
-    run = Running(runner="shell", timeout_us=60 * SECOND_US, idempotent=True)
-    for name in PERFORMED:
-        if name in actions:
-            actions[ActionName(name)] = msgspec.structs.replace(actions[ActionName(name)], run=run)
-    for name, rule in RULED.items():
-        actions[ActionName(name)] = msgspec.structs.replace(actions[ActionName(name)], approval=rule)
-    rollouts = RolloutSettings(
-        established=(CapabilityId(CAPABILITY), ADVISES),
-        by_name={capability_name(ADVISES): RolloutPlan(mode="recommend")},
-    )
-    return msgspec.structs.replace(policy, actions=actions, rollouts=rollouts)

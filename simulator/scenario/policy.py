@@ -1,0 +1,40 @@
+"""What a stage's engine decides by: the shipped policy, with a few actions as scripts need them."""
+
+from typing import Final
+
+import msgspec
+
+from engine.core.policy import Policy
+from engine.core.vocabulary.actions import ApprovalRule, Running
+from engine.core.vocabulary.ids import ActionName, CapabilityId, capability_name
+from engine.core.vocabulary.rollouts import RolloutPlan, RolloutSettings
+from engine.core.vocabulary.units import HOUR_US, SECOND_US
+from engine.wiring import SHIPPED_POLICY, build_policy, read_policy
+
+CAPABILITY: Final = "heal@1"
+ADVISES: Final = CapabilityId("advise@1")
+"""A capability that recommends and executes nothing by itself."""
+PERFORMED: Final = ("cache.clear", "service.restart", "file.write")
+"""The actions this engine performs itself, at the hands of the script."""
+RULED: Final = {
+    "deploy.release": ApprovalRule(people=2, expires_us=HOUR_US),
+    "database.query": ApprovalRule(approval_class="A"),
+}
+"""The actions with an approval rule of their own: two people within the hour, and class A."""
+
+
+def stage_policy() -> Policy:
+    """Return the shipped policy, under which the script's worker performs a few actions."""
+    policy = build_policy(read_policy(SHIPPED_POLICY))
+    actions = dict(policy.actions)
+    run = Running(runner="shell", timeout_us=60 * SECOND_US, idempotent=True)
+    for name in PERFORMED:
+        if name in actions:
+            actions[ActionName(name)] = msgspec.structs.replace(actions[ActionName(name)], run=run)
+    for name, rule in RULED.items():
+        actions[ActionName(name)] = msgspec.structs.replace(actions[ActionName(name)], approval=rule)
+    rollouts = RolloutSettings(
+        established=(CapabilityId(CAPABILITY), ADVISES),
+        by_name={capability_name(ADVISES): RolloutPlan(mode="recommend")},
+    )
+    return msgspec.structs.replace(policy, actions=actions, rollouts=rollouts)
