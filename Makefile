@@ -35,9 +35,11 @@ test: .venv/.ready ## every test, with the coverage floors
 	@$(BIN)/python -m coverage report --omit='engine/core/*' --fail-under=$(REST_FLOOR)
 	@$(BIN)/python -m tests.branch_floor $(CORE_FLOOR) $(REST_FLOOR)
 
-# KILLS=200 SEED=7 make faults: that many, drawn from that seed. It ends within two hours, whatever the machine.
+# KILLS=200 INTERLEAVINGS=1000 SEED=7 make faults: that many, drawn from that seed. The kills end within two hours.
 KILLS ?= 1000
-faults: .venv/.ready ## kill -9 every process under load, 1,000 times (KILLS=, SEED=)
+INTERLEAVINGS ?= 100000
+faults: .venv/.ready ## 100,000 interleavings, then kill -9 every process under load 1,000 times (SEED=)
+	@$(BIN)/python -m tests.faults.interleavings --count $(INTERLEAVINGS) $(if $(SEED),--seed $(SEED))
 	@$(BIN)/python -m tests.faults.campaign --kills $(KILLS) $(if $(SEED),--seed $(SEED))
 
 test-fast: .venv/.ready ## the tests that take under a minute, without coverage

@@ -258,8 +258,12 @@ class Leases:
                 continue
             # What cannot be journaled now is still expired at the next round.
             with suppress(WatchkeeperError):
-                for task in self._intake.journal.tasks.expired(self._now_us()):
-                    await self._take_back(task)
+                await self.take_back_expired()
+
+    async def take_back_expired(self) -> None:
+        """Take back, once, what workers hold whose lease has run out. Raises `StorageError`."""
+        for task in self._intake.journal.tasks.expired(self._now_us()):
+            await self._take_back(task)
 
     def _no_longer(self, task: Task) -> str | None:
         """Say why an effect that was allowed must not begin after all. What is taken back always may."""

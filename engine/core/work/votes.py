@@ -62,6 +62,8 @@ def ineligible(
         return against
     if hold.changed_by is not UNSET and voting.owner_of(fact.voter) == voting.owner_of(hold.changed_by):
         return f"{hold.changed_by} proposed it in this form, and nobody votes on what is theirs"
+    if voting.deadline_us is not None and hold.since_us + voting.deadline_us <= fact.at_us:
+        return "the deadline of the vote has passed: votes that come later do not count"
     weight = weight_of(voting, hold.capability, hold.action, fact.voter)
     if (fact.owner, fact.weight) != (voting.owner_of(fact.voter), weight):
         return f"the policy gives {fact.voter} another owner or weight; vote again"

@@ -1,0 +1,144 @@
+"""A campaign of interleavings: people, agents, stops, clocks and crashes around what waits, in any order.
+
+    python -m tests.faults.interleavings --count 100000 [--seed 7] [--jobs 2]
+    python -m tests.faults.interleavings --seed 7 --only 4711
+
+Each is a world of its own: a live engine and a desk on a journal in memory, people with accounts on three
+platforms, agents, and a worker. Its number and the seed bring back all of it, to the last record. What must
+not happen is judged by an oracle (tests/faults/people/oracle.py) that knows what people said and no rule of
+the engine's.
+"""
+
+import argparse
+import contextlib
+import functools
+import logging
+import multiprocessing
+import os
+import random
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from typing import Final
+
+from engine.commands import desk
+from tests.faults.people.oracle import Broken
+from tests.faults.people.parts import SteadyLoop
+from tests.faults.people.play import play
+
+_CHUNK: Final = 200
+_PROGRESS_S: Final = 30.0
+_SHOWN: Final = (
+    "propose", "mutate", "repeat", "approve", "deny", "vote", "agent_votes", "veto", "allow", "stale",
+    "redeliver", "kill", "resume", "wait", "tick", "restart", "restart_front", "died", "vanish", "zombie",
+    "at_once",
+)  # fmt: skip
+
+
+def chunk(seed: str, first: int, after: int) -> Counter[str]:
+    """Play some interleavings, one after the other. Raises `Broken` at the first that goes wrong."""
+    counts: Counter[str] = Counter()
+    with contextlib.closing(SteadyLoop()) as loop:
+        for number in range(first, after):
+            counts += play(f"{seed}:{number}", loop).counts
+            counts["interleavings"] += 1
+    return counts
+
+
+def chunks(seed: str, count: int, jobs: int) -> Iterator[Counter[str]]:
+    """Play so many in so many processes, and give what each chunk came to as it is done."""
+    starts = iter(range(0, count, _CHUNK))
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, mp_context=spawn, initializer=_prepare) as pool:
+        under_way: set[Future[Counter[str]]] = set()
+        try:
+            while True:
+                for first in starts:
+                    under_way.add(pool.submit(chunk, seed, first, min(first + _CHUNK, count)))
+                    if len(under_way) >= 2 * jobs:
+                        break
+                if not under_way:
+                    return
+                done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+                for each in done:
+                    yield each.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def summary(counts: Counter[str], took_s: float) -> str:
+    """Say what a campaign came to.
+
+    >>> print(summary(Counter({"interleavings": 10, "died": 3, "ran two": 2, "end done": 2}), 5.0))
+    10 interleavings in 5 s (2 a second)
+      0 ran without what was demanded, 0 twice, 0 after a veto or a denial, 0 behind a stop
+      0 ended unexplained
+      steps: died 3
+      ran: two 2
+      ends: done 2
+    """
+    total = counts["interleavings"]
+    lines = [
+        f"{total:,} interleavings in {took_s:.0f} s ({total / max(took_s, 1e-9):.0f} a second)",
+        # The first of any of these would have ended it.
+        "  0 ran without what was demanded, 0 twice, 0 after a veto or a denial, 0 behind a stop",
+        "  0 ended unexplained",
+    ]
+    groups = {"steps": [(name, counts[name]) for name in _SHOWN if counts[name]]}
+    for title, prefix in (("counted", "counted "), ("ran", "ran "), ("ends", "end ")):
+        found = [(name.removeprefix(prefix), counts[name]) for name in counts if name.startswith(prefix)]
+        groups[title] = sorted(found, key=lambda item: (-item[1], item[0]))
+    for title, found in groups.items():
+        if found:
+            lines.append(f"  {title}: " + ", ".join(f"{name} {number:,}" for name, number in found))
+    return "\n".join(lines)
+
+
+def _prepare() -> None:
+    # An engine that dies in the middle of things says so each time.
+    logging.disable(logging.CRITICAL)
+    # Looking for secrets takes a quarter of the time, and the same few texts come again and again.
+    desk.redact = functools.lru_cache(maxsize=100_000)(desk.redact)
+
+
+def main() -> int:
+    """Run one campaign and print what it comes to."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.faults.interleavings", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument("--count", type=int, default=100_000, help="how many (default 100000)")
+    parser.add_argument("--seed", default=None, help="what to draw from (default: a new one, printed)")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (one a core)")
+    parser.add_argument("--only", type=int, default=None, help="play this one alone and show its steps")
+    arguments = parser.parse_args()
+    seed = arguments.seed or str(random.SystemRandom().randrange(10**6))
+    print(f"seed {seed}", flush=True)
+    _prepare()
+    try:
+        if arguments.only is not None:
+            with contextlib.closing(SteadyLoop()) as loop:
+                print("\n".join(play(f"{seed}:{arguments.only}", loop).steps))
+            return 0
+        _campaign(seed, arguments.count, arguments.jobs)
+    except Broken as broken:
+        print(broken, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _campaign(seed: str, count: int, jobs: int) -> None:
+    began_s, counts = time.monotonic(), Counter[str]()
+    said_s = began_s
+    for more in chunks(seed, count, jobs):
+        counts += more
+        if time.monotonic() - said_s >= _PROGRESS_S:
+            said_s = time.monotonic()
+            done = f"{counts['interleavings']:,} of {count:,} interleavings, {counts['died']:,} crashes"
+            print(f"{done}, {said_s - began_s:.0f} s", flush=True)
+    print(summary(counts, time.monotonic() - began_s))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
