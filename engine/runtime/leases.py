@@ -167,7 +167,13 @@ class Leases:
         if known is not None and (known.token, known.status) == (request.token, request.status):
             return wire.Done()
         task = self._held(request.effect_id, request.token)
-        await self._end(task, request.status, request.result)
+        try:
+            await self._end(task, request.status, request.result)
+        except JournalError:
+            # A veto that came within the same commit was quicker.
+            if ended(self._intake.journal, request.effect_id) is None:
+                raise
+            raise self._lost(request.effect_id, request.token) from None
         return wire.Done()
 
     async def end_vetoed(self, decision_id: DecisionId, why: str) -> None:
@@ -357,8 +363,12 @@ class Leases:
     def _held(self, effect_id: EffectId, token: int) -> Task:
         task = self._intake.journal.tasks.find(effect_id)
         if task is None or not task.worker or task.token != token:
-            raise LeaseLost(f"lease {token} of {effect_id} is over", cure="stop it, and report nothing more")
+            raise self._lost(effect_id, token)
         return task
+
+    @staticmethod
+    def _lost(effect_id: EffectId, token: int) -> LeaseLost:
+        return LeaseLost(f"lease {token} of {effect_id} is over", cure="stop it, and report nothing more")
 
     async def _end(self, task: Task, status: EffectStatus, result: Result) -> None:
         fact = EffectEnded(

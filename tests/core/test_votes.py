@@ -272,6 +272,13 @@ def test_what_is_carried_at_the_deadline_goes_on_waiting_for_its_person():
     assert ending(told(state, answer("dan", after_us=HOUR_US + 1), policy))[0] == "approved"
 
 
+def test_a_vote_that_comes_after_the_deadline_never_counts_though_no_tick_has_come_yet():
+    policy, state = voting(deadline_us=HOUR_US), held(VOTES)
+    all_told(state, vote("ann"), vote("ben"), policy=policy)
+    assert "deadline of the vote has passed" in refusal(told(state, vote("cat", after_us=HOUR_US), policy))
+    assert counted(state) == [("ann", "for"), ("ben", "for")]
+
+
 def test_a_vote_nobody_decides_ends_as_a_timeout_with_its_tally():
     policy, state = voting(deadline_us=HOUR_US), held(VOTES)
     told(state, vote("ann"), policy)

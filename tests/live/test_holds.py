@@ -288,6 +288,32 @@ async def test_a_worker_that_says_nothing_is_waited_for_half_a_lease_and_others_
         assert undo.task.kind == "undo"
 
 
+async def test_who_reports_in_the_very_moment_of_a_veto_is_answered_or_turned_away(tmp_path):
+    turned_away = 0
+
+    async def later(turns, work):
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        return await work
+
+    async with engine(tmp_path, performing(cache_clear=ONCE)) as it:
+        for turns in range(1, 16):
+            await it.propose(turns)
+            effect = next(each for each in await it.lease(most=5) if each.task.kind == "perform")
+            task = effect.task
+            await it.ask(wire.Start(effect_id=task.effect_id, token=task.token))
+            over = wire.End(effect_id=task.effect_id, token=task.token, status="done", result=it.runner.result)
+            said = await asyncio.gather(
+                later(turns, it.live.leases.end(over)),
+                it.live.answers.override(veto(turns)),
+                return_exceptions=True,
+            )
+            assert isinstance(said[0], wire.Done | LeaseLost), said
+            assert it.status_of(turns) == ("stopped" if isinstance(said[0], LeaseLost) else "done")
+            turned_away += isinstance(said[0], LeaseLost)
+    assert 0 < turned_away < 15
+
+
 async def test_a_worker_ends_what_was_vetoed_and_its_undo_follows(tmp_path):
     async with engine(tmp_path, performing(cache_clear=ONCE)) as it:
         it.runner.go.clear()
