@@ -37,22 +37,26 @@ _SHOWN: Final = (
 )  # fmt: skip
 
 
-def chunk(seed: str, first: int, after: int) -> Counter[str]:
-    """Play some interleavings, one after the other. Raises `Broken` at the first that goes wrong."""
-    counts: Counter[str] = Counter()
+def chunk(seed: str, first: int, after: int) -> tuple[Counter[str], list[str]]:
+    """Play some interleavings, and return what happened how often, and what went wrong with all its steps."""
+    counts, broken = Counter[str](), list[str]()
     with contextlib.closing(SteadyLoop()) as loop:
         for number in range(first, after):
-            counts += play(f"{seed}:{number}", loop).counts
+            try:
+                counts += play(f"{seed}:{number}", loop).counts
+            except Broken as wrong:
+                broken.append(str(wrong))
             counts["interleavings"] += 1
-    return counts
+    counts["broken"] = len(broken)
+    return counts, broken
 
 
-def chunks(seed: str, count: int, jobs: int) -> Iterator[Counter[str]]:
+def chunks(seed: str, count: int, jobs: int) -> Iterator[tuple[Counter[str], list[str]]]:
     """Play so many in so many processes, and give what each chunk came to as it is done."""
     starts = iter(range(0, count, _CHUNK))
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, mp_context=spawn, initializer=_prepare) as pool:
-        under_way: set[Future[Counter[str]]] = set()
+        under_way: set[Future[tuple[Counter[str], list[str]]]] = set()
         try:
             while True:
                 for first in starts:
@@ -82,9 +86,10 @@ def summary(counts: Counter[str], took_s: float) -> str:
     total = counts["interleavings"]
     lines = [
         f"{total:,} interleavings in {took_s:.0f} s ({total / max(took_s, 1e-9):.0f} a second)",
-        # The first of any of these would have ended it.
-        "  0 ran without what was demanded, 0 twice, 0 after a veto or a denial, 0 behind a stop",
-        "  0 ended unexplained",
+        "  0 ran without what was demanded, 0 twice, 0 after a veto or a denial, 0 behind a stop\n"
+        "  0 ended unexplained"
+        if not counts["broken"]
+        else f"  {counts['broken']:,} WENT WRONG: see above",
     ]
     groups = {"steps": [(name, counts[name]) for name in _SHOWN if counts[name]]}
     for title, prefix in (("counted", "counted "), ("ran", "ran "), ("ends", "end ")):
@@ -121,23 +126,25 @@ def main() -> int:
             with contextlib.closing(SteadyLoop()) as loop:
                 print("\n".join(play(f"{seed}:{arguments.only}", loop).steps))
             return 0
-        _campaign(seed, arguments.count, arguments.jobs)
+        return _campaign(seed, arguments.count, arguments.jobs)
     except Broken as broken:
         print(broken, file=sys.stderr)
         return 1
-    return 0
 
 
-def _campaign(seed: str, count: int, jobs: int) -> None:
+def _campaign(seed: str, count: int, jobs: int) -> int:
     began_s, counts = time.monotonic(), Counter[str]()
     said_s = began_s
-    for more in chunks(seed, count, jobs):
+    for more, broken in chunks(seed, count, jobs):
         counts += more
+        for wrong in broken:
+            print(wrong, file=sys.stderr, flush=True)
         if time.monotonic() - said_s >= _PROGRESS_S:
             said_s = time.monotonic()
             done = f"{counts['interleavings']:,} of {count:,} interleavings, {counts['died']:,} crashes"
             print(f"{done}, {said_s - began_s:.0f} s", flush=True)
     print(summary(counts, time.monotonic() - began_s))
+    return 1 if counts["broken"] else 0
 
 
 if __name__ == "__main__":

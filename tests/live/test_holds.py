@@ -302,7 +302,8 @@ async def test_who_reports_in_the_very_moment_of_a_veto_is_answered_or_turned_aw
             effect = next(each for each in await it.lease(most=5) if each.task.kind == "perform")
             task = effect.task
             await it.ask(wire.Start(effect_id=task.effect_id, token=task.token))
-            over = wire.End(effect_id=task.effect_id, token=task.token, status="done", result=it.runner.result)
+            result = it.runner.result
+            over = wire.End(effect_id=task.effect_id, token=task.token, status="done", result=result)
             said = await asyncio.gather(
                 later(turns, it.live.leases.end(over)),
                 it.live.answers.override(veto(turns)),

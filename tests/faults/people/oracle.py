@@ -9,6 +9,7 @@ written down here, and is not read from any policy.
 from __future__ import annotations
 
 from collections import Counter
+from itertools import groupby
 from typing import Any, Final, Literal
 
 from msgspec import Struct
@@ -182,17 +183,16 @@ def _carried(asked: Asked, demand: Demand, said: list[Word]) -> bool:
     """Whether enough owners were for it at any moment before the deadline."""
     votes = [word for word in said if word.word in {"for", "against", "abstain"}]
     votes = [word for word in votes if word.at_us < asked.at_us + VOTING_US and word.by != asked.owner]
-    # Of what was said at once nobody knows the order: what speaks for running comes first. A lost word
-    # against it may never have arrived.
-    votes.sort(key=lambda word: (word.batch, word.word != "for"))
     agreed: set[str] = set()
-    for word in votes:
-        if word.word == "for":
-            agreed.add(word.by)
-        elif word.state == "counted":
-            agreed.discard(word.by)
+    for _, batch in groupby(votes, key=lambda word: word.batch):
+        at_once = list(batch)
+        # Of what was said at once nobody knows the order: whoever said for among other things may be for it
+        # then and afterwards. A lost word against it may never have arrived.
+        agreed |= {word.by for word in at_once if word.word == "for"}
         if len(agreed) >= demand.votes:
             return True
+        withdrew = {word.by for word in at_once if word.word != "for" and word.state == "counted"}
+        agreed -= withdrew - {word.by for word in at_once if word.word == "for"}
     return False
 
 

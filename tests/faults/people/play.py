@@ -9,14 +9,12 @@ from typing import Any, Final
 
 import msgspec
 
-from engine.commands.standing import standing_of
-from engine.commands.tracing import trace
-from engine.core.path import PathStep, flat
 from engine.core.vocabulary import facts as f
 from engine.core.vocabulary.units import HOUR_US, MINUTE_US, SECOND_US
 from engine.errors import WatchkeeperError
 from engine.ports import Stop
 from engine.runtime import wire
+from tests.faults.people.explained import explained
 from tests.faults.people.oracle import Broken, Word, hold
 from tests.faults.people.parts import Died
 from tests.faults.people.world import ACTIONS, AGENTS, FRONTS, KINDS, PEOPLE, World, owner_of
@@ -25,7 +23,6 @@ _MOST_DECISIONS: Final = 4
 _STEPS: Final = (14, 26)
 _SCOPES: Final = (f.Scope("all"), f.Scope("agent", "coder-1"), f.Scope("action", "cache.clear"))
 _ENDS: Final = ("done", "done", "failed", "unknown")
-_OVER: Final = frozenset({"done", "failed", "unknown", "stopped", "refused", "vetoed", "denied", "expired"})
 
 
 class Play:
@@ -390,40 +387,7 @@ class Play:
         hold(not world.store.tasks.all(), f"never done: {world.store.tasks.all()}")
         world.store.verify()
         for decision in world.decisions():
-            self._explained(decision)
-
-    def _explained(self, decision: str) -> None:
-        """Check that a decision has an end, and that its path says why, as the oracle knows it."""
-        world, oracle = self.world, self.world.oracle
-        standing = standing_of(world.store, decision)  # type: ignore[arg-type]  # a text
-        hold(standing is not None, f"{decision} is not known any more")
-        assert standing is not None
-        hold(standing.status in _OVER, f"{decision} has no end: it is {standing.status}")
-        steps = list(flat(trace(world.store, standing.verdict).steps))
-        hold(all(step.what for step in steps), f"{decision} has a step that says nothing")
-        kinds = {step.kind for step in steps}
-        self.counts[f"end {standing.status}"] += 1
-        began = bool(oracle.began.get(decision))
-        hold("effect_started" in kinds or not began, f"{decision} ran, and its path does not say so")
-        if standing.status in {"done", "failed", "unknown", "stopped", "refused"}:
-            hold("effect_ended" in kinds, f"{decision} is {standing.status}, and its path does not say so")
-        elif standing.verdict.word == "hold":
-            hold("hold_ended" in kinds, f"{decision} is {standing.status}, and nothing says why")
-        hold(not began or standing.status not in {"denied", "expired"}, f"{decision} ran, {standing.status}")
-        by = oracle.vetoed.get(decision)
-        if by is not None:
-            hold(_says(steps, by, "vetoed it"), f"{by} vetoed {decision}, and its path does not say so")
-            if began:
-                hold("undo_requested" in kinds, f"{decision} was vetoed, and nobody took back what it did")
-        by = oracle.denied.get(decision)
-        if by is not None:
-            hold(_says(steps, by, "denied"), f"{by} denied {decision}, and its path does not say so")
-        if standing.status == "expired":
-            hold(_says(steps, "", "nobody answered in time"), f"{decision} expired for no reason")
-
-
-def _says(steps: list[PathStep], by: str, what: str) -> bool:
-    return any(by in step.by and what in step.what for step in steps)
+            self.counts[f"end {explained(world, decision)}"] += 1
 
 
 class Played(msgspec.Struct, frozen=True, kw_only=True):
