@@ -46,14 +46,14 @@ def routes(front: Front) -> APIRouter:
         "",
         operation_id="list_decisions",
         summary="Look through decisions, the newest first",
-        description="An agent sees its own, people see all. One page looks back over 100,000 records at "
-        "most: go on with `next` until it is null.",
+        description="An agent sees its own; people, and agents that hold the veto, see all. One page looks "
+        "back over 100,000 records at most: go on with `next` until it is null.",
         response_class=Response,
         responses={**shown(answers.DecisionList, "A page of decisions"), **problems()},
     )
     async def decisions(holder: Anybody, query: Annotated[DecisionsQuery, Query()]) -> Response:
         agent = AgentId(query.agent) if query.agent is not None else None
-        if holder.kind == "agent":
+        if holder.kind == "agent" and not await front.holds_veto(holder):
             if agent is not None and not may_see(holder, agent):
                 return answers.answer(answers.DecisionList(decisions=(), next=None))
             agent = AgentId(holder.name)

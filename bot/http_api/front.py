@@ -115,15 +115,29 @@ class Front(Lookup):
         return found
 
     async def seen(self, decision: DecisionId, holder: Holder) -> Standing:
-        """Return where a decision stands, for agents that vote on it as well: they must know what it is."""
+        """Return where a decision stands, also for agents that vote on it, or may veto it."""
         found = standing_of(self.journal(), decision)
         if found is None or may_see(holder, found.verdict.agent):
             return self.standing(decision, holder)
-        registered = False
-        if not found.verdict.shadowed and any(wait.kind == "votes" for wait in found.verdict.waits):
+        registered = await self.holds_veto(holder)
+        if (
+            not registered
+            and not found.verdict.shadowed
+            and any(wait.kind == "votes" for wait in found.verdict.waits)
+        ):
             asking = wire.AskVoter(decision_id=decision, voter=by(holder))
             registered = (await self.ask(asking, wire.VoterKnown)).registered
         return found if registered else self.standing(decision, holder)
+
+    async def holds_veto(self, holder: Holder) -> bool:
+        """Whether an agent holds the veto, and so may look at what it may forbid. Nobody else asks."""
+        if holder.kind != "agent":
+            return False
+        try:
+            return (await self.ask(wire.AskVeto(agent=AgentId(holder.name)), wire.VetoKnown)).held
+        except WatchkeeperError:
+            # With the engine away nobody can say, and an agent sees what is its own.
+            return False
 
     async def settle(
         self, decision: DecisionId, wait_s: float, until: Callable[[Standing], bool]

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from bot.http_api import answers
 from bot.http_api.decisions import DecisionKey
 from bot.http_api.document import problems, shown
-from bot.http_api.front import Captain, Front, Responder, Viewer, by
+from bot.http_api.front import Anybody, Front, Responder, Viewer, by, require
 from bot.http_api.models import AnswerBody, ChangeBody, OverrideBody, TakeBody
 from bot.http_api.problems import Problem
 from bot.http_api.routing import StrictRoute
@@ -160,15 +160,20 @@ def routes(front: Front) -> APIRouter:
         "/decisions/{decision_id}/override",
         operation_id="override",
         summary="Overrule a decision",
-        description="For captains, with a reason. `veto` ends what waits, keeps from beginning what is "
-        "queued, ends what is under way, and takes back what was done, as far as that is possible. `allow` "
-        "ends what a held decision waits for; no stop, changed policy or denial is overruled.",
+        description="For captains, with a reason; agents that hold the veto may veto, and no agent allows. "
+        "`veto` ends what waits, keeps from beginning what is queued, ends what is under way, and takes back "
+        "what was done, as far as that is possible. `allow` ends what a held decision waits for; no stop, "
+        "changed policy or denial is overruled.",
         response_class=Response,
         responses={**shown(answers.AnswerTaken, "It counts"), **problems(404, 409, body=True)},
     )
-    async def override(holder: Captain, decision_id: DecisionKey, body: OverrideBody) -> Response:
+    async def override(holder: Anybody, decision_id: DecisionKey, body: OverrideBody) -> Response:
         decision = DecisionId(decision_id)
-        front.standing(decision, holder)
+        if holder.kind == "person":
+            require(holder, "captain")
+        elif not await front.holds_veto(holder):
+            raise Problem("forbidden", f"{holder.name} is an agent and holds no veto", cure="ask a captain")
+        await front.seen(decision, holder)
         request = wire.Override(
             decision_id=decision,
             by=by(holder),

@@ -78,7 +78,7 @@ def routes(front: Front) -> APIRouter:
     async def one(
         request: Request, holder: Anybody, decision_id: DecisionKey, last: LastSeen = None
     ) -> Response:
-        standing = front.standing(DecisionId(decision_id), holder)
+        standing = await front.seen(DecisionId(decision_id), holder)
         steps = history_of(front.journal(), standing)
         if standing.settled and last is not None and steps[-1].seq <= last:
             return Response(status_code=204)
@@ -89,7 +89,8 @@ def routes(front: Front) -> APIRouter:
         operation_id="stream",
         summary="Follow everything that happens",
         description="Each event is a fact, named by its kind. People see all facts; an agent sees those "
-        "about its own proposals, and stops. Begins now, or after `after` or Last-Event-ID.",
+        "about its own proposals, and stops, and one that holds the veto those about any proposal. Begins "
+        "now, or after `after` or Last-Event-ID.",
         response_class=Response,
         responses={**streamed("Facts as they come"), **problems()},
     )
@@ -105,7 +106,8 @@ def routes(front: Front) -> APIRouter:
         given = last if last is not None else after
         # A journal that was replaced by a shorter one would otherwise be waited for in vain.
         start = head if given is None else min(given, head)
-        return opened(holder, _facts(front, holder, start, request.state.still_in))
+        vetoes = await front.holds_veto(holder)
+        return opened(holder, _facts(front, holder, start, request.state.still_in, vetoes=vetoes))
 
     def opened(holder: Holder, lines: AsyncIterator[bytes]) -> Response:
         if open_now[holder.token_id] >= MOST_STREAMS:
@@ -169,7 +171,7 @@ def _questions(journal: DecisionsReader, standing: Standing) -> list[tuple[int, 
 
 
 async def _facts(
-    front: Front, holder: Holder, last: int, still_in: Callable[[], bool]
+    front: Front, holder: Holder, last: int, still_in: Callable[[], bool], *, vetoes: bool
 ) -> AsyncIterator[bytes]:
     alive = _Alive(front.keep_alive_s)
     # Said at once, so that whoever listens knows that it does.
@@ -180,7 +182,7 @@ async def _facts(
             records = list(journal.read(after=last, until=min(last + _AT_ONCE, journal.head().seq)))
             for record in records:
                 last = record.seq
-                line = _line(journal, record, holder)
+                line = _line(journal, record, holder, vetoes=vetoes)
                 if line is not None:
                     yield line
                     alive.spoke()
@@ -193,9 +195,11 @@ async def _facts(
             await front.hearing.wait(flag, at_most_s=alive.left_s)
 
 
-def _line(journal: DecisionsReader, record: Record, holder: Holder) -> bytes | None:
+def _line(journal: DecisionsReader, record: Record, holder: Holder, *, vetoes: bool) -> bytes | None:
     fact = decode(record.body)
-    if holder.kind == "agent" and not _concerns(journal, fact, holder.name):
+    # Who may veto any decision hears of all of them, and of nothing else.
+    told = vetoes and isinstance(fact, _ABOUT_DECISIONS)
+    if holder.kind == "agent" and not told and not _concerns(journal, fact, holder.name):
         return None
     name = tag_of(fact)
     return _event(record.seq, name, b'{"seq":%d,"fact":%b}' % (record.seq, record.body))
@@ -227,6 +231,16 @@ _ABOUT_ANSWERS: Final = (
     | VoteClosed
     | QuestionAsked
     | QuestionReplied
+)
+
+_ABOUT_DECISIONS: Final = (
+    _ABOUT_ANSWERS
+    | ProposalReceived
+    | VerdictReached
+    | OutcomeReported
+    | EffectStarted
+    | EffectEnded
+    | UndoRequested
 )
 
 

@@ -217,6 +217,7 @@ def _grounds(policy: Policy, state: State, at_us: int) -> answers.Grounds:
         limited=limited,
         may_act=state.rollouts.may_act,
         paused=lambda name: bool(state.rollouts.paused.get(name)),
+        captaincy=policy.captaincy,
     )
 
 

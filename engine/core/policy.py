@@ -11,6 +11,7 @@ from engine.core.gates.escalation import EscalationSettings
 from engine.core.gates.risk import RiskSettings, Traces
 from engine.core.gates.rules import RuleBook
 from engine.core.vocabulary.actions import Action, RiskLevel
+from engine.core.vocabulary.captaincy import CaptaincySettings
 from engine.core.vocabulary.facts import BreakerSettings, CalibrationSettings, Limit, PolicyAdopted
 from engine.core.vocabulary.ids import ActionName, Digest
 from engine.core.vocabulary.memory import Memory
@@ -37,6 +38,7 @@ class Policy(Struct, frozen=True, kw_only=True):
     episode_idle_us: int
     rollouts: RolloutSettings = RolloutSettings()
     voting: VotingSettings = VotingSettings()
+    captaincy: CaptaincySettings = CaptaincySettings()
     captain_unseen_us: int | None = None
     """After how long without any captain autonomy stops by itself; `None` means never."""
     calibration: CalibrationSettings | None = None

@@ -5,17 +5,16 @@ one step; after a crash between two of them `finish` takes the rest.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from itertools import count
 from typing import Any, Final
 
 from msgspec import structs
 
 from engine.core.decide import in_order
+from engine.core.policy import Policy
 from engine.core.vocabulary import facts as f
-from engine.core.vocabulary.actions import Action
 from engine.core.vocabulary.ids import (
-    ActionName,
     DecisionId,
     EffectId,
     PersonId,
@@ -25,7 +24,7 @@ from engine.core.vocabulary.ids import (
 from engine.core.vocabulary.people_facts import RANKS
 from engine.core.vocabulary.units import time_text
 from engine.core.vocabulary.verdicts import Verdict
-from engine.core.vocabulary.voting import VotingSettings
+from engine.core.vocabulary.voting import AGENT
 from engine.core.work.holds import GRACE_US, Hold, missing
 from engine.core.work.votes import unregistered
 from engine.errors import InputError
@@ -39,6 +38,7 @@ from engine.runtime.outbox import (
     done_undo,
     effect_status,
     hold_end,
+    said_of,
     status_of,
     verdict_of,
     veto_key,
@@ -65,13 +65,12 @@ class AnswerKeeper:
         *,
         stops_known: Callable[[], Awaitable[None]],
         undo: Callable[[wire.RequestUndo], Awaitable[wire.Queued]],
-        voting: VotingSettings,
-        actions: Mapping[ActionName, Action],
+        policy: Policy,
     ) -> None:
         """`stops_known` returns when every stop of the fence is in the journal; `undo` takes effects back."""
         self._intake, self._leases, self._now_us, self._announcer = intake, leases, now_us, announcer
-        self._stops_known, self._undo, self._voting = stops_known, undo, voting
-        self._actions = actions
+        self._stops_known, self._undo, self._voting = stops_known, undo, policy.voting
+        self._actions, self._captaincy = policy.actions, policy.captaincy
         # One at a time, so that each finds what the one before it changed.
         self._one = asyncio.Lock()
         self._questions = QuestionKeeper(intake, now_us, announcer, self._one, self._free_key)
@@ -85,6 +84,7 @@ class AnswerKeeper:
             wire.AskAgent: self._questions.ask,
             wire.ReplyToQuestion: self._questions.reply,
             wire.CastVote: self.vote,
+            wire.AskVeto: self.vetoer,
             wire.AskVoter: self.voter,
             wire.GetPolls: self.polls,
             wire.GetHolds: self.show,
@@ -166,6 +166,10 @@ class AnswerKeeper:
         verdict = verdict_of(self._intake.journal, request.decision_id)
         return wire.VoterKnown(registered=not unregistered(self._voting, verdict, request.voter))
 
+    async def vetoer(self, request: wire.AskVeto) -> wire.VetoKnown:
+        """Say whether the policy gives an agent the veto."""
+        return wire.VetoKnown(held=request.agent in self._captaincy.vetoers)
+
     async def polls(self, request: wire.GetPolls) -> wire.PollList:
         """Say what waits for votes, as somebody who may vote on it sees it."""
         return polls(self._intake.state, self._voting, request, self._now_us())
@@ -184,7 +188,11 @@ class AnswerKeeper:
                 stepped_up=request.stepped_up,
             )
             if request.word == "veto":
-                return await self._veto(verdict, fact)
+                # Behind its key nothing of the decision starts: what does not count must not stand there.
+                against = self._captaincy.objection_to_agent(request.by, "veto") or self._stopped(request.by)
+                return self._not_counted(verdict, against) if against else await self._veto(verdict, fact)
+            if self._captaincy.objection_to_agent(request.by, request.word):
+                return await self._refused_once(verdict, fact)
             hold = self._hold(request.decision_id)
             if hold is None:
                 return self._not_counted(verdict, self._why_not_held(verdict))
@@ -292,6 +300,19 @@ class AnswerKeeper:
         return f"it does not wait for people: it is {self._status(verdict)}"
 
     # ------------------------------------------------------------ a veto
+
+    def _stopped(self, by: PersonId) -> str:
+        """Say which stop takes an agent's veto from it: one of all that it does; empty where none does."""
+        stop = self._intake.state.stops.by_scope.get(by) if by.startswith(AGENT) else None
+        return f"{stop.by} stopped {by}, and what is stopped holds no veto" if stop is not None else ""
+
+    async def _refused_once(self, verdict: Verdict, fact: f.DecisionOverridden) -> wire.HoldAnswer:
+        """Journal that an agent wanted to allow something, once for each decision, and refuse it."""
+        against = self._captaincy.objection_to_agent(fact.by, fact.word)
+        said = said_of(self._intake.journal, verdict.decision_id)
+        if not any(isinstance(each, f.DecisionOverridden) and each.by == fact.by for each in said):
+            await self._intake.take(self._free_key(verdict.decision_id), fact)
+        return self._not_counted(verdict, against)
 
     async def _veto(self, verdict: Verdict, fact: f.DecisionOverridden) -> wire.HoldAnswer:
         against = self._nothing_to_veto(verdict)

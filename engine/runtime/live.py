@@ -18,6 +18,7 @@ from engine.core.vocabulary.chain import Record
 from engine.core.vocabulary.effects import AskPeople
 from engine.core.vocabulary.ids import AgentId, EffectId, decision_id, undo_id
 from engine.core.vocabulary.units import MINUTE_US, SECOND_US
+from engine.core.vocabulary.voting import AGENT
 from engine.core.work.holds import overdue
 from engine.core.work.rollout.showing import under_way
 from engine.errors import Forbidden, InputError, WatchkeeperError
@@ -104,8 +105,7 @@ class Live:
             parts.announcer,
             stops_known=self.stops.catch_up,
             undo=self.undo,
-            voting=parts.policy.voting,
-            actions=parts.policy.actions,
+            policy=parts.policy,
         )
         self.ratings = RatingKeeper(self.intake, parts.clock.now_us)
         self.standing = StandingKeeper(parts.policy, self.intake, parts.clock.now_us, parts.announcer)
@@ -423,11 +423,16 @@ class Live:
 
     async def answer(self, request: wire.AnyRequest) -> wire.AnyAnswer:
         """Do what a request asks. Raises any error of ours."""
-        if isinstance(request, _BY_CAPTAINS) and self.intake.failure is None:
+        if isinstance(request, _BY_CAPTAINS) and _is_person(request.by) and self.intake.failure is None:
             await self.see(wire.SeePerson(person=request.by, role="captain"))
         elif isinstance(request, _BY_ROLES) and self.intake.failure is None:
             await self.see(wire.SeePerson(person=request.by, role=request.role))
         return await self._answers[type(request)](request)
+
+
+def _is_person(by: str) -> bool:
+    """Whether somebody is a person. An agent that holds the veto is no captain at the controls."""
+    return not by.startswith(AGENT)
 
 
 _BY_CAPTAINS: Final = (

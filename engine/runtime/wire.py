@@ -31,6 +31,7 @@ from engine.ports import Stop
 from engine.runtime.wire_people import (
     AnswerHold,
     AskAgent,  # noqa: F401 - part of `QuestionRequest`
+    AskVeto,  # noqa: F401 - part of `VoteRequest`
     AskVoter,  # noqa: F401 - part of `VoteRequest`
     CastVote,  # noqa: F401 - part of `VoteRequest`
     ChangeHold,
@@ -56,6 +57,7 @@ from engine.runtime.wire_people import (
     StandingShown,
     UsageList,
     UsageShown,  # noqa: F401 - part of `UsageList`
+    VetoKnown,  # noqa: F401 - part of `VoteAnswer`
     VoteAnswer,
     VoteRequest,
     VoterKnown,  # noqa: F401 - part of `VoteAnswer`

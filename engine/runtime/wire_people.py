@@ -103,8 +103,17 @@ class ReplyToQuestion(Request, frozen=True, kw_only=True):
     answer: str
 
 
+class AskVeto(Request, frozen=True, kw_only=True):
+    """Say whether the policy gives an agent the veto. Answered with `VetoKnown`."""
+
+    agent: AgentId
+
+
 class Override(Request, frozen=True, kw_only=True):
-    """Overrule one decision. Answered with `HoldAnswer`. The asker has checked that `by` is a captain."""
+    """Overrule one decision. Answered with `HoldAnswer`.
+
+    The asker has checked that `by` is a captain, or an agent, whose name stands behind `agent:`.
+    """
 
     decision_id: DecisionId
     by: PersonId
@@ -254,6 +263,12 @@ class HoldList(Answer, frozen=True, kw_only=True):
     """How many more wait than are shown."""
 
 
+class VetoKnown(Answer, frozen=True, kw_only=True):
+    """Whether an agent holds the veto."""
+
+    held: bool
+
+
 class VoterKnown(Answer, frozen=True, kw_only=True):
     """Whether the policy lets somebody vote on a decision."""
 
@@ -309,5 +324,5 @@ class UsageList(Answer, frozen=True, kw_only=True):
 
 
 QuestionRequest = AskAgent | ReplyToQuestion
-VoteRequest = AskVoter | CastVote | GetPolls
-VoteAnswer = PollList | VoterKnown
+VoteRequest = AskVeto | AskVoter | CastVote | GetPolls
+VoteAnswer = PollList | VetoKnown | VoterKnown

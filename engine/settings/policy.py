@@ -23,6 +23,7 @@ from engine.core.vocabulary.actions import (
 from engine.core.vocabulary.facts import Measured
 from engine.core.vocabulary.verdicts import Ruling
 from engine.settings.base import Count, Name, Points, Role, Seconds, Settings, Usd
+from engine.settings.captaincy import CaptaincyFile
 from engine.settings.rollouts import RolloutsFile
 from engine.settings.voting import VotingFile
 
@@ -331,6 +332,7 @@ class PolicySettings(Settings):
 
     rollouts: RolloutsFile = RolloutsFile()
     voting: VotingFile = VotingFile()
+    captaincy: CaptaincyFile = CaptaincyFile()
 
     limits: LimitsFile
     risk: RiskFile

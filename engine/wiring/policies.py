@@ -25,13 +25,23 @@ from engine.core.vocabulary.actions import (
     RiskLevel,
     Running,
 )
+from engine.core.vocabulary.captaincy import CaptaincySettings
 from engine.core.vocabulary.facts import BreakerSettings, CalibrationSettings, Limit, encode
-from engine.core.vocabulary.ids import ActionName, CapabilityId, CapabilityName, Digest, PersonId, RuleId
+from engine.core.vocabulary.ids import (
+    ActionName,
+    AgentId,
+    CapabilityId,
+    CapabilityName,
+    Digest,
+    PersonId,
+    RuleId,
+)
 from engine.core.vocabulary.rollouts import RolloutPlan, RolloutSettings, SeriesLimit
 from engine.core.vocabulary.units import DAY_US, SECOND_US
 from engine.core.vocabulary.verdicts import Wait
 from engine.core.vocabulary.voting import Topic, Voter, VotingSettings
 from engine.errors import InputError, PolicyError
+from engine.settings.captaincy import CaptaincyFile
 from engine.settings.policy import (
     ActionsFile,
     ApprovalSection,
@@ -85,6 +95,8 @@ class PolicySource(msgspec.Struct, frozen=True):
         for plan in (values["rollouts"]["plan"], *values["rollouts"]["capabilities"].values()):
             if plan["mode"] == "execute":
                 del plan["mode"]
+        if self.settings.captaincy == CaptaincyFile():
+            del values["captaincy"]
         if self.settings.voting == VotingFile():
             # Nobody has said anything about votes: the policy is what it was before there was a say in that.
             del values["voting"]
@@ -106,7 +118,7 @@ def read_policy(folder: Path) -> PolicySource:
         path = folder / f"{name}.yaml"
         if name == "actions" and not path.exists():
             path = folder.parent / "actions.yaml"
-        if name in {"rollouts", "voting"} and not path.exists():
+        if name in {"rollouts", "voting", "captaincy"} and not path.exists():
             # A policy folder from before there were plans, or voters, goes on as it is.
             continue
         if not path.exists():
@@ -162,6 +174,7 @@ def build_policy(source: PolicySource) -> Policy:
         episode_idle_us=_us(thresholds.memory.episode_idle_s),
         rollouts=_rollouts(settings.rollouts),
         voting=_voting(settings.voting),
+        captaincy=_captaincy(settings.captaincy),
         captain_unseen_us=_us(unseen) if (unseen := thresholds.presence.captain_unseen_s) else None,
         calibration=_calibration(thresholds.calibration),
     )
@@ -181,6 +194,7 @@ _FILES: dict[str, type[BaseModel]] = {
     "actions": ActionsFile,
     "rollouts": RolloutsFile,
     "voting": VotingFile,
+    "captaincy": CaptaincyFile,
 }
 
 
@@ -192,6 +206,10 @@ def _rollouts(file: RolloutsFile) -> RolloutSettings:
         exploration=file.exploration,
         owner=file.owner,
     )
+
+
+def _captaincy(file: CaptaincyFile) -> CaptaincySettings:
+    return CaptaincySettings(vetoers=tuple(AgentId(name) for name in file.veto), owner=file.owner)
 
 
 def _voting(file: VotingFile) -> VotingSettings:

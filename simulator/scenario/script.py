@@ -7,6 +7,7 @@
     ada presses Resume
     ada twice: /snapshot
     coder-2 votes for D1 because the tests pass
+    agent-4 vetoes D1 because it smells
     D2 took the place of D1
     coder-1 answers about D1: the pages are stale
     worker does D1
@@ -85,6 +86,15 @@ class Votes(Step, frozen=True, kw_only=True):
     rationale: str
 
 
+class Overrules(Step, frozen=True, kw_only=True):
+    """An agent vetoes a decision, or tries to allow it."""
+
+    agent: str
+    word: Literal["veto", "allow"]
+    name: str
+    reason: str
+
+
 class Answers(Step, frozen=True, kw_only=True):
     """An agent answers the last question that people asked it about a decision."""
 
@@ -139,6 +149,9 @@ _VOTES: Final = re.compile(
 )
 _REPLACED: Final = re.compile(r"(?P<name>[A-Z]\w*) took the place of (?P<of>[A-Z]\w*)")
 _ANSWERS: Final = re.compile(r"(?P<agent>[a-z][\w.-]*) answers about (?P<name>[A-Z]\w*): (?P<text>.+)")
+_OVERRULES: Final = re.compile(
+    r"(?P<agent>[a-z][\w.-]*) (?P<word>vetoes|allows) (?P<name>[A-Z]\w*) because (?P<reason>.+)"
+)
 _SAYS: Final = re.compile(r"(?P<who>[a-z]+)(?P<twice> twice)?: (?P<text>.+)")
 _WORKS: Final = re.compile(r"worker (?P<how>does|fails|begins) (?P<name>[A-Z]\w*)")
 _PASSES: Final = re.compile(r"(?P<many>\d+)(?P<unit>h|min) pass")
@@ -184,6 +197,11 @@ def read_step(text: str) -> Step:  # noqa: PLR0911 - one answer for each kind of
             choice=found["choice"] or "abstain",  # type: ignore[arg-type]  # one of them
             name=found["name"],
             rationale=found["rationale"] or "",
+        )
+    if (found := _OVERRULES.fullmatch(text)) is not None:
+        word: Literal["veto", "allow"] = "veto" if found["word"] == "vetoes" else "allow"
+        return Overrules(
+            line=text, agent=found["agent"], word=word, name=found["name"], reason=found["reason"]
         )
     if (found := _ANSWERS.fullmatch(text)) is not None:
         return Answers(line=text, agent=found["agent"], name=found["name"], text=found["text"])

@@ -130,7 +130,7 @@ class Stage:
                 await self._quiet()
         return "\n".join(self.transcript) + "\n"
 
-    async def _step(self, step: s.Step) -> None:  # noqa: C901 - one case for each kind of line
+    async def _step(self, step: s.Step) -> None:  # noqa: C901, PLR0912 - one case for each kind
         self._write(f"» {step.line}")
         self.seen.append((step.line, []))
         match step:
@@ -160,6 +160,8 @@ class Stage:
                 )
             case s.Votes():
                 await self._votes(step)
+            case s.Overrules():
+                await self._overrules(step)
             case s.Answers():
                 await self._answers(step)
             case s.Replaced():
@@ -221,6 +223,17 @@ class Stage:
             voter=PersonId(f"agent:{step.agent}"),
             choice=step.choice,
             rationale=step.rationale,
+        )
+        said = await self._client.ask(request)
+        if isinstance(said, wire.HoldAnswer):
+            self._write(f"  {said.status}: {said.reason}" if said.counted else f"  refused: {said.reason}")
+
+    async def _overrules(self, step: s.Overrules) -> None:
+        request = wire.Override(
+            decision_id=self.names[step.name],
+            by=PersonId(f"agent:{step.agent}"),
+            word=step.word,
+            reason=step.reason,
         )
         said = await self._client.ask(request)
         if isinstance(said, wire.HoldAnswer):

@@ -22,6 +22,7 @@ from engine.adapters.journal_sqlite import SqliteJournal
 from engine.adapters.kpi_view import KpiView
 from engine.adapters.token_file import TokenFile
 from engine.adapters.totp_file import TotpFile
+from engine.core.vocabulary.captaincy import CaptaincySettings
 from engine.core.vocabulary.effects import EffectStatus, Result
 from engine.core.vocabulary.ids import CapabilityId, EffectId
 from engine.core.vocabulary.rollouts import RolloutSettings
@@ -37,6 +38,7 @@ from engine.wiring.kpis import read_kpis
 from tests.builders import changed, performing
 from tests.patience import PATIENCE_S
 
+CAPTAINCY = CaptaincySettings(vetoers=("warden",))
 PERFORMED = "cache.clear"
 """The one action that the engine performs here; agents do all others themselves."""
 
@@ -123,7 +125,7 @@ class Place:
         established = RolloutSettings(established=(CapabilityId("heal@1"),), **rollouts)
         live = Live(
             Parts(
-                policy=changed(performing(PERFORMED), rollouts=established),
+                policy=changed(performing(PERFORMED), rollouts=established, captaincy=CAPTAINCY),
                 open_journal=lambda: SqliteJournal(self.layout.journal),
                 fence=self.fence,
                 clock=SteadyClock(),

@@ -7,6 +7,7 @@ from typing import Final
 from msgspec import Struct
 
 from engine.core.vocabulary.actions import Action
+from engine.core.vocabulary.captaincy import CaptaincySettings
 from engine.core.vocabulary.effects import AskPeople, Effect, PerformHeld
 from engine.core.vocabulary.facts import (
     AnswerRefused,
@@ -55,6 +56,7 @@ class Grounds(Struct, frozen=True, kw_only=True):
     """Says whether there is room for it under every limit."""
     may_act: Callable[[CapabilityId], bool]
     paused: Callable[[CapabilityName], bool]
+    captaincy: CaptaincySettings = CaptaincySettings()
 
 
 def after(holds: Holds, fact: HoldAnswered | DecisionOverridden, grounds: Grounds) -> Follows:
@@ -82,6 +84,8 @@ def after(holds: Holds, fact: HoldAnswered | DecisionOverridden, grounds: Ground
 
 def _overridden(hold: Hold | None, fact: DecisionOverridden, grounds: Grounds) -> Follows:
     """A veto ends what waits, whatever else holds; what waits no longer is stopped by whoever performs it."""
+    if against := grounds.captaincy.objection_to_agent(fact.by, fact.word):
+        return _refused(fact, against)
     if hold is None:
         return ((), ()) if fact.word == "veto" else _refused(fact, GONE)
     if hold.shadowed:
