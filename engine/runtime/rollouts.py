@@ -1,8 +1,8 @@
 """Rollouts as the engine keeps them: people ask, evidence answers, and everybody is told."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from itertools import count
-from typing import Final
+from typing import Any, Final
 
 from msgspec import structs
 
@@ -26,6 +26,18 @@ class RolloutKeeper:
         """Share the engine's intake and clock."""
         self._intake, self._now_us, self._announcer = intake, now_us, announcer
         self._taken = count()
+
+    def handlers(self) -> dict[type[wire.Request], Callable[[Any], Awaitable[wire.AnyAnswer]]]:
+        """Say which request is answered by what."""
+        return {
+            wire.Promote: self.promote,
+            wire.Abort: self.abort,
+            wire.PauseRollout: self.pause,
+            wire.ResumeRollout: self.resume,
+            wire.TellReplay: self.replayed,
+            wire.ActIncumbent: self.incumbent,
+            wire.GetRollouts: self.show,
+        }
 
     async def promote(self, request: wire.Promote) -> wire.Stepped:
         """Take the next step if the evidence carries it; otherwise say what is missing.
