@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from typing import Final
 
 from engine.core.kpis.standing import KpiStanding
-from simulator.plain import count_text, percent_text, printable, usd_text
+from engine.core.plain_text import count_text
+from simulator.plain import percent_text, printable, usd_text
 
 WORDS: Final = ("met", "missed", "unknown")
 

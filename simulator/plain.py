@@ -33,18 +33,6 @@ def _escaped(letter: str) -> str:
     return letter.encode("unicode_escape", "backslashreplace").decode("ascii")
 
 
-def count_text(number: float, what: str = "") -> str:
-    """Write a count with its noun, in the singular where it is one.
-
-    >>> count_text(12948, "decisions"), count_text(1, "decisions"), count_text(7)
-    ('12,948 decisions', '1 decision', '7')
-    """
-    written = f"{number:,.0f}"
-    if not what:
-        return written
-    return f"{written} {what.removesuffix('s') if number == 1 else what}"
-
-
 def percent_text(value: float | None) -> str:
     """Write a share between 0 and 1 in per cent; never 0 or 100 for what only comes close.
 

@@ -5,10 +5,11 @@ from collections.abc import Iterable
 from textwrap import wrap
 from typing import Final
 
+from engine.core.plain_text import count_text
 from simulator import kpi_text
 from simulator.better import Better
 from simulator.compare import Differences, Reproduced
-from simulator.plain import count_text, percent_text, printable, usd_text, when_text
+from simulator.plain import percent_text, printable, usd_text, when_text
 from simulator.score import Score, Share
 from simulator.summary import Summary, TrackSummary
 

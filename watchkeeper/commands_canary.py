@@ -8,6 +8,7 @@ from typing import Any, Final
 import click
 import msgspec
 
+from engine.commands.steering import told
 from engine.core.statistics.intervals import Interval
 from engine.core.vocabulary import facts as f
 from engine.core.vocabulary.ids import CapabilityId, CapabilityName, capability_name
@@ -324,7 +325,7 @@ def history_parts(found: Sequence[tuple[int, Any]]) -> list[Part]:
     rows = []
     for seq, fact in found:
         evidence: Evidence | None = getattr(fact, "evidence", None)
-        what, by, why = _told(fact)
+        what, by, why = told(fact)
         rows.append((time_text(fact.at_us), f"{seq:,}", what, by, why))
         rows += [
             ("", "", "", _MARK[each.met].strip(), f"{each.name} {requirement_text(each)}")
@@ -425,20 +426,3 @@ def _likely(at_us: int | None) -> list[str]:
 
 def _part(part: int, whole: int) -> str:
     return f"{part:,} ({part / whole:.1%})" if whole else "0"
-
-
-def _told(fact: Any) -> tuple[str, str, str]:
-    """Say what happened, by whom and why."""
-    match fact:
-        case f.StageChanged():
-            return f"{fact.capability} {fact.was} → {fact.now}", fact.by, fact.reason
-        case f.PromotionRefused():
-            return f"{fact.capability} refused in {fact.stage}", fact.by, fact.reason
-        case f.PromotionReady():
-            return f"{fact.capability} ready for {fact.stage}", "", ""
-        case f.CapabilityReplayed():
-            shown = f"{fact.decisions:,} decisions, {fact.failed:,} of those allowed failed"
-            return f"{fact.capability} replayed", fact.by, shown
-        case _:
-            kind = f.tag_of(fact).replace("_", " ")
-            return f"{fact.capability} {kind}", fact.by, fact.reason

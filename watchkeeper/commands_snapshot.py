@@ -19,6 +19,7 @@ from engine.adapters.snapshot_recovery import Restored
 from engine.adapters.snapshot_restore import Changes
 from engine.adapters.snapshot_store import SnapshotStore
 from engine.adapters.yaml_files import read_yaml
+from engine.core.plain_text import count_text
 from engine.core.vocabulary.facts import SnapshotRestored
 from engine.core.vocabulary.units import time_text
 from engine.errors import EffectRefused, InputError, Unreachable, WatchkeeperError
@@ -28,7 +29,7 @@ from engine.runtime.sockets import connected
 from engine.runtime.wire import Done, Tell
 from engine.settings.service import ServiceFile
 from engine.wiring import config_folder
-from simulator.plain import count_text, printable
+from simulator.plain import printable
 from watchkeeper.home import CONFIG_VARIABLE, home
 
 _FOLDER = click.Path(path_type=Path)

@@ -17,7 +17,7 @@ from slack_sdk.models.views import View
 from bot.slack_app.places import Place, carried, read_carried
 from bot.slack_app.render import safe
 from engine.commands.catalogue import LANGUAGE
-from engine.commands.language import Argument, Given
+from engine.commands.language import Argument, Given, mended
 from engine.errors import InputError
 
 REASON: Final = "wk_reason"
@@ -155,7 +155,7 @@ def _values(state: dict[str, Any]) -> dict[str, str]:
     for name, elements in state.items():
         for element in elements.values():
             chosen = element.get("selected_option") or {}
-            values[name] = str(element.get("value") or chosen.get("value") or "")
+            values[name] = mended(str(element.get("value") or chosen.get("value") or ""))
     return values
 
 

@@ -9,6 +9,7 @@ from engine.commands.model import Button, Confirm, Reply, Tone
 from engine.commands.standing import Standing, proposal_of
 from engine.commands.tallies import closed_reason, tally_of, votes_of
 from engine.core.decide import in_order
+from engine.core.plain_text import shortened
 from engine.core.vocabulary.facts import CommandGiven, DecisionRated, HoldEnded, decode
 from engine.core.vocabulary.ids import DecisionId
 from engine.core.vocabulary.proposals import Proposal
@@ -290,15 +291,6 @@ def clock_text(at_us: int) -> str:
     return time_text(at_us // SECOND_US * SECOND_US)
 
 
-def count_text(number: int, what: str) -> str:
-    """Write a count with its noun, in the singular where it is one.
-
-    >>> count_text(1, "decisions"), count_text(1_200, "decisions")
-    ('1 decision', '1,200 decisions')
-    """
-    return f"{number:,} {what.removesuffix('s') if number == 1 else what}"
-
-
 def left_text(seconds: float) -> str:
     """Write how long something is, with the two largest units that matter.
 
@@ -314,10 +306,5 @@ def left_text(seconds: float) -> str:
 
 
 def short(text: str, most: int = _LONGEST) -> str:
-    """Make one line of what somebody wrote; what would move a cursor or hide text becomes a space.
-
-    >>> short("two\\nlines and a bell\\a")
-    'two lines and a bell'
-    """
-    plain = " ".join("".join(sign if sign.isprintable() else " " for sign in text[: most * 4]).split())
-    return plain if len(plain) <= most else plain[: most - 1] + "…"
+    """Make one line of what somebody wrote; what would move a cursor or hide text becomes a space."""
+    return shortened(text, most)

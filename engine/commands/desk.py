@@ -33,7 +33,7 @@ from engine.commands import (
 )
 from engine.commands import catalogue as c
 from engine.commands.completing import Completions
-from engine.commands.language import Command, Given
+from engine.commands.language import Command, Given, mended
 from engine.commands.model import Account, Asker, Button, Confirm, Reply
 from engine.commands.replies import clean, refusal
 from engine.commands.tools import Tools
@@ -166,6 +166,8 @@ class Desk:
         return await asyncio.shield(under_way)
 
     async def _give(self, said: str | Command | Given, account: Account, name: str) -> Reply:
+        if not isinstance(said, Command):
+            said = mended(said) if isinstance(said, str) else said.mended()
         # Until it can be read, nobody knows where in it a code stands.
         text = said if isinstance(said, str) else said.line()
         line = _unread(text)

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from engine.commands import catalogue as c
-from engine.commands.cards import card, count_text
+from engine.commands.cards import card
 from engine.commands.model import Asker, Button, Reply, Table
 from engine.commands.tools import Tools
 from engine.commands.tracing import Traced
 from engine.core.calibrations import Calibration, calibrations_of, judged
+from engine.core.plain_text import count_text
 from engine.core.statistics.calibration import Curve
 from engine.core.vocabulary import facts as f
 from engine.core.vocabulary.ids import DecisionId

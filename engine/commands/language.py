@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Final, Self
 
-from msgspec import Struct
+from msgspec import Struct, structs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
@@ -108,11 +108,29 @@ class Given(Struct, frozen=True, kw_only=True):
     kind: type[Command]
     values: Mapping[str, Any]
 
+    def mended(self) -> Self:
+        """Return it without half letters."""
+        whole = {name: mended(each) if isinstance(each, str) else each for name, each in self.values.items()}
+        return structs.replace(self, values=whole)
+
     def line(self) -> str:
         """Write it for whoever looks it up later; it need not be readable as a command."""
         return " ".join(
             [self.kind.words, *(f"{name}={_quoted(str(each))}" for name, each in self.values.items())]
         )
+
+
+def mended(text: str) -> str:
+    """Put a sign in the place of half a letter: some clients cut a text in the middle of an emoji.
+
+    No such text can be written down or searched, and whoever types it must be heard all the same.
+
+    >>> mended(f"stop {chr(0xD83D)} now")
+    'stop \ufffd now'
+    """
+    if text.isascii():
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 class Argument:
@@ -149,7 +167,7 @@ class Language:
 
     def parse(self, line: str) -> Command:
         """Read a line. Raises `InputError` that names the cure."""
-        text = " ".join(line[: LINE_MOST + 1].split("\n")).strip().removeprefix("/").strip()
+        text = " ".join(mended(line[: LINE_MOST + 1]).split("\n")).strip().removeprefix("/").strip()
         kind, rest = self.find(text)
         if len(line) > LINE_MOST and not kind.lenient:
             raise InputError(f"that is {len(line):,} letters", cure=f"say it in {LINE_MOST:,} at most")
@@ -198,7 +216,7 @@ class Language:
         `None` when nothing is missing, or the line is wrong in some other way.
         """
         try:
-            kind, rest = self.find(line.strip().removeprefix("/"))
+            kind, rest = self.find(mended(line).strip().removeprefix("/"))
             values = _values(kind, rest)
         except InputError:
             return None

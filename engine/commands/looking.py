@@ -6,7 +6,7 @@ from typing import Any, Final
 from engine.adapters.machine_time import now_us
 from engine.commands import beforehand, triage
 from engine.commands import catalogue as c
-from engine.commands.cards import came_of_it, card, clock_text, count_text, ending_of, left_text, short
+from engine.commands.cards import came_of_it, card, clock_text, ending_of, left_text, short
 from engine.commands.lookup import newest
 from engine.commands.model import Asker, Button, Reply, Table
 from engine.commands.standing import Standing, proposal_of, standing_from
@@ -14,6 +14,7 @@ from engine.commands.tools import Tools
 from engine.commands.tracing import trace
 from engine.core.explain import explain as explanation_of
 from engine.core.explain import text as explained
+from engine.core.plain_text import count_text
 from engine.core.vocabulary import facts as f
 from engine.core.vocabulary.ids import AgentId, DecisionId
 from engine.core.vocabulary.units import SECOND_US, duration_text, percent_text

@@ -252,14 +252,23 @@ def _stepped(stepped: wire.Stepped, asker: Asker) -> Reply:
     )
 
 
-def _step(fact: Any) -> str:
+def told(fact: Any) -> tuple[str, str, str]:
+    """Say what happened to a rollout, by whom and why; empty for nobody and nothing."""
     match fact:
         case f.StageChanged():
-            return f"{fact.capability} {fact.was} → {fact.now} by {fact.by}: {short(fact.reason, 80)}"
+            return f"{fact.capability} {fact.was} → {fact.now}", fact.by, fact.reason
         case f.PromotionRefused():
-            return f"{fact.capability} stays in {fact.stage}, {fact.by} asked: {short(fact.reason, 80)}"
+            return f"{fact.capability} refused in {fact.stage}", fact.by, fact.reason
+        case f.PromotionReady():
+            return f"{fact.capability} ready for {fact.stage}", "", ""
         case f.CapabilityReplayed():
-            return f"{fact.capability} replayed by {fact.by}: {fact.decisions:,} decisions"
+            shown = f"{fact.decisions:,} decisions, {fact.failed:,} of those allowed failed"
+            return f"{fact.capability} replayed", fact.by, shown
         case _:
             kind = f.tag_of(fact).replace("_", " ")
-            return f"{fact.capability} {kind} by {fact.by}: {short(fact.reason, 80)}"
+            return f"{fact.capability} {kind}", fact.by, fact.reason
+
+
+def _step(fact: Any) -> str:
+    what, by, why = told(fact)
+    return what + (f" by {by}" if by else "") + (f": {short(why, 80)}" if why else "")

@@ -7,9 +7,9 @@ from typing import Final
 from msgspec import Struct
 
 from engine.commands import catalogue as c
-from engine.commands.cards import count_text
 from engine.commands.model import Asker, Confirm, Reply, Table
 from engine.commands.tools import Tools
+from engine.core.plain_text import count_text
 from engine.core.vocabulary.actions import RISK_RANK
 from engine.core.vocabulary.ids import DecisionId
 from engine.errors import InputError

@@ -5,9 +5,10 @@ from typing import Final
 
 from engine.adapters.machine_time import now_us
 from engine.commands import catalogue as c
-from engine.commands.cards import clock_text, count_text, left_text
+from engine.commands.cards import clock_text, left_text
 from engine.commands.model import Asker, Button, Confirm, Reply, Table, Tone
 from engine.commands.tools import Tools
+from engine.core.plain_text import count_text
 from engine.core.vocabulary.facts import SnapshotRestored
 from engine.core.vocabulary.units import SECOND_US
 from engine.errors import InputError

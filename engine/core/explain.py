@@ -8,6 +8,7 @@ from msgspec import UNSET, Struct
 
 from engine.core.decide import READING, in_order
 from engine.core.path import Path, path_of, tree_lines
+from engine.core.plain_text import shortened
 from engine.core.vocabulary.facts import (
     AnswerRefused,
     DecisionOverridden,
@@ -249,10 +250,9 @@ def _arguments(args: dict[str, Any]) -> str:
 
 
 def _short(words: str) -> str:
-    """Shorten what an agent wrote, and keep it from moving the cursor or hiding text."""
-    plain = _plain(words)
-    return plain if len(plain) <= _LONGEST else plain[: _LONGEST - 1] + "…"
+    return shortened(words, _LONGEST)
 
 
-def _plain(words: str) -> str:
-    return "".join(letter if letter.isprintable() else " " for letter in words)
+def _plain(line: str) -> str:
+    """Keep a line of ours from moving the cursor, its columns where they are."""
+    return "".join(letter if letter.isprintable() else " " for letter in line)

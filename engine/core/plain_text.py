@@ -45,6 +45,18 @@ def shortened(words: str, most: int) -> str:
     return line if len(line) <= most else line[: most - 1].rstrip() + "…"
 
 
+def count_text(number: float, what: str = "") -> str:
+    """Write a count with its noun, in the singular where it is one.
+
+    >>> count_text(12948, "decisions"), count_text(1, "decisions"), count_text(7)
+    ('12,948 decisions', '1 decision', '7')
+    """
+    written = f"{number:,.0f}"
+    if not what:
+        return written
+    return f"{written} {what.removesuffix('s') if number == 1 else what}"
+
+
 def columns(text: str) -> int:
     """Return how many columns a text takes up: two for each wide letter, none for an accent.
 

@@ -13,6 +13,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from engine.core.plain_text import count_text
 from engine.core.statistics.confounding import OfEntity, confounding
 from engine.core.statistics.off_policy import Logged
 from engine.core.vocabulary.chain import digest_of
@@ -33,7 +34,6 @@ from engine.core.work.rollout.assignment import in_canary, unit_under
 from engine.core.work.rollout.candidates import TWIN
 from engine.errors import InputError
 from simulator.off_policy.columns import Row
-from simulator.plain import count_text
 
 PEOPLE: Final = "people"
 """What the incumbent is called when it is nobody governed."""

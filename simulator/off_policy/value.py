@@ -6,10 +6,11 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
+from engine.core.plain_text import count_text
 from engine.core.statistics.off_policy import effective_sample_size
 from simulator.off_policy.columns import Columns
 from simulator.off_policy.intervals import LEVEL, Interval, Ratio, Resampling
-from simulator.plain import count_text, percent_text
+from simulator.plain import percent_text
 
 Estimator = Literal["ips", "snips", "doubly_robust", "model"]
 

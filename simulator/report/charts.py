@@ -6,9 +6,10 @@ from typing import Final
 from markupsafe import Markup
 from msgspec import Struct
 
+from engine.core.plain_text import count_text
 from engine.core.vocabulary.actions import RISK_LEVELS
 from engine.core.vocabulary.units import duration_text
-from simulator.plain import count_text, percent_text, printable, usd_text, when_text
+from simulator.plain import percent_text, printable, usd_text, when_text
 from simulator.report import marks
 from simulator.report.series import Bucket, Buckets, Level, Peaks
 from simulator.report.svg import draw

@@ -6,9 +6,10 @@ from typing import Final
 from msgspec import Struct
 
 from engine.core.kpis.standing import KpiStanding
+from engine.core.plain_text import count_text
 from simulator.kpi_text import figure_text, rests_on, target_text, value_text
 from simulator.kpis import KpiPoint
-from simulator.plain import count_text, when_text
+from simulator.plain import when_text
 from simulator.report import charts, kpi_marks, marks
 from simulator.report.charts import Chart
 

@@ -10,9 +10,10 @@ from markupsafe import Markup
 from msgspec import Struct
 
 from engine.adapters.files import atomic_write
+from engine.core.plain_text import count_text
 from engine.core.vocabulary.units import duration_text
 from engine.core.vocabulary.verdicts import Verdict
-from simulator.plain import count_text, micros_text, percent_text, printable, usd_text, when_text
+from simulator.plain import micros_text, percent_text, printable, usd_text, when_text
 from simulator.report import charts, series
 from simulator.report.calibration import calibration_in
 from simulator.report.charts import Chart
