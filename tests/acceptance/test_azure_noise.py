@@ -9,20 +9,22 @@ import pytest
 from tests.acceptance.conftest import present
 from tests.acceptance.noise import (
     BETTER_SKU,
+    CAPPED,
+    EPISODES,
     FOLDER,
     HIGHER_IS_WORSE,
+    LONG,
     WORSE_SKU,
     Came,
     drawn,
     fixed,
+    foreknown,
     one_canary,
     read,
     skus,
 )
 
 BENCHMARKS = sorted(HIGHER_IS_WORSE)
-CAPPED = "fio_randread8k_iops"
-"""Both SKUs meet the same cap of the disk, so there is next to nothing to find."""
 DIFFERENT = [name for name in BENCHMARKS if name != CAPPED]
 QUICK, THOROUGH = 12, 100
 TRIALS = pytest.mark.parametrize("trials", [QUICK, pytest.param(THOROUGH, marks=pytest.mark.slow)])
@@ -74,6 +76,23 @@ def test_a_really_slower_version_is_caught(benchmark, lifespan, trials):
     came = Came.of(skus(runs(benchmark), lifespan, WORSE_SKU, trials))
     assert came.rolled_back >= 0.95
     assert came.after < 100
+
+
+@TRIALS
+def test_a_small_difference_is_caught_by_whoever_gives_it_time(trials):
+    came = Came.of(skus(runs(CAPPED), "short", WORSE_SKU, trials, regions=("westus2",), episodes=LONG))
+    assert came.canaries == trials
+    assert came.rolled_back >= 0.95
+
+
+@TRIALS
+@pytest.mark.parametrize("episodes", [EPISODES, LONG])
+def test_where_it_is_missed_whoever_knew_both_versions_beforehand_would_miss_it_too(episodes, trials):
+    assert foreknown(runs(CAPPED), "eastus", trials, episodes=episodes) < 0.6
+
+
+def test_whoever_knows_both_versions_beforehand_finds_what_is_there():
+    assert foreknown(runs(CAPPED), "westus2", QUICK, episodes=LONG) >= 0.95
 
 
 @TRIALS
