@@ -10,11 +10,13 @@ _BENCHMARKS = (
     "benchmarks.live",
     "benchmarks.http_api",
     "benchmarks.votes",
+    "benchmarks.triage",
     "benchmarks.kill",
     "benchmarks.chat",
     "benchmarks.restore",
     "benchmarks.rollout",
     "benchmarks.off_policy",
+    "benchmarks.approvals",
 )
 
 

@@ -22,7 +22,7 @@ MOST_AT_ONCE: Final = 50
 
 
 class Group(Struct, frozen=True, kw_only=True):
-    """Equal waits: one action of one capability, held by one rule."""
+    """Equal waits: one action of one capability, held by the same rules."""
 
     name: str
     holds: tuple[wire.HoldShown, ...]

@@ -385,6 +385,7 @@ class AnswerKeeper:
     def _shown(self, decision: DecisionId, hold: Hold) -> wire.HoldShown:
         # An effect's end names neither episode nor digest: the verdict behind it does.
         verdict = verdict_of(self._intake.journal, decision)
+        asking = [each for each in in_order(verdict) if each.ruling not in {"allow", "deny"}]
         return wire.HoldShown(
             decision_id=decision,
             since_us=hold.since_us,
@@ -398,7 +399,7 @@ class AnswerKeeper:
             approved_by=tuple(dict.fromkeys(each.by for each in hold.approvals)),
             effect_id=hold.effect_id,
             risk=verdict.assessment.risk.level,
-            rule=next((each.rule for each in in_order(verdict) if each.ruling not in {"allow", "deny"}), ""),
+            rule=", ".join(dict.fromkeys(each.rule for each in asking)),
         )
 
 

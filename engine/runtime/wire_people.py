@@ -252,7 +252,8 @@ class HoldShown(Struct, frozen=True, kw_only=True):
     """The effect nobody knows the end of; `None` for a decision that waits before anything runs."""
     risk: RiskLevel = RiskLevel.SAFE
     rule: str = ""
-    """The first rule that asked for people."""
+    """Every rule that asked for people, in the order of the gates: what one has against it must not hide
+    behind another."""
 
 
 class HoldList(Answer, frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ from engine.core.vocabulary.actions import RISK_RANK, RiskLevel
 from engine.core.vocabulary.ids import decision_id
 from engine.core.vocabulary.verdicts import Wait
 from engine.runtime import wire
+from tests.builders import changed, impact, rule_book
 from tests.commands.desks import Desk, Given, tools_on
 from tests.live.engines import asked, engine, performing
 
@@ -95,6 +96,21 @@ async def many(tmp_path, number):
             await desk.close()
             for each in close:
                 each.close()
+
+
+def test_what_one_rule_holds_and_what_another_holds_too_are_two_groups(tmp_path):
+    async def script():
+        rules = rule_book(("files == 1", "escalate", {"reason": "a stranger"}))
+        async with engine(tmp_path, changed(performing(), rules=rules)) as running:
+            for nth in range(4):
+                wish = asked(nth, confidence=0.1, impact=impact(files=nth % 2))
+                await running.client.ask(wire.Propose(proposal=wish))
+            return triage.grouped((await running.client.ask(wire.GetHolds())).holds)
+
+    groups = asyncio.run(script())
+    rules = [each.holds[0].rule for each in groups]
+    assert sorted(rules) == ["escalation.below_confidence", "r0, escalation.below_confidence"]
+    assert [len(each.holds) for each in groups] == [2, 2]
 
 
 def test_a_group_is_approved_together_each_answered_by_itself_and_none_that_came_later(tmp_path):

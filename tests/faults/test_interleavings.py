@@ -13,9 +13,18 @@ from tests.faults.people.oracle import Broken
 from tests.faults.people.parts import SteadyLoop
 from tests.faults.people.play import play
 
-COUNT = int(os.environ.get("WATCHKEEPER_INTERLEAVINGS", "250"))
+COUNT = int(os.environ.get("WATCHKEEPER_INTERLEAVINGS", "100"))
 SEED = os.environ.get("WATCHKEEPER_SEED", "watchkeeper")
 MOST = 3_000
+FOUND = {
+    "starts after a veto": 11, "takes back nothing after a veto": 3, "counts accounts for people": 18,
+    "counts the owner": 79, "asks for no code": 84, "counts late answers": 274,
+    "counts votes of one owner twice": 135, "goes on after a changed policy": 12,
+    "starts behind a fence": 372, "starts again what a silent worker had begun": 364,
+    "gives a command as often as it is delivered": 639,
+    "runs a changed proposal": 49, "loses a denial": 20,
+}  # fmt: skip
+"""Which interleaving showed it first when this was written: a place to look at before all the others."""
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +61,7 @@ def test_a_seed_brings_back_the_whole_interleaving(loop):
 @pytest.mark.parametrize("mutant", MUTANTS)
 def test_the_oracle_notices(mutant, loop):
     def look():
-        for number in range(MOST):
+        for number in (FOUND.get(mutant, 0), *range(MOST)):
             play(f"mutant:{number}", loop)
 
     with mutated(mutant), pytest.raises(Broken, match=r"^seed mutant:\d+: Broken: d_"):
