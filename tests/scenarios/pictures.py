@@ -22,6 +22,7 @@ coder-1 wants cache.clear service=shop rationale="pages are stale" confidence=0.
 bob presses Approve on D2
 worker does D2
 bob: /kill-autonomous agent:coder-2 it loops
+bob: /replay start demo
 bob: /decisions
 """
 
@@ -36,6 +37,10 @@ async def draw(folder: Path) -> None:
         with tempfile.TemporaryDirectory() as home:
             async with Stage(Path(home), ChatPlayer(fake, channel), bot=bot(fake, channel)).open() as stage:
                 await stage.play(steps)
+                while not any(
+                    "is done" in one.text and "Replay" in one.text for one in fake.messages(channel)
+                ):
+                    await asyncio.sleep(0.1)
                 shown = [screen.message_id for screen in fake.messages(channel)]
                 if isinstance(fake, FakeSlack):
                     html = channel_page(fake.workspace, channel, [fake.workspace.posts[one] for one in shown])
