@@ -14,9 +14,11 @@ nothing of chat in between.
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import signal
+import socket
 import sys
 import tempfile
 import threading
@@ -26,7 +28,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bot.slack_app.manifest import make_manifest
+import aiohttp
+
+from bot.slack_app.manifest import EVENTS_PATH, make_manifest
 from engine.adapters.fence_files import FileFence
 from engine.adapters.link_file import LinkFile
 from engine.core.vocabulary.facts import Scope
@@ -146,6 +150,47 @@ async def on_slack(folder: Path, given: Any) -> None:
         await fake.close()
 
 
+async def on_slack_over_http(folder: Path, given: Any) -> None:
+    """Measure how soon a bot takes notice that Slack calls, rather than the bot Slack."""
+    fake = FakeSlack(manifest=make_manifest(request_url=f"https://watch.example{EVENTS_PATH}"))
+    await fake.start()
+    running = Service(folder)
+    try:
+        channel, listen = fake.add_channel("ops"), f"127.0.0.1:{free_port()}"
+        section = {"channel": channel, "api": fake.api_url, "mode": "http", "listen": listen}
+        tokens = {"slack-bot-token": fake.bot_token, "slack-signing-secret": fake.signing_secret}
+        with_chat(running, {"slack": section}, tokens)
+        accounts = [fake.add_person(f"p{number}") for number in range(PEOPLE)]
+        link_all(running, fake, accounts)
+        await asyncio.to_thread(running.start)
+        async with asyncio.timeout(60):
+            while True:
+                with contextlib.suppress(aiohttp.ClientError):
+                    await fake.use_request_url(f"http://{listen}{EVENTS_PATH}")
+                    break
+                await asyncio.sleep(0.1)
+        for name, within_s in _TYPED:
+            acks = await type_all(fake, accounts, channel, given.rounds, within_s, settle_s=5.0)
+            print(spread(f"slack over HTTP: {PEOPLE} type within {name}", acks))
+    finally:
+        await asyncio.to_thread(running.end)
+        await fake.close()
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as tried:
+        tried.bind(("127.0.0.1", 0))
+        return int(tried.getsockname()[1])
+
+
+def link_all(running: Service, fake: FakeChat, accounts: list[str]) -> None:
+    """Make everybody a captain."""
+    links = LinkFile(running.layout.links)
+    for number, account in enumerate(accounts):
+        links.redeem(links.code(f"p{number}", "captain"), front=fake.platform, account_id=account)
+
+
 async def on_discord(folder: Path, given: Any) -> None:
     """Measure Discord."""
     fake = FakeDiscord()
@@ -171,9 +216,7 @@ async def play(
     fake: FakeSlack | FakeDiscord, running: Service, accounts: list[str], channel: str, given: Any
 ) -> None:
     """Link everybody, start the service, measure."""
-    links = LinkFile(running.layout.links)
-    for number, account in enumerate(accounts):
-        links.redeem(links.code(f"p{number}", "captain"), front=fake.platform, account_id=account)
+    link_all(running, fake, accounts)
     await asyncio.to_thread(running.start)
     await fake.bot_is_in(within_s=60)
     await measure(fake, running, accounts, channel, given)
@@ -202,7 +245,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--rounds", type=int, default=10)
     given = parser.parse_args()
-    for run in (on_slack, on_discord):
+    for run in (on_slack, on_slack_over_http, on_discord):
         with tempfile.TemporaryDirectory() as folder:
             asyncio.run(run(Path(folder), given))
 

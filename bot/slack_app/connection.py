@@ -11,7 +11,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.slack_app.calls import slack_errors
 from bot.slack_app.manifest import EVENTS_PATH
-from bot.slack_app.noticing import Noticing
+from bot.slack_app.noticing import Called, Noticing
 from engine.adapters.files import storage_errors
 
 _log = logging.getLogger("watchkeeper.slack")
@@ -87,9 +87,9 @@ async def _let_go(handler: Noticing) -> None:
 class HttpLine:
     """HTTP mode: Slack calls us, through something that encrypts."""
 
-    def __init__(self, app: AsyncApp, listen: str) -> None:
+    def __init__(self, app: AsyncApp, listen: str, *, signing_secret: str) -> None:
         """Listen nowhere yet; `listen` is a host and a port."""
-        self._app, self._listen = app, listen
+        self._called, self._listen = Called(app, signing_secret), listen
         self._runner: web.AppRunner | None = None
         self.port = 0
         """Where it listens."""
@@ -99,7 +99,7 @@ class HttpLine:
         if self._runner is not None:
             return
         host, _, port = self._listen.rpartition(":")
-        runner = web.AppRunner(self._app.web_app(path=EVENTS_PATH), access_log=None, shutdown_timeout=1.0)
+        runner = web.AppRunner(self._called.web_app(EVENTS_PATH), access_log=None, shutdown_timeout=1.0)
         await runner.setup()
         try:
             with storage_errors(self._listen):
@@ -115,3 +115,4 @@ class HttpLine:
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
+            await self._called.close()

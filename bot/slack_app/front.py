@@ -77,7 +77,7 @@ class SlackFront:
         self.line: Line = (
             SocketLine(app, self._client, app_token, ping_s=ping_s)
             if section.mode == "socket"
-            else HttpLine(app, section.listen)
+            else HttpLine(app, section.listen, signing_secret=signing_secret)
         )
         self._poster = ChannelPoster(self._client, channel)
         self._sign = SignOfLife(self._client, channel)

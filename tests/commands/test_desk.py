@@ -129,6 +129,18 @@ async def test_a_stop_that_is_delivered_again_after_it_was_lifted_stops_nothing(
         assert not given.engine.fence.stops()
 
 
+async def test_what_was_cut_short_by_a_crash_is_not_done_again_unasked(tmp_path):
+    async with at_desk(tmp_path) as given:
+        account = Account(front="discord", account_id="discord-ray", name="ray")
+        asker = given.desk.identify(account)
+        # The last that a process wrote before it was killed.
+        await given.desk._journal("command:discord:same", "snapshot", asker, outcome="begun")
+        reply = await Desk(given.desk.tools).give("/snapshot", account, "same")
+        assert (reply.title, reply.outcome) == ("That was begun already", "refused")
+        assert [fact.outcome for fact in given.journaled()] == ["begun"]
+        assert (await given.say("ray", "/snapshot", key="other")).outcome == "done"
+
+
 async def test_the_same_id_on_another_platform_is_another_delivery(tmp_path):
     async with at_desk(tmp_path) as given:
         await given.say("ray", "/snapshot", key="same")
