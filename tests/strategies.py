@@ -335,6 +335,12 @@ def _kinds() -> dict[type[f.Fact], st.SearchStrategy[f.Fact]]:
             "rationale": texts,
         },
         f.VoteClosed: {"decision_id": effect_ids, "reason": texts},
+        f.CaptaincyBegun: {"captain": people, "deputy": people},
+        f.CaptaincyOffered: {"by": people, "to": people, "reason": texts},
+        f.CaptaincyPassed: {"by": people, "to": people, "reason": texts},
+        f.CaptaincyDeclined: {"by": people, "reason": texts},
+        f.CaptainAway: {"by": people, "away": st.booleans(), "reason": texts},
+        f.DeputyNamed: {"by": people, "deputy": people},
         f.QuestionAsked: {
             "decision_id": effect_ids,
             "nth": st.integers(1, 3),

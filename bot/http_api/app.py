@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 
 from bot.http_api import (
+    captaincy,
     decisions,
     document,
     holds,
@@ -35,7 +36,8 @@ from engine.errors import WatchkeeperError
 from engine.ports import DecisionsReader, Fence, StepUp, Tokens
 
 _ROOMS: Final = (
-    proposals, decisions, holds, questions, votes, streams, override, rollouts, kpis, ratings, service
+    proposals, decisions, holds, questions, votes, streams, override, captaincy, rollouts, kpis, ratings,
+    service,
 )  # fmt: skip
 
 

@@ -81,9 +81,10 @@ class Door:
                 cure="wait as long as the header Retry-After says",
                 headers={"Retry-After": str(math.ceil(wait_s))},
             )
+        given, holder = holder, self._front.as_captain(holder)
         scope.setdefault("state", {})["holder"] = holder
         # An answer that goes on for hours ends when its token is revoked.
-        scope["state"]["still_in"] = lambda: self._front.tokens.holder_of(token) == holder
+        scope["state"]["still_in"] = lambda: self._front.tokens.holder_of(token) == given
         self._presence.saw(holder)
         self._under_way[count] += 1
         try:

@@ -7,11 +7,13 @@ from contextlib import asynccontextmanager
 from typing import Annotated, Any, Final, TypeVar, cast
 
 from fastapi import Depends
+from msgspec import structs
 from starlette.requests import Request
 
 from bot.http_api.problems import Problem
 from engine.adapters.kpi_view import FURTHEST, PIECE, KpisSeen
 from engine.adapters.machine_time import now_us
+from engine.commands.captaincy import captaincy_of
 from engine.commands.hearing import Engine, Hearing
 from engine.commands.lookup import Lookup
 from engine.commands.standing import Standing, standing_of
@@ -128,6 +130,16 @@ class Front(Lookup):
             asking = wire.AskVoter(decision_id=decision, voter=by(holder))
             registered = (await self.ask(asking, wire.VoterKnown)).registered
         return found if registered else self.standing(decision, holder)
+
+    def as_captain(self, holder: Holder) -> Holder:
+        """Return a person who acts as captain with that role. Where nobody can say, their own one counts."""
+        if holder.role in {None, "captain"}:
+            return holder
+        try:
+            acts = captaincy_of(self.journal()).acting == holder.name
+        except WatchkeeperError:
+            return holder
+        return structs.replace(holder, role="captain") if acts else holder
 
     async def holds_veto(self, holder: Holder) -> bool:
         """Whether an agent holds the veto, and so may look at what it may forbid. Nobody else asks."""

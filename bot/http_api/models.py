@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, Literal
 from msgspec import UNSET
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
+from engine.core.vocabulary.captaincy import Word
 from engine.core.vocabulary.facts import Scope
 from engine.core.vocabulary.ids import (
     ActionName,
@@ -319,6 +320,16 @@ class ChangeBody(Body):
             description="Of what was shown to you; null: of what is held now",
         ),
     ] = None
+
+
+class CaptaincyBody(Body):
+    """A word on the captaincy."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"word": "hand-over", "to": "bob"}]})
+
+    word: Annotated[Word, Field(description="hand-over and deputy name somebody in `to`")]
+    to: Annotated[str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9_.-]{0,63})?$")] = ""
+    reason: Annotated[str, Field(max_length=2_000)] = ""
 
 
 class QuestionBody(Body):

@@ -285,12 +285,43 @@ def _waits(fact: f.Fact) -> bool:
     return isinstance(fact, f.EffectEnded) and fact.status == "unknown" and fact.kind != "preview"
 
 
+def _because(reason: str) -> str:
+    return f": {short(reason)}" if reason else ""
+
+
+def _captain_news(fact: f.Fact) -> Reply | None:
+    """Return what everybody should hear of the captaincy; `None` for any other fact."""
+    match fact:
+        case f.CaptaincyOffered():
+            return Reply(
+                title=f"{fact.by} offers {fact.to} the captaincy{_because(fact.reason)}",
+                text=f"{fact.to} says /captain accept, or /captain decline.",
+                tone="warning",
+                private=False,
+            )
+        case f.CaptaincyPassed():
+            title = f"{fact.to} is captain now, after {fact.by}{_because(fact.reason)}"
+            return Reply(title=title, tone="warning", private=False)
+        case f.CaptaincyDeclined():
+            title = f"{fact.by} ended the offer of the captaincy{_because(fact.reason)}"
+            return Reply(title=title, tone="warning", private=False)
+        case f.CaptainAway():
+            what = "is away, and the deputy acts" if fact.away else "is back, and acts again"
+            title = f"{fact.by}: the captain {what}{_because(fact.reason)}"
+            return Reply(title=title, tone="warning", private=False)
+        case f.DeputyNamed():
+            title = f"{fact.by} made {fact.deputy} the captain's deputy"
+            return Reply(title=title, tone="warning", private=False)
+        case _:
+            return None
+
+
 def _news(fact: f.Fact) -> Reply | None:  # noqa: PLR0911 - one answer for each kind of fact
     """Return what everybody should hear; `None` for what concerns one decision, or nobody."""
     match fact:
         case f.KillSwitchSet():
-            because = f": {short(fact.reason)}" if fact.reason else ""
-            return Reply(title=f"{fact.by} stopped {fact.scope}{because}", tone="danger", private=False)
+            title = f"{fact.by} stopped {fact.scope}{_because(fact.reason)}"
+            return Reply(title=title, tone="danger", private=False)
         case f.KillSwitchCleared():
             text = f"{fact.by} resumed {fact.scope}: {short(fact.reason)}"
             return Reply(title=text, tone="good", private=False)
@@ -322,4 +353,4 @@ def _news(fact: f.Fact) -> Reply | None:  # noqa: PLR0911 - one answer for each 
         case f.TroubleGone():
             return Reply(title=f"Over: {fact.trouble}", tone="good", private=False)
         case _:
-            return None
+            return _captain_news(fact)

@@ -19,6 +19,15 @@ from engine.commands.answering import (
     StandingList,
     StandingRevoke,
 )
+from engine.commands.captain_words import (
+    CaptainAccept,
+    CaptainAway,
+    CaptainBack,
+    CaptainDecline,
+    CaptainDeputy,
+    CaptainHandOver,
+    CaptainShow,
+)
 from engine.commands.kinds import ANY_DECISION, WHAT, WHY, DecisionKey, Reason, Scope, checked_scope, why
 from engine.commands.language import Command, Given, Language, argument
 from engine.core.vocabulary.people_facts import Role
@@ -399,6 +408,7 @@ class No(Command):
 LANGUAGE: Final = Language((
     Kill, Resume, Override, Approve, Change, ApproveAll, Deny, Ask, Vote, Take, Decline, Ack,
     StandingAllow, StandingList, StandingRevoke, Undo, Rate,
+    CaptainShow, CaptainHandOver, CaptainAccept, CaptainDecline, CaptainAway, CaptainBack, CaptainDeputy,
     Status, Decisions, Recommendations, Explain, Audit, Agents, Budget, Limits, Calibration,
     CanaryStatus, CanaryPromote, CanaryPause, CanaryResume, CanaryAbort, CanaryHistory, ShadowReport,
     ReplayStart, ReplayStatus, ReplayCancel, ReplayReport,

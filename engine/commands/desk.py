@@ -19,6 +19,7 @@ from engine.adapters.machine_time import now_us
 from engine.adapters.redaction import redact
 from engine.commands import (
     beforehand,
+    captaincy,
     judging,
     looking,
     override,
@@ -39,7 +40,7 @@ from engine.commands.replies import clean, refusal
 from engine.commands.tools import Tools
 from engine.core.vocabulary.facts import CommandGiven, decode
 from engine.core.vocabulary.ids import PersonId
-from engine.core.vocabulary.people_facts import RANKS
+from engine.core.vocabulary.people_facts import RANKS, Role
 from engine.core.vocabulary.units import MINUTE_US
 from engine.errors import Forbidden, InputError, Unreachable, WatchkeeperError
 from engine.runtime import wire
@@ -57,6 +58,8 @@ ACTS: Final[dict[type[Command], Act]] = {
     c.Change: override.change,
     c.Deny: override.deny,
     c.Ask: questioning.ask,
+    c.CaptainShow: captaincy.show,
+    **dict.fromkeys(captaincy.WORDS, captaincy.say),
     c.Vote: voting.vote,
     c.Take: recommending.take,
     c.Decline: recommending.decline,
@@ -99,6 +102,7 @@ ACTS: Final[dict[type[Command], Act]] = {
 PREVIEWS: Final[dict[type[Command], Preview]] = {
     c.Resume: override.before_resume,
     c.Override: override.before_override,
+    c.CaptainHandOver: captaincy.before_hand_over,
     c.StandingAllow: beforehand.before_allow,
     c.ApproveAll: triage.before_approve_all,
     c.Undo: override.before_undo,
@@ -255,11 +259,16 @@ class Desk:
     def identify(self, account: Account) -> Asker | None:
         """Return who an account belongs to; `None` for a stranger. Raises `StorageError`."""
         if account.person is not None and account.role is not None:
-            return Asker(person=account.person, role=account.role, account=account)
+            return self._asker(account.person, account.role, account)
         linked = self.tools.links.who(account.front, account.account_id)
         if linked is None:
             return None
-        return Asker(person=linked.person, role=linked.role, account=account)
+        return self._asker(linked.person, linked.role, account)
+
+    def _asker(self, person: PersonId, role: Role, account: Account) -> Asker:
+        """Return somebody we know, with a captain's role if they act as captain."""
+        acts = role != "captain" and captaincy.acts(self.tools, person)
+        return Asker(person=person, role="captain" if acts else role, account=account)
 
     @staticmethod
     def _authorise(command: Command, asker: Asker) -> None:

@@ -184,6 +184,9 @@ class Language:
         if (kind := self.by_words.get(first)) is not None:
             return self._meant(kind, text[len(words[0]) :].strip())
         within = [each.words for each in self.listed() if each.words.startswith(f"{first} ")]
+        shows = self.by_words.get(f"{first} show")
+        if shows is not None and not second:
+            return shows, ""
         if within:
             known = ", ".join(f"/{each}" for each in within)
             said = f"/{first} {second}" if second else f"/{first}"

@@ -32,7 +32,10 @@ async def link(tools: Tools, asker: Asker, said: c.Link) -> Reply:
             f"this account is linked to {asker.person} already",
             cure="/unlink first, if it should be another's",
         )
-    code = tools.links.code(asker.person, asker.role)
+    # Who only acts as captain for now gets no account that is one for good.
+    own = tools.links.who(asker.account.front, asker.account.account_id)
+    role = own.role if own is not None else asker.account.role or "viewer"
+    code = tools.links.code(asker.person, role)
     return Reply(
         title="A code for another account of yours",
         text=f"Say  /link {code}  there within ten minutes. It works once, and makes whoever says it you.",

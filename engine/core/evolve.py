@@ -8,6 +8,8 @@ object for every fact).
 from collections.abc import Callable
 from typing import Any
 
+from msgspec import UNSET
+
 from engine.core import calibrations, provenance, signals
 from engine.core.gates import breaker, kill_switch, limits
 from engine.core.state import State
@@ -16,9 +18,15 @@ from engine.core.vocabulary.facts import (
     CapabilityDemoted,
     CapabilityPromoted,
     CapabilityReplayed,
+    CaptainAway,
+    CaptaincyBegun,
+    CaptaincyDeclined,
+    CaptaincyOffered,
+    CaptaincyPassed,
     CommandGiven,
     DecisionOverridden,
     DecisionRated,
+    DeputyNamed,
     EffectEnded,
     EffectStarted,
     EpisodeClosed,
@@ -57,7 +65,7 @@ from engine.core.vocabulary.facts import (
     VoteCast,
     VoteClosed,
 )
-from engine.core.work import holds, presence, standing_approvals, troubles
+from engine.core.work import captaincy, holds, presence, standing_approvals, troubles
 from engine.core.work.rollout import episodes, stages
 
 
@@ -128,6 +136,12 @@ def _hold_ended(state: State, fact: HoldEnded) -> None:
         episodes.fold_granted(state.rollouts, fact)
 
 
+def _captained(state: State, fact: captaincy.CaptaincyFact) -> None:
+    if state.captaincy is UNSET:
+        state.captaincy = captaincy.Captaincy()
+    captaincy.fold(state.captaincy, fact)
+
+
 def _time_passed(state: State, fact: Fact) -> None:
     presence.fold_time(state.presence, fact.at_us)
     holds.fold_time(state.holds, fact.at_us)
@@ -170,6 +184,12 @@ FOLDS: dict[type[Fact], Callable[[State, Any], None]] = {
     DecisionOverridden: lambda state, fact: holds.fold_override(state.holds, fact),
     HoldEnded: _hold_ended,
     AnswerRefused: lambda state, fact: holds.fold_refused(state.holds, fact),
+    CaptaincyBegun: _captained,
+    CaptaincyOffered: _captained,
+    CaptaincyPassed: _captained,
+    CaptaincyDeclined: _captained,
+    CaptainAway: _captained,
+    DeputyNamed: _captained,
     QuestionAsked: _noted,
     QuestionReplied: _noted,
     StandingGiven: lambda state, fact: standing_approvals.fold_given(state.standing, fact),

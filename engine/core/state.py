@@ -9,7 +9,7 @@ from collections import deque
 from typing import Any, get_args
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from engine.core import calibrations, provenance
 from engine.core.calibrations import Calibrations
@@ -21,6 +21,7 @@ from engine.core.provenance import Episodes
 from engine.core.signals import Signals
 from engine.core.vocabulary.ids import Digest
 from engine.core.work import holds
+from engine.core.work.captaincy import Captaincy
 from engine.core.work.holds import Holds
 from engine.core.work.presence import Presence
 from engine.core.work.rollout import candidates
@@ -40,6 +41,8 @@ class State(Struct, kw_only=True):
     usage: Usage = msgspec.field(default_factory=Usage)
     rollouts: Rollouts = msgspec.field(default_factory=Rollouts)
     holds: Holds = msgspec.field(default_factory=Holds)
+    captaincy: Captaincy | UnsetType = UNSET
+    """Unset where nobody ever was captain but by their role."""
     standing: StandingApprovals = msgspec.field(default_factory=StandingApprovals)
     presence: Presence = msgspec.field(default_factory=Presence)
     troubles: Troubles = msgspec.field(default_factory=Troubles)

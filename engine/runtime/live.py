@@ -25,6 +25,7 @@ from engine.errors import Forbidden, InputError, WatchkeeperError
 from engine.ports import Announcer, Durability, Fence, Journal
 from engine.runtime import wire
 from engine.runtime.answers import CATCH_UP, AnswerKeeper
+from engine.runtime.captaincy import CaptaincyKeeper
 from engine.runtime.clock import SteadyClock
 from engine.runtime.intake import Intake
 from engine.runtime.leases import Leases
@@ -107,6 +108,7 @@ class Live:
             undo=self.undo,
             policy=parts.policy,
         )
+        self.captaincy = CaptaincyKeeper(parts.policy, self.intake, parts.clock.now_us, parts.announcer)
         self.ratings = RatingKeeper(self.intake, parts.clock.now_us)
         self.standing = StandingKeeper(parts.policy, self.intake, parts.clock.now_us, parts.announcer)
         self._started_us = parts.clock.now_us()
@@ -126,10 +128,9 @@ class Live:
             wire.LiftStop: self.stops.lift,
             **self.rollouts.handlers(),
             **self.answers.handlers(),
+            **self.captaincy.handlers(),
             wire.RateDecision: self.ratings.rate,
-            wire.GiveStanding: self.standing.give,
-            wire.RevokeStanding: self.standing.revoke,
-            wire.GetStanding: self.standing.show,
+            **self.standing.handlers(),
             wire.RequestUndo: self.undo,
             wire.RequestPreview: self.preview,
             wire.ClearTrouble: self.clear_trouble,

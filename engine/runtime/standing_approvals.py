@@ -1,7 +1,7 @@
 """Standing approvals as the engine keeps them: people give and revoke them."""
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
 
 from msgspec import UnsetType
 
@@ -28,6 +28,14 @@ class StandingKeeper:
     ) -> None:
         """Share the engine's intake and clock."""
         self._policy, self._intake, self._now_us, self._announcer = policy, intake, now_us, announcer
+
+    def handlers(self) -> dict[type[wire.Request], Callable[[Any], Awaitable[wire.AnyAnswer]]]:
+        """Say which request is answered by what."""
+        return {
+            wire.GiveStanding: self.give,
+            wire.RevokeStanding: self.revoke,
+            wire.GetStanding: self.show,
+        }
 
     async def give(self, request: wire.GiveStanding) -> wire.StandingShown:
         """Let an approval stand. Raises `InputError` for what nobody may approve beforehand."""

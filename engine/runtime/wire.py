@@ -33,9 +33,12 @@ from engine.runtime.wire_people import (
     AskAgent,  # noqa: F401 - part of `QuestionRequest`
     AskVeto,  # noqa: F401 - part of `VoteRequest`
     AskVoter,  # noqa: F401 - part of `VoteRequest`
+    CaptaincyRequest,
+    CaptaincyShown,
     CastVote,  # noqa: F401 - part of `VoteRequest`
     ChangeHold,
     DecisionStatus,
+    GetCaptaincy,  # noqa: F401 - part of `CaptaincyRequest`
     GetHolds,
     GetPolls,  # noqa: F401 - part of `VoteRequest`
     GetStanding,
@@ -52,6 +55,7 @@ from engine.runtime.wire_people import (
     RateDecision,
     ReplyToQuestion,  # noqa: F401 - part of `QuestionRequest`
     RevokeStanding,
+    SayOfCaptaincy,  # noqa: F401 - part of `CaptaincyRequest`
     SeePerson,
     StandingList,
     StandingShown,
@@ -247,6 +251,7 @@ AnyRequest = (
     | AnswerHold
     | ChangeHold
     | Override
+    | CaptaincyRequest
     | QuestionRequest
     | VoteRequest
     | GetHolds
@@ -389,6 +394,7 @@ AnyAnswer = (
     | RolloutList
     | HoldAnswer
     | HoldList
+    | CaptaincyShown
     | QuestionTaken
     | VoteAnswer
     | StandingShown

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from msgspec import Struct, field
 
 from engine.core.vocabulary.actions import RiskLevel
+from engine.core.vocabulary.captaincy import Word
 from engine.core.vocabulary.effects import EffectStatus
 from engine.core.vocabulary.facts import Limit
 from engine.core.vocabulary.ids import (
@@ -101,6 +102,22 @@ class ReplyToQuestion(Request, frozen=True, kw_only=True):
     agent: AgentId
     nth: int
     answer: str
+
+
+class SayOfCaptaincy(Request, frozen=True, kw_only=True):
+    """Say a word on the captaincy. Answered with `CaptaincyShown`. The asker has checked who it is."""
+
+    word: Word
+    by: PersonId
+    to: PersonId = PersonId("")
+    """Whom it is handed to, or who is made deputy."""
+    reason: str = ""
+    known: bool = False
+    """Whether the asker knows whom that names; else only who was seen here before is taken at their name."""
+
+
+class GetCaptaincy(Request, frozen=True, kw_only=True):
+    """Say who holds the captaincy. Answered with `CaptaincyShown`."""
 
 
 class AskVeto(Request, frozen=True, kw_only=True):
@@ -264,6 +281,17 @@ class HoldList(Answer, frozen=True, kw_only=True):
     """How many more wait than are shown."""
 
 
+class CaptaincyShown(Answer, frozen=True, kw_only=True):
+    """Who holds the captaincy. Empty names are nobody."""
+
+    captain: PersonId
+    deputy: PersonId
+    away: bool
+    acting: PersonId
+    offered: PersonId
+    confirm: bool
+
+
 class VetoKnown(Answer, frozen=True, kw_only=True):
     """Whether an agent holds the veto."""
 
@@ -324,6 +352,7 @@ class UsageList(Answer, frozen=True, kw_only=True):
     usage: tuple[UsageShown, ...]
 
 
+CaptaincyRequest = GetCaptaincy | SayOfCaptaincy
 QuestionRequest = AskAgent | ReplyToQuestion
 VoteRequest = AskVeto | AskVoter | CastVote | GetPolls
 VoteAnswer = PollList | VetoKnown | VoterKnown

@@ -209,7 +209,13 @@ def _rollouts(file: RolloutsFile) -> RolloutSettings:
 
 
 def _captaincy(file: CaptaincyFile) -> CaptaincySettings:
-    return CaptaincySettings(vetoers=tuple(AgentId(name) for name in file.veto), owner=file.owner)
+    return CaptaincySettings(
+        captain=PersonId(file.captain or ""),
+        deputy=PersonId(file.deputy or ""),
+        confirm=file.confirm,
+        vetoers=tuple(AgentId(name) for name in file.veto),
+        owner=file.owner,
+    )
 
 
 def _voting(file: VotingFile) -> VotingSettings:

@@ -7,7 +7,7 @@ import msgspec
 from engine.core.policy import Policy
 from engine.core.vocabulary.actions import ApprovalRule, Running
 from engine.core.vocabulary.captaincy import CaptaincySettings
-from engine.core.vocabulary.ids import ActionName, AgentId, CapabilityId, capability_name
+from engine.core.vocabulary.ids import ActionName, AgentId, CapabilityId, PersonId, capability_name
 from engine.core.vocabulary.rollouts import RolloutPlan, RolloutSettings
 from engine.core.vocabulary.units import HOUR_US, SECOND_US
 from engine.wiring import SHIPPED_POLICY, build_policy, read_policy
@@ -38,5 +38,7 @@ def stage_policy() -> Policy:
         established=(CapabilityId(CAPABILITY), ADVISES),
         by_name={capability_name(ADVISES): RolloutPlan(mode="recommend")},
     )
-    captaincy = CaptaincySettings(vetoers=(AgentId("agent-4"),))
+    captaincy = CaptaincySettings(
+        captain=PersonId("cora"), deputy=PersonId("dean"), vetoers=(AgentId("agent-4"),)
+    )
     return msgspec.structs.replace(policy, actions=actions, rollouts=rollouts, captaincy=captaincy)

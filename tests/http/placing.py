@@ -38,7 +38,7 @@ from engine.wiring.kpis import read_kpis
 from tests.builders import changed, performing
 from tests.patience import PATIENCE_S
 
-CAPTAINCY = CaptaincySettings(vetoers=("warden",))
+CAPTAINCY = CaptaincySettings(captain="una", deputy="sam", vetoers=("warden",))
 PERFORMED = "cache.clear"
 """The one action that the engine performs here; agents do all others themselves."""
 

@@ -1,14 +1,25 @@
 """Captaincy: who has the last word, and which agents may say no."""
 
+from typing import Literal
+
 from msgspec import Struct
 
 from engine.core.vocabulary.ids import AgentId, PersonId
 from engine.core.vocabulary.voting import AGENT
 
+Word = Literal["hand-over", "accept", "decline", "away", "back", "deputy"]
+"""What people say of the captaincy."""
+
 
 class CaptaincySettings(Struct, frozen=True, kw_only=True):
     """What the policy says of captains."""
 
+    captain: PersonId = PersonId("")
+    """Who begins; empty where there is no captaincy, and everybody with that role is a captain."""
+    deputy: PersonId = PersonId("")
+    """Who acts while the captain is away; empty where nobody does."""
+    confirm: bool = True
+    """Whether whoever it is handed to has to accept."""
     vetoers: tuple[AgentId, ...] = ()
     """Agents that hold the veto. No agent ever holds an allow."""
     owner: str = "captain"

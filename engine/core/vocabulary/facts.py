@@ -22,9 +22,15 @@ from engine.core.vocabulary.ids import (
 )
 from engine.core.vocabulary.people_facts import (
     AnswerRefused,
+    CaptainAway,
+    CaptaincyBegun,
+    CaptaincyDeclined,
+    CaptaincyOffered,
+    CaptaincyPassed,
     CommandGiven,
     DecisionOverridden,
     DecisionRated,
+    DeputyNamed,
     HoldAnswered,
     HoldEnded,
     QuestionAsked,
@@ -370,6 +376,12 @@ AnyFact = (
     | AnswerRefused
     | QuestionAsked
     | QuestionReplied
+    | CaptaincyBegun
+    | CaptaincyOffered
+    | CaptaincyPassed
+    | CaptaincyDeclined
+    | CaptainAway
+    | DeputyNamed
     | StandingGiven
     | StandingEnded
     | CommandGiven

@@ -176,6 +176,52 @@ class StandingEnded(Fact, tag="standing_ended", frozen=True, kw_only=True):
     reason: str = ""
 
 
+class CaptaincyBegun(Fact, tag="captaincy_begun", frozen=True, kw_only=True):
+    """The configuration named who is captain, and who the deputy. Empty names are nobody."""
+
+    captain: PersonId
+    deputy: PersonId
+
+
+class CaptaincyOffered(Fact, tag="captaincy_offered", frozen=True, kw_only=True):
+    """Who acts as captain wants to hand it over; whoever receives it has not answered."""
+
+    by: PersonId
+    to: PersonId
+    reason: str = ""
+
+
+class CaptaincyPassed(Fact, tag="captaincy_passed", frozen=True, kw_only=True):
+    """Another person is captain now."""
+
+    by: PersonId
+    """Who held it, or acted for them."""
+    to: PersonId
+    reason: str = ""
+
+
+class CaptaincyDeclined(Fact, tag="captaincy_declined", frozen=True, kw_only=True):
+    """An offer of the captaincy came to nothing: it was declined, or taken back."""
+
+    by: PersonId
+    reason: str = ""
+
+
+class CaptainAway(Fact, tag="captain_away", frozen=True, kw_only=True):
+    """The captain was declared away, so that the deputy acts, or back."""
+
+    by: PersonId
+    away: bool
+    reason: str = ""
+
+
+class DeputyNamed(Fact, tag="deputy_named", frozen=True, kw_only=True):
+    """Somebody else acts from now on while the captain is away."""
+
+    by: PersonId
+    deputy: PersonId
+
+
 class CommandGiven(Fact, tag="command_given", frozen=True, kw_only=True):
     """Somebody gave a command at a front-end. What changes anything is journaled twice: begun, and ended."""
 
