@@ -1,29 +1,16 @@
 """Routes of the captaincy: see who holds it, and hand it over."""
 
-from typing import Annotated
-
 from fastapi import APIRouter
-from msgspec import Meta, Struct
 from starlette.responses import Response
 
 from bot.http_api import answers
+from bot.http_api.captaincy_answers import CaptaincyShown
 from bot.http_api.document import problems, shown
 from bot.http_api.front import Front, Viewer, by
 from bot.http_api.models import CaptaincyBody
 from bot.http_api.routing import StrictRoute
 from engine.core.vocabulary.ids import PersonId
 from engine.runtime import wire
-
-
-class CaptaincyShown(Struct, frozen=True, kw_only=True):
-    """Who holds the captaincy. Empty names are nobody."""
-
-    captain: str
-    deputy: str
-    away: Annotated[bool, Meta(description="Whether the captain is declared away")]
-    acting: Annotated[str, Meta(description="Who acts as captain now, and has a captain's role")]
-    offered: Annotated[str, Meta(description="Whom it was offered to, who has not answered yet")]
-    confirm: Annotated[bool, Meta(description="Whether whoever receives it has to accept")]
 
 
 def routes(front: Front) -> APIRouter:

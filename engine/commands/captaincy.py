@@ -77,9 +77,8 @@ async def say(tools: Tools, asker: Asker, said: Command) -> Reply:
         "decline": "The offer is ended",
         "deputy": f"{to} is the captain's deputy now",
     }
-    return structs.replace(
-        _shown(known, titles.get(word, f"{known.acting} acts as captain now")), tone="good"
-    )
+    title = titles.get(word, f"{known.acting} acts as captain now")
+    return structs.replace(_shown(known, title), tone="good")
 
 
 def _shown(known: wire.CaptaincyShown, title: str) -> Reply:

@@ -1,4 +1,4 @@
-"""Who overrules: agents may hold the veto and never an allow; one person acts as captain, and hands it over."""
+"""Who overrules: agents may hold the veto, never an allow; one person acts as captain, and hands it over."""
 
 import pytest
 from hypothesis import given

@@ -40,6 +40,7 @@ def operations(place: Place) -> list[tuple[str, str]]:
         "proposal_id": "coder-1:k",
         "capability": "heal@1",
         "episode": "e",
+        "nth": 1,
     }
     return [(method.upper(), path.format(**names)) for path, methods in paths.items() for method in methods]
 

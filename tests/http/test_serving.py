@@ -129,9 +129,14 @@ def test_everything_is_streamed_to_people_and_its_own_to_an_agent(place):
 
         for agent in ("coder-2", "coder-1"):
             client.post("/v1/proposals", json=GRANTED, headers=place.bearer(agent))
-        person = follow("vic", 0, 3)
+        person = follow("vic", 0, 4)
         agent = follow("coder-1", 0, 2)
-    assert [name for name, _ in person] == ["policy_adopted", "proposal_received", "verdict_reached"]
+    assert [name for name, _ in person] == [
+        "policy_adopted",
+        "captaincy_begun",
+        "proposal_received",
+        "verdict_reached",
+    ]
     assert [name for name, _ in agent] == ["proposal_received", "verdict_reached"]
     assert agent[0][1]["proposal"]["agent"] == "coder-1"
 

@@ -54,6 +54,18 @@ def test_what_nobody_says_about_votes_leaves_the_policy_as_it_was(folder):
     assert folder.read().policy_hash == before
 
 
+def test_a_captaincy_that_cannot_be_held_is_refused_and_none_leaves_the_policy_as_it_was(folder):
+    before = folder.read().policy_hash
+    folder.edit("captaincy", "deputy: null", "deputy: bob")
+    assert "there is no captain to be deputy of" in folder.complaint()
+    folder.edit("captaincy", "captain: null", "captain: bob")
+    assert "bob cannot be captain and deputy" in folder.complaint()
+    folder.edit("captaincy", "captain: bob", "captain: ada")
+    assert folder.read().policy_hash != before
+    folder.file("captaincy").unlink()
+    assert folder.read().policy_hash == before
+
+
 def test_a_threshold_exactly_at_the_cap_is_no_contradiction(folder):
     folder.edit("thresholds", "from_cost_usd: 50 ", "from_cost_usd: 100 ")
     assert folder.edit("thresholds", "from_files: 5 ", "from_files: 10 ").read()
