@@ -87,7 +87,8 @@ def job_card(job: ReplayJob) -> Reply:
         tone=_TONES.get(job.state, "plain"),
         text="\n".join(text),
         buttons=tuple(buttons),
-        footer=f"by {wish.by} · {left_text(seconds)}",
+        # One that waits looks the same all the while: messages are edited when there is something to see.
+        footer=f"by {wish.by}" if job.state == "waiting" else f"by {wish.by} · {left_text(seconds)}",
         private=False,
         file=job.report,
         job=job.name if open_still else "",
