@@ -174,6 +174,8 @@ def _better(found: Better) -> Iterable[str]:
 
 def _reproduced(found: Reproduced) -> Iterable[str]:
     yield f"Recorded verdicts: reproduced {found.reproduced:,} of {found.compared:,}, to the last byte"
+    if found.compared and not found.reproduced:
+        yield "  none at all: was another policy in force then? name its folder with --policy"
     if found.compared < found.recorded:
         yield f"  {found.recorded - found.compared:,} more lie outside the replayed span"
     first = found.first_difference

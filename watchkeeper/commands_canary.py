@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ from engine.core.vocabulary.units import SECOND_US, duration_text, percent_text,
 from engine.core.work.rollout.evidence import number_text
 from engine.core.work.rollout.evidence import shown as requirement_text
 from engine.core.work.rollout.showing import RolloutShown
-from engine.errors import InputError
+from engine.errors import InputError, Unreachable
 from engine.runtime import wire
 from engine.wiring import SHIPPED_POLICY
 from watchkeeper.commands_override import ask_engine, captain, state_folder
@@ -102,6 +103,9 @@ def pause(capability: str, reason: str) -> None:
     by = captain(layout, "responder")
     ask_engine(layout, wire.PauseRollout(capability=name, by=by, reason=reason), wire.Done)
     click.echo(f"{name} is paused: {reason}")
+    (shown,) = _rollouts(name)
+    if shown.live is None and shown.candidate is None:
+        click.echo(f"no version of {name} is live or on its way: it is held from when one is")
 
 
 @canary.command("resume")
@@ -173,23 +177,17 @@ def rollout() -> None:
 @click.option(
     "--policy",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Policy folder. [default: the one in force]",
+    help="Policy folder. [default: what the running engine has, or else would]",
 )
 @_JSON
 def plan(capability: str, policy: Path | None, as_json: bool) -> None:
     """Say step by step what a capability has to show before it gets more authority."""
-    from engine.wiring import build_policy, config_folder, read_policy
-
-    folder = policy or config_folder(state_folder().home) / "policies"
-    settings = build_policy(read_policy(folder if folder.exists() else SHIPPED_POLICY)).rollouts
     name = capability_name(CapabilityId(capability))
-    found = settings.plan_of(name)
+    found = _planned(name, policy)
     if as_json:
-        click.echo(json.dumps(msgspec.to_builtins(found), indent=2))
+        click.echo(json.dumps(msgspec.to_builtins(found.plan), indent=2))
         return
-    for line in plan_lines(
-        name, found, [each for each in settings.established if capability_name(each) == name]
-    ):
+    for line in plan_lines(name, found.plan, found.established):
         click.echo(line)
 
 
@@ -238,6 +236,19 @@ def replayed(capability: str, source: str, other: str | None, policy: Path | Non
 def _rollouts(capability: str | None) -> tuple[RolloutShown, ...]:
     name = capability_name(CapabilityId(capability)) if capability else None
     return ask_engine(state_folder(), wire.GetRollouts(capability=name), wire.RolloutList).rollouts
+
+
+def _planned(name: CapabilityName, policy: Path | None) -> wire.Planned:
+    """Ask the engine, which may run on another folder than the usual one; read a folder where none runs."""
+    from engine.wiring import build_policy, config_folder, read_policy
+
+    layout = state_folder()
+    if policy is None:
+        with suppress(Unreachable):
+            return ask_engine(layout, wire.GetPlan(capability=name), wire.Planned)
+    folder = policy or config_folder(layout.home) / "policies"
+    settings = build_policy(read_policy(folder if folder.exists() else SHIPPED_POLICY)).rollouts
+    return wire.Planned(plan=settings.plan_of(name), established=settings.established_as(name))
 
 
 def standing_parts(shown: RolloutShown) -> list[Part]:

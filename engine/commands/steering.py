@@ -81,9 +81,12 @@ async def pause(tools: Tools, asker: Asker, said: c.CanaryPause) -> Reply:
     """Hold a rollout where it is."""
     name = _name(said.capability)
     await tools.ask(wire.PauseRollout(capability=name, by=asker.person, reason=said.reason), wire.Done)
+    shown = await _one(tools, name)
+    known = shown.live is not None or shown.candidate is not None
     return Reply(
         title=f"{name} is held back",
         tone="warning",
+        text="" if known else f"No version of {name} is live or on its way: it is held from when one is.",
         fields=(("By", asker.person), ("Reason", said.reason)),
         buttons=(Button(label="Go on", line=f"canary resume {name} {said.reason}"),),
     )

@@ -7,7 +7,7 @@ from typing import Any, Final
 from msgspec import structs
 
 from engine.core.vocabulary import facts as f
-from engine.core.vocabulary.ids import CapabilityId, capability_name
+from engine.core.vocabulary.ids import CapabilityId, CapabilityName, capability_name
 from engine.core.vocabulary.rollouts import Stage
 from engine.core.work.endings import ENGINE
 from engine.core.work.rollout.showing import confounded, names, show
@@ -37,6 +37,7 @@ class RolloutKeeper:
             wire.TellReplay: self.replayed,
             wire.ActIncumbent: self.incumbent,
             wire.GetRollouts: self.show,
+            wire.GetPlan: self.plan,
         }
 
     async def promote(self, request: wire.Promote) -> wire.Stepped:
@@ -69,12 +70,14 @@ class RolloutKeeper:
 
     async def abort(self, request: wire.Abort) -> wire.Stepped:
         """Take authority away at once. Raises `InputError` when nobody of that name has any."""
-        name = capability_name(request.capability)
+        name, known = capability_name(request.capability), self._intake.state.rollouts
+        if name not in known.live and name not in known.candidates:
+            raise _powerless(name)
         fact = f.RolloutAborted(at_us=self._now_us(), capability=name, by=request.by, reason=request.reason)
         for followed in await self._take(f"aborted:{name}", fact):
             if isinstance(followed, f.StageChanged):
                 return _stepped(followed)
-        raise InputError("it has no rollout and nothing live", place=name, cure="watchkeeper canary status")
+        raise _powerless(name)
 
     async def pause(self, request: wire.PauseRollout) -> wire.Done:
         """Hold a capability back for one reason more."""
@@ -132,6 +135,11 @@ class RolloutKeeper:
             )
         return wire.RolloutList(rollouts=tuple(show(rollouts, name, now_us) for name in wanted))
 
+    async def plan(self, request: wire.GetPlan) -> wire.Planned:
+        """Say what a capability has to show: also one that nobody heard of yet."""
+        settings, name = self._intake.state.rollouts.settings, capability_name(request.capability)
+        return wire.Planned(plan=settings.plan_of(name), established=settings.established_as(name))
+
     def tell(self, facts: Sequence[f.Fact]) -> None:
         """Tell people what happened to rollouts."""
         for fact in facts:
@@ -173,3 +181,7 @@ def _stepped(fact: f.StageChanged, doubt: str = "") -> wire.Stepped:
         likely_us=None,
         confounded=doubt,
     )
+
+
+def _powerless(name: CapabilityName) -> InputError:
+    return InputError("it has no rollout and nothing live", place=name, cure="watchkeeper canary status")

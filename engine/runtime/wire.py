@@ -24,7 +24,7 @@ from engine.core.vocabulary.ids import (
     ProposalId,
 )
 from engine.core.vocabulary.proposals import Proposal
-from engine.core.vocabulary.rollouts import Evidence, Stage
+from engine.core.vocabulary.rollouts import Evidence, RolloutPlan, Stage
 from engine.core.vocabulary.verdicts import Verdict
 from engine.core.work.rollout.showing import RolloutShown, UnderWay
 from engine.ports import Stop
@@ -176,6 +176,12 @@ class GetRollouts(Request, frozen=True, kw_only=True):
     capability: CapabilityName | None = None
 
 
+class GetPlan(Request, frozen=True, kw_only=True):
+    """Say what a capability has to show, by the policy in force. Answered with `Planned`."""
+
+    capability: CapabilityName
+
+
 class RequestUndo(Request, frozen=True, kw_only=True):
     """Take an effect back. Answered with `Queued`."""
 
@@ -237,6 +243,7 @@ AnyRequest = (
     | TellReplay
     | ActIncumbent
     | GetRollouts
+    | GetPlan
     | RequestUndo
     | RequestPreview
     | ClearTrouble
@@ -338,6 +345,13 @@ class RolloutList(Answer, frozen=True, kw_only=True):
     rollouts: tuple[RolloutShown, ...]
 
 
+class Planned(Answer, frozen=True, kw_only=True):
+    """What a capability has to show, and its versions that need not."""
+
+    plan: RolloutPlan
+    established: tuple[CapabilityId, ...]
+
+
 class AgentSeen(Struct, frozen=True, kw_only=True):
     """An agent that was heard of."""
 
@@ -392,6 +406,7 @@ AnyAnswer = (
     | Stepped
     | Replayed
     | RolloutList
+    | Planned
     | HoldAnswer
     | HoldList
     | CaptaincyShown

@@ -107,6 +107,8 @@ def test_another_policy_does_not_reproduce_a_journal(journal, other):
     result = here("replay", f"journal:{journal}", "--policy", other, "--fail-if", "not_reproduced > 0")
     assert result.exit_code == 1
     assert "first difference at seq" in result.stdout
+    # The hash of the policy is part of each verdict.
+    assert "none at all: was another policy in force then? name its folder with --policy" in result.stdout
 
 
 def test_a_journal_is_never_overwritten(journal, made, place):

@@ -10,6 +10,7 @@ from engine.adapters.journal_sqlite import SqliteJournal
 from engine.core.vocabulary.facts import decode, encode
 from engine.core.vocabulary.rollouts import RolloutPlan
 from engine.ports import Entry
+from engine.wiring import SHIPPED_POLICY
 from simulator.rederive import rederive
 from tests.cli.running import here
 from tests.courses import NEW, Course
@@ -77,12 +78,42 @@ async def test_what_nobody_knows_is_refused_in_a_line(place, terminal):
 
 
 @pytest.mark.asyncio
+async def test_what_has_no_authority_cannot_lose_it_and_that_leaves_no_trace(place, terminal):
+    async with place.engine():
+        result = await terminal("canary", "abort", "haul", "--reason", "it errs")
+        assert result.exit_code == 2
+        assert "it has no rollout and nothing live" in result.output + result.stderr
+    assert "never had a rollout" in (await terminal("canary", "history", "haul")).output
+
+
+@pytest.mark.asyncio
+async def test_pausing_what_nobody_knows_yet_says_that_nothing_is_held_so_far(place, terminal):
+    async with place.engine():
+        said = (await terminal("canary", "pause", "haul", "--reason", "a sale")).output
+        assert said.splitlines() == [
+            "haul is paused: a sale",
+            "no version of haul is live or on its way: it is held from when one is",
+        ]
+        assert "PAUSED by cat: a sale" in (await terminal("canary", "status", "haul")).output
+
+
+@pytest.mark.asyncio
 async def test_a_plan_is_said_in_words(place, terminal):
     said = (await terminal("rollout", "plan", "heal")).output
     assert "canary_1  1% of episodes" in said
     assert "failing 4 times as often is ruled out; then canary_10" in said
     assert "replay    at least 200 of its decisions" in said
     assert json.loads((await terminal("rollout", "plan", "heal", "--json")).output)["alpha"] == 0.05
+
+
+@pytest.mark.asyncio
+async def test_a_plan_is_the_one_of_the_engine_that_runs_whatever_folder_that_has(place, terminal):
+    async with place.engine(by_name={"heal": RolloutPlan(shadow_episodes=7)}):
+        assert ", 7 episodes," in (await terminal("rollout", "plan", "heal")).output
+        assert "heal: heal@1 is established" in (await terminal("rollout", "plan", "heal@2")).output
+        shipped = (await terminal("rollout", "plan", "heal", "--policy", str(SHIPPED_POLICY))).output
+        assert "heal: nothing is established" in shipped
+        assert ", 100 episodes," in shipped
 
 
 @pytest.mark.asyncio

@@ -4,7 +4,7 @@ from typing import Final, Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
-from engine.core.vocabulary.ids import ActionName, CapabilityId, CapabilityName
+from engine.core.vocabulary.ids import ActionName, CapabilityId, CapabilityName, capability_name
 
 Stage = Literal["unproven", "replayed", "shadow", "canary_1", "canary_10", "canary_50", "live", "rolled_back"]
 """How far one version is. Everything nobody ever heard of is `unproven`."""
@@ -118,6 +118,10 @@ class RolloutSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     def plan_of(self, name: CapabilityName) -> RolloutPlan:
         """Return the plan that holds for a capability."""
         return self.by_name.get(name, self.plan)
+
+    def established_as(self, name: CapabilityName) -> tuple[CapabilityId, ...]:
+        """Return the versions of a capability that held authority before."""
+        return tuple(each for each in self.established if capability_name(each) == name)
 
     def recommends(self, name: CapabilityName) -> bool:
         """Whether what a capability is allowed to do is only recommended."""
