@@ -14,10 +14,12 @@ PYVER := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
+# Compiled once and not by every process that a test starts, whatever the machine's own settings say.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-fast test-deploy lint docs docs-check bench study faults lock clean python-fits FORCE
+.PHONY: help demo test test-long test-fast test-deploy lint docs docs-check bench study faults lock clean python-fits FORCE
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -25,10 +27,10 @@ help: ## list the targets
 demo: .venv/.ready ## replay a bundled history and open its report (HEADLESS=1: as text)
 	@$(BIN)/watchkeeper demo $(if $(filter-out 0,$(HEADLESS)),--headless)
 
-test: .venv/.ready ## every test, with the coverage floors
+test: .venv/.ready ## every test but those of test-long and test-deploy, with the coverage floors
 	@rm -f .coverage .coverage.*
 	@# Tests that share a service, such as a Docker engine, run in one process, one after the other.
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m 'not deploy' --cov --cov-report=
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m 'not long and not deploy' --cov --cov-report=
 	@# A process may write its data after pytest gathered the others'; most often there is none.
 	@$(BIN)/python -m coverage combine --append --quiet >/dev/null 2>&1 || true
 	@$(BIN)/python -m coverage report --include='engine/core/*' --fail-under=$(CORE_FLOOR)
@@ -43,7 +45,10 @@ faults: .venv/.ready ## 100,000 interleavings, then kill -9 every process under 
 	@$(BIN)/python -m tests.faults.campaign --kills $(KILLS) $(if $(SEED),--seed $(SEED))
 
 test-fast: .venv/.ready ## the tests that take under a minute, without coverage
-	@$(BIN)/python -m pytest -n $(WORKERS) -q -m 'not slow and not pythons and not deploy'
+	@$(BIN)/python -m pytest -n $(WORKERS) -q -m 'not slow and not long and not deploy'
+
+test-long: .venv/.ready ## the proofs by many seeds, kills and Python versions (minutes)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m long
 
 test-deploy: .venv/.ready ## build the images, boot the unit, run the compose file, for real (minutes; root)
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m deploy

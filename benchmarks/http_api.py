@@ -20,7 +20,7 @@ from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
 from benchmarks.live import percentiles
-from bot.http_api.serving import read_address
+from bot.http_api.address import read_address
 from tests.service.services import CAPABILITY, Service, service
 
 _HEALTH_EVERY_S: Final = 0.01

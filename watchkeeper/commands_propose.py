@@ -79,7 +79,7 @@ def _argument(text: str) -> tuple[str, Any]:
 def _send(body: dict[str, Any], key: str | None, wait_s: float) -> dict[str, Any]:
     import httpx
 
-    from bot.http_api.serving import read_address
+    from bot.http_api.address import read_address
     from engine.runtime.layout import Layout
 
     token = os.environ.get(VARIABLE, "").strip()

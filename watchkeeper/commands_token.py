@@ -6,7 +6,7 @@ from typing import Literal
 
 import click
 
-from bot.http_api.serving import read_address
+from bot.http_api.address import read_address
 from engine.adapters.machine_time import now_us
 from engine.adapters.token_file import TokenEntry, TokenFile
 from engine.core.vocabulary.units import DAY_US, time_text

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from bot.http_api.serving import read_address
+from bot.http_api.address import read_address
 from engine.adapters.announcements import Announcement, Announcements
 from engine.adapters.fence_files import FileFence
 from engine.adapters.linux_processes import state_of

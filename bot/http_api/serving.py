@@ -15,37 +15,16 @@ import uvicorn
 import uvloop
 from fastapi import FastAPI
 
+from bot.http_api.address import Address, read_address
 from bot.http_api.connections import Connection
 from bot.http_api.front import Front
 from bot.http_api.outside import WithRequestId
-from engine.adapters.files import atomic_write, storage_errors
+from engine.adapters.files import atomic_write
 from engine.errors import InputError, StorageError
 
 _BACKLOG: Final = 512
 _DRAIN_S: Final = 10.0
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
-
-
-class Address(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the API listens, as `http.json` says it."""
-
-    url: str
-    host: str
-    port: int
-    pid: int
-
-
-def read_address(path: Path) -> Address | None:
-    """Return the address in a file, or `None` when nothing serves. Raises `InputError` when it is garbled."""
-    try:
-        with storage_errors(path):
-            return msgspec.json.decode(path.read_bytes(), type=Address)
-    except msgspec.DecodeError as wrong:
-        raise InputError(
-            f"is not an address: {wrong}", place=str(path), cure="remove it, and start the front again"
-        ) from wrong
-    except InputError:
-        return None
 
 
 def run(

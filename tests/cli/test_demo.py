@@ -20,6 +20,10 @@ main(["demo", "--headless", "--quick"], prog_name="watchkeeper")
 """
 
 
+# The whole demo without coverage, which would make it three times slower; other tests cover its lines.
+WHOLE = pytest.mark.unmeasured
+
+
 @pytest.fixture(scope="module")
 def told(tmp_path_factory):
     """The whole demo without a screen, as a person starts it, once: its folder and what it said."""
@@ -35,6 +39,7 @@ def shown(told, place, monkeypatch):
     return said
 
 
+@WHOLE
 def test_it_says_what_would_have_been_allowed_held_and_denied(shown):
     assert shown.returncode == 0, shown.stderr
     assert all(line.startswith("story: ") for line in shown.stderr.splitlines())
@@ -46,6 +51,7 @@ def test_it_says_what_would_have_been_allowed_held_and_denied(shown):
     assert "recall" in shown.stdout
 
 
+@WHOLE
 def test_the_report_it_names_is_there_and_under_2_mb(shown, told):
     report = told[0] / re.search(r"(?m)^report: (.+)$", shown.stdout)[1]
     page = report.read_text()
@@ -54,6 +60,7 @@ def test_the_report_it_names_is_there_and_under_2_mb(shown, told):
     assert not re.search(r"(?:src|href)=[\"']?(?:https?:)?//", page)
 
 
+@WHOLE
 def test_it_says_what_to_try_next_and_that_works(shown):
     named = shown.stdout[shown.stdout.index("Try next:") :]
     for command in ("explain", "replay", "import"):
@@ -64,6 +71,7 @@ def test_it_says_what_to_try_next_and_that_works(shown):
         assert here(command, "--help").exit_code == 0
 
 
+@WHOLE
 def test_one_earns_its_authority_and_the_other_is_stopped_at_one_per_cent(shown):
     assert re.search(r"(?m)^restart-unhealthy@4\n(?:  .*\n)*  \S+  live ", shown.stdout)
     course = re.search(r"(?m)^scale-busy@1\n((?:  .*\n)+)", shown.stdout)[1]
@@ -81,6 +89,7 @@ def test_one_earns_its_authority_and_the_other_is_stopped_at_one_per_cent(shown)
     assert recorded == again
 
 
+@WHOLE
 def test_the_report_shows_the_evidence(told, shown):
     page = (told[0] / ".watchkeeper" / "reports" / "demo.html").read_text()
     assert "How authority was earned, and lost" in page
@@ -88,6 +97,7 @@ def test_the_report_shows_the_evidence(told, shown):
     assert "rolled back" in page
 
 
+@WHOLE
 def test_both_histories_have_their_kpis(told, shown):
     page = (told[0] / ".watchkeeper" / "reports" / "demo.html").read_text()
     assert shown.stdout.count("KPIs of autonomy at ") == 2
@@ -99,16 +109,19 @@ def test_both_histories_have_their_kpis(told, shown):
     )
 
 
+@WHOLE
 def test_the_journal_of_the_story_stays_to_be_looked_at(shown):
     result = here("canary", "history", "scale-busy", "--journal", ".watchkeeper/demo-rollouts.db")
     assert result.exit_code == 0
     assert "canary_1 → rolled_back" in result.output
 
 
+@WHOLE
 def test_everything_it_made_lies_in_the_data_folder(shown, told):
     assert [path.name for path in told[0].iterdir()] == [".watchkeeper"]
 
 
+@WHOLE
 def test_the_command_it_names_replays_to_the_same(shown, place, monkeypatch):
     monkeypatch.setenv("WATCHKEEPER_HOME", str(place / "home"))
     command = re.search(r"run it again: watchkeeper ((?:.*\\\n)*.*)\n", shown.stdout)[1]

@@ -36,6 +36,7 @@ def test_the_demo_decides_as_it_did():
 
 
 @pytest.mark.slow
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("seed", ["0", "1", "12345"])
 def test_the_hash_seed_does_not_show(recording, plain, run_gate, seed):
     cut = "2 shards" if seed == "0" else "resumed after every group"
@@ -44,7 +45,7 @@ def test_the_hash_seed_does_not_show(recording, plain, run_gate, seed):
     assert gate.complaints({"here": plain} | json.loads(done.stdout)) == []
 
 
-@pytest.mark.pythons
+@pytest.mark.long
 @pytest.mark.parametrize("version", VERSIONS)
 def test_the_version_of_python_does_not_show(recording, plain, run_gate, version, pytestconfig):
     python = _python_with_us(version, pytestconfig.cache.mkdir("pythons"))

@@ -42,6 +42,7 @@ def test_stopped_after_any_group_and_resumed(recording, plain, stop_after, tmp_p
 
 
 @pytest.mark.slow
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(("before", "after"), [(1, 2), (2, 1), (2, 4)])
 def test_resumed_with_another_number_of_shards(recording, plain, before, after, tmp_path):
     results = tmp_path / "results.sqlite"
@@ -50,6 +51,7 @@ def test_resumed_with_another_number_of_shards(recording, plain, before, after, 
 
 
 @pytest.mark.slow
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(("shards", "groups"), [(1, 1), (1, 7), (2, 4)])
 def test_killed_between_two_commits_and_resumed(recording, plain, run_gate, shards, groups, tmp_path):
     results = tmp_path / "results.sqlite"
@@ -68,6 +70,7 @@ def test_two_policies_in_one_pass_are_each_as_if_alone(recording, plain, other, 
 
 
 @pytest.mark.slow
+@pytest.mark.unmeasured
 def test_two_policies_stopped_and_sharded_are_each_as_if_alone(recording, plain, other, tmp_path):
     results = tmp_path / "both.sqlite"
     gate.replay(recording, SHIPPED_POLICY, other, results=results, stop_after=4)

@@ -23,6 +23,7 @@ CAUGHT_BY = {
 
 
 @pytest.mark.slow
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("mutant", MUTANTS)
 def test_a_mutant_is_caught(recording, run_gate, mutant):
     caught_by = CAUGHT_BY[mutant]
@@ -34,8 +35,9 @@ def test_a_mutant_is_caught(recording, run_gate, mutant):
         done = run_gate(recording, *words, WATCHKEEPER_MUTANT=mutant, PYTHONHASHSEED=seed)
         assert done.returncode == 0, done.stderr
         found |= {f"{way}, seed {seed}": came_to for way, came_to in json.loads(done.stdout).items()}
-    complaints = gate.complaints(found)
-    assert complaints, f"{mutant}: nobody noticed"
+        if gate.complaints(found):
+            break
+    assert gate.complaints(found), f"{mutant}: nobody noticed"
 
 
 def test_every_mutant_says_who_must_catch_it():

@@ -21,7 +21,7 @@ from typing import Any, Final
 
 import httpx
 
-from bot.http_api.serving import read_address
+from bot.http_api.address import read_address
 from engine.adapters.inflight import InFlight
 from engine.adapters.journal_reader import SqliteReader
 from tests.faults.aftermath import Acknowledged, Aftermath, Counts

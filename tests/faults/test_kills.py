@@ -6,7 +6,7 @@ import pytest
 
 from tests.faults.campaign import campaign
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 KILLS = int(os.environ.get("WATCHKEEPER_KILLS", "50"))
 SEED = os.environ.get("WATCHKEEPER_SEED", "watchkeeper")

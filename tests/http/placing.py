@@ -14,8 +14,9 @@ from typing import Any, Self
 import httpx
 from fastapi import FastAPI
 
+from bot.http_api.address import Address, read_address
 from bot.http_api.app import make_app
-from bot.http_api.serving import Address, read_address, serve
+from bot.http_api.serving import serve
 from engine.adapters.decisions_view import Current, DecisionsView
 from engine.adapters.fence_memory import MemoryFence
 from engine.adapters.journal_sqlite import SqliteJournal

@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from bot.http_api.serving import read_address, serve
+from bot.http_api.address import read_address
+from bot.http_api.serving import serve
 from engine.errors import InputError, StorageError
 from engine.runtime import wire
 from engine.runtime.client import EngineClient

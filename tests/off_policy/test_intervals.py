@@ -91,7 +91,7 @@ def test_nothing_below_the_line_is_refused():
         Resampling(units=3, seed=0, bootstraps=5).interval((np.ones(3), np.zeros(3)))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("share", "candidate"), [(0.5, 0.9), (0.1, 0.93), (0.05, 0.9)], ids=["half", "a tenth", "a twentieth"]
 )

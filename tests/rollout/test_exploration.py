@@ -187,7 +187,7 @@ def alarmed(seed, needed, count=250):
     return False
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_an_equal_candidate_is_not_called_worse_more_often_for_it():
     runs = 150
     wrong = sum(alarmed(seed, thresholds.needed(0.05)) for seed in range(runs))

@@ -77,7 +77,7 @@ def test_a_few_missing_in_both_arms_hold_up_nothing():
     assert word(candidate).word == "advance"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_outcomes_lost_alike_are_seldom_called_uneven():
     lost = {"canary_lost": 0.02, "control_lost": 0.02}
     wrong = sum(

@@ -21,6 +21,8 @@ from engine.core.work.rollout.candidates import Candidate
 from tests.builders import changed, verdict
 from tests.courses import NAME, NEW, OLD, QUICK
 
+pytestmark = pytest.mark.unmeasured
+
 NOW_US = 100 * DAY_US
 HARM = [0.0, 0.0, 1.0, 0.0, *([1e6] * 5)]
 FLAGS = ("days", "time", "episodes", "evidence", "replay")
@@ -220,7 +222,7 @@ def test_no_single_event_raises_authority_without_evidence():
 PAIRED = ("asked", "stop", "abort", "pause", "a minute", "a bad replay", "an outcome nobody waits for")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_no_pair_of_events_in_either_order_raises_authority_behind_a_stop_or_an_end():
     for stage, there, doubt, stopped, paused, automatic in situations():
         which = POLICIES[automatic]

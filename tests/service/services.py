@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from bot.http_api.serving import read_address
+from bot.http_api.address import read_address
 from engine.adapters.announcements import Announcements
 from engine.adapters.journal_reader import SqliteReader
 from engine.adapters.linux_processes import environment, look_at_all

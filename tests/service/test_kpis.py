@@ -7,7 +7,7 @@ import pytest
 
 from tests.service.services import eventually, service
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.unmeasured]
 
 
 def of(made, name):

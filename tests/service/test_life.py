@@ -8,7 +8,7 @@ import signal
 import httpx
 import pytest
 
-from bot.http_api.serving import read_address
+from bot.http_api.address import read_address
 from engine.core.vocabulary.facts import EffectStarted, PolicyAdopted
 from engine.runtime.tied import REFUSED
 from tests.fence.stopping import gone

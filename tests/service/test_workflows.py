@@ -8,9 +8,10 @@ import pytest
 
 from engine.core.vocabulary.facts import EffectStarted
 from tests.needs import need
+from tests.patience import PATIENCE_S
 from tests.service.services import Service, eventually, service
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.unmeasured]
 
 WORKFLOWS, STEPS = 8, 3
 
@@ -69,12 +70,13 @@ def test_the_urgent_ones_go_first(one_hand):
     assert order(one_hand) == [blocker, *(wanted[priority] for priority in sorted(wanted))]
 
 
+@pytest.mark.long
 def test_a_low_one_is_served_in_the_end_though_there_is_always_something_urgent(one_hand):
     """A step of priority counts as much as half a minute of waiting."""
     blocker = one_hand.run("sleep 1")
     low = one_hand.run("true", priority=1)
     urgent: list[str] = []
-    until = time.monotonic() + 120
+    until = time.monotonic() + PATIENCE_S
     while one_hand.status(low) != "done":
         assert time.monotonic() < until, one_hand.statuses()
         if list(one_hand.statuses().values()).count("queued") < 4:

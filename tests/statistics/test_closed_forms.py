@@ -150,7 +150,7 @@ def test_a_ramp_is_read_share_by_share():
     assert along.low < 1 < along.high
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(("truth", "longest"), [(0.02, 2000), (0.5, 500)])
 def test_a_rates_interval_holds_the_truth_at_every_moment_at_once(truth, longest):
     # An alpha of 30 %, so that a few hundred runs can tell whether it is kept.
@@ -169,7 +169,7 @@ def test_a_rates_interval_holds_the_truth_at_every_moment_at_once(truth, longest
     assert at_most(missed, runs) <= 0.3
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_ratios_interval_holds_the_truth_at_every_moment_at_once():
     rng, runs, missed, truth = np.random.default_rng(6), 120, 0, 1.5
     for _ in range(runs):

@@ -22,7 +22,7 @@ def test_five_fold_harm_at_one_per_cent_is_rolled_back_within_5000_decisions_and
     assert ours <= 7
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_fold_harm_is_rolled_back_long_before_anybody_would_wait_for_it():
     rng, found = np.random.default_rng(2), []
     for _ in range(120):

@@ -73,7 +73,7 @@ WORLDS = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("world", WORLDS)
 def test_an_equal_candidate_is_seldom_rolled_back_by_the_risk_ratio(world):
     # Every episode drawn, assigned and failed by itself, in so few runs that the bound is wide.
@@ -91,7 +91,7 @@ WALKS = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("walk", WALKS)
 def test_of_20_000_equal_candidates_the_risk_ratio_rolls_back_surely_fewer_than_alpha(walk):
     # Between failures nothing is betted, so a base rate only says how much time passes from one to the next.
@@ -112,7 +112,7 @@ def test_canaries_walked_side_by_side_end_as_each_does_by_itself():
     assert 20 < (together > 0).sum() < 180
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_an_equal_candidate_is_rolled_back_at_most_as_often_as_alpha_by_everything_together():
     # The canary's own failures and two guardrails stand exactly at their limits, which is the worst case.
     rng, runs, parts = np.random.default_rng(7), 800, thresholds.split(ALPHA, 2)
@@ -144,7 +144,7 @@ def test_an_equal_candidate_is_rolled_back_at_most_as_often_as_alpha_by_everythi
     assert at_most(wrong, runs) <= ALPHA + 0.01, f"{wrong} of {runs}"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_detector_at_its_limit_alarms_within_its_span_at_most_as_often_as_alpha():
     rng, runs, span, wrong = np.random.default_rng(9), 600, 2000, 0
     for _ in range(runs):
@@ -158,7 +158,7 @@ def test_a_detector_at_its_limit_alarms_within_its_span_at_most_as_often_as_alph
     assert at_most(wrong, runs) <= 0.06, f"{wrong} of {runs}"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_right_share_is_seldom_called_wrong_along_a_ramp():
     rng, runs, wrong = np.random.default_rng(10), 300, 0
     for _ in range(runs):
@@ -176,7 +176,7 @@ def test_a_right_share_is_seldom_called_wrong_along_a_ramp():
     assert at_most(wrong, runs) <= 0.1, f"{wrong} of {runs}"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_of_20_000_candidates_a_quarter_worse_surely_fewer_than_alpha_arrive_at_all_operations():
     found = whole_way(
         np.random.default_rng(12), 20_000, 1.25, ratios=RATIOS, alpha=ALPHA, bad_needs=WEAKEST, longest=3000
@@ -185,7 +185,7 @@ def test_of_20_000_candidates_a_quarter_worse_surely_fewer_than_alpha_arrive_at_
     assert at_most(found.live, 20_000) <= ALPHA, found
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_an_equal_candidate_nearly_always_arrives():
     found = whole_way(
         np.random.default_rng(13), 4000, 1.0, ratios=RATIOS, alpha=ALPHA, bad_needs=WEAKEST, longest=6000

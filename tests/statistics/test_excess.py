@@ -74,7 +74,7 @@ def alarm_alone(in_canary, failed, needed):
     return False
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_in_big_outages_an_equal_canary_is_left_alone_where_a_limit_by_itself_would_not():
     rng, runs, ours, alone = np.random.default_rng(31), 200, 0, 0
     for _ in range(runs):
@@ -86,7 +86,7 @@ def test_in_big_outages_an_equal_canary_is_left_alone_where_a_limit_by_itself_wo
     assert alone > 20, "else these outages show nothing"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_under_a_steady_thirty_per_cent_in_both_arms_it_alarms_at_most_as_often_as_it_says():
     rng, runs, wrong, span = np.random.default_rng(32), 400, 0, 1000
     for _ in range(runs):

@@ -35,7 +35,7 @@ def test_canaries_in_arrays_are_judged_as_the_core_judges_them():
     assert found.complete, found
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_several_hundred_canaries_in_arrays_are_judged_as_the_core_judges_them():
     found = exact.check(np.random.SeedSequence(SEED + 1), canaries=60)
     assert found.canaries == 60 * len(exact.WEATHERS)
@@ -62,7 +62,7 @@ def test_the_comparison_with_the_core_sees_another_end():
     assert exact.compare(log, ends).same_ends == 1
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_engine_ends_as_the_arrays_say():
     found = machine.compare(np.random.SeedSequence(SEED), rollouts=2)
     assert found.rollouts == 2 * len(machine.WORLDS)
@@ -203,7 +203,7 @@ def test_the_bound_is_the_exact_one():
     assert at_most(380, 20_000, upper(380, 20_000)) == pytest.approx(0.001, rel=1e-6)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_every_case_can_be_answered_and_has_its_place_in_the_page():
     asked = [Case(case.kind, case.words, min(case.count, 6), weather=case.weather) for case in cases(6, 1, 1)]
     small = [case for case in asked if case.kind != "machine"]

@@ -225,7 +225,7 @@ def test_a_story_without_a_verdict_ends_with_its_days():
     assert [*World(story, 7).by_day(Engine(policy_of(story), MemoryJournal()))] == [1, 2]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("seed", [7, 8])
 def test_a_good_one_goes_all_the_way(seed):
     world, journal = lived(GOOD_STORY, 75, seed=seed, plan={})
@@ -234,7 +234,7 @@ def test_a_good_one_goes_all_the_way(seed):
     assert world.books.arms("restart-unhealthy")["candidate"].avoidable == 0
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("seed", [7, 8])
 def test_a_subtly_harmful_one_is_stopped_at_one_per_cent(seed):
     world, journal = lived(HARMFUL_STORY, 45, seed=seed, plan={})
@@ -246,7 +246,7 @@ def test_a_subtly_harmful_one_is_stopped_at_one_per_cent(seed):
     assert steps[-1].by == "engine"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_one_that_turns_once_it_is_trusted_loses_its_authority_again():
     story = busier(cast(GOOD_STORY, HARMFUL_LATE), 0.05)
     world, _ = lived(structs.replace(story, days=120), 90, plan=SHORT_SHADOW)
@@ -254,7 +254,7 @@ def test_one_that_turns_once_it_is_trusted_loses_its_authority_again():
     assert "live" in [step.now for step in world.books.steps]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_colluding_ones_are_found_by_a_guardrail_that_somebody_else_measures_and_by_nothing_else():
     story = with_partner(busier(cast(HARMFUL_STORY, COLLUDING), 0.04))
     story = structs.replace(story, works=(structs.replace(story.works[0], checked=True),))
