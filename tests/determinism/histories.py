@@ -14,7 +14,7 @@ import msgspec
 from engine.core.vocabulary import facts as f
 from engine.core.vocabulary.chain import digest_of
 from engine.core.vocabulary.effects import Result
-from engine.core.vocabulary.ids import DecisionId, decision_id
+from engine.core.vocabulary.ids import DecisionId, Digest, decision_id
 from engine.core.vocabulary.proposals import Changed, Impact, Option, Proposal
 from engine.core.vocabulary.units import DAY_US, HOUR_US, SECOND_US
 from engine.wiring import SHIPPED_POLICY, read_policy
@@ -136,6 +136,11 @@ def _awkward(chance: Random, number: int, at_us: int) -> Iterator[f.Fact]:
             yield from _performed(chance, number, who, what, at_us)
 
 
+@functools.cache
+def _shipped_hash() -> Digest:
+    return read_policy(SHIPPED_POLICY).policy_hash
+
+
 def _beforehand(number: int, at_us: int) -> Iterator[f.Fact]:
     """What people approve before it is asked for, and think better of."""
     action, name = ("service.restart", "http.get", "file.write")[number % 3], f"s_{number}"
@@ -147,7 +152,7 @@ def _beforehand(number: int, at_us: int) -> Iterator[f.Fact]:
         action=action,
         args={},
         until_us=at_us + (1 + number % 7) * HOUR_US,
-        policy_hash=read_policy(SHIPPED_POLICY).policy_hash,
+        policy_hash=_shipped_hash(),
         reason="odd",
     )
     if number % 4 == 0:
