@@ -29,14 +29,27 @@ def docker_engine():
         yield engine
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have tests that share a fixture of their module run in one process, so that it is made once."""
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Have tests of one `xdist_group`, and those that share a fixture of their module, run in one process.
+
+    The scheduler finds the group at the end of a test's id. There xdist 3.8 writes it by an attribute that
+    pytest 9.2 reads no more.
+    """
+    if not getattr(config.option, "loadgroup", False):
+        return
     for item in items:
-        known = item._fixtureinfo.name2fixturedefs.values() if isinstance(item, pytest.Function) else ()
-        shared = any(fixture.scope == "module" for fixtures in known for fixture in fixtures)
-        if shared and item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0].replace("/", ".")))
+        group = _group(item)
+        if group and not item.nodeid.endswith(f"@{group}"):
+            item._id = type(item._id).parse(f"{item.nodeid}@{group}")
+
+
+def _group(item: pytest.Item) -> str | None:
+    if mark := item.get_closest_marker("xdist_group"):
+        return str(mark.args[0])
+    known = item._fixtureinfo.name2fixturedefs.values() if isinstance(item, pytest.Function) else ()
+    shared = any(fixture.scope == "module" for fixtures in known for fixture in fixtures)
+    return item.path.stem if shared else None
 
 
 # What tells a process that it is to be measured.
