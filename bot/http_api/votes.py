@@ -11,8 +11,9 @@ from bot.http_api.models import VoteBody
 from bot.http_api.problems import Problem
 from bot.http_api.routing import StrictRoute
 from engine.commands.standing import standing_of
-from engine.core.vocabulary.ids import DecisionId
+from engine.core.vocabulary.ids import DecisionId, PersonId
 from engine.core.vocabulary.units import time_text
+from engine.ports import Holder
 from engine.runtime import wire
 
 
@@ -29,7 +30,7 @@ def routes(front: Front) -> APIRouter:
         responses={**shown(vote_answers.PollList, "What waits for votes"), **problems()},
     )
     async def polls(holder: Anybody) -> Response:
-        found = await front.ask(wire.GetPolls(voter=by(holder)), wire.PollList)
+        found = await front.ask(wire.GetPolls(voter=by(holder), owner=owner_of(holder)), wire.PollList)
         mine = [poll for poll in found.polls if holder.kind == "person" or not poll.why_not]
         return answers.answer(vote_answers.PollList(votes=tuple(_shown(poll) for poll in mine)))
 
@@ -48,7 +49,11 @@ def routes(front: Front) -> APIRouter:
             require(holder, "responder")
         decision = DecisionId(decision_id)
         request = wire.CastVote(
-            decision_id=decision, voter=by(holder), choice=body.choice, rationale=body.rationale
+            decision_id=decision,
+            voter=by(holder),
+            choice=body.choice,
+            rationale=body.rationale,
+            owner=owner_of(holder),
         )
         standing = standing_of(front.journal(), decision)
         if standing is None:
@@ -72,6 +77,11 @@ def routes(front: Front) -> APIRouter:
         )
 
     return router
+
+
+def owner_of(holder: Holder) -> PersonId | None:
+    """Say whose agent it is, as its token has it."""
+    return PersonId(holder.owner) if holder.owner is not None else None
 
 
 def _shown(poll: wire.PollShown) -> vote_answers.PollShown:

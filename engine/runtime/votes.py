@@ -13,12 +13,13 @@ from engine.runtime import wire
 
 
 def vote_of(voting: VotingSettings, hold: Hold, request: wire.CastVote, at_us: int) -> VoteCast:
-    """Make the fact of a vote, with the owner and the weight that the policy gives the voter."""
+    """Make the fact of a vote, with weight and owner as the policy has them, or else the voter's token."""
+    owner = voting.owners.get(request.voter) or voting.owner_of(request.owner or request.voter)
     return VoteCast(
         at_us=at_us,
         decision_id=request.decision_id,
         voter=request.voter,
-        owner=voting.owner_of(request.voter),
+        owner=owner,
         choice=request.choice,
         weight=votes.weight_of(voting, hold.capability, hold.action, request.voter) or 1,
         rationale=request.rationale,
@@ -55,7 +56,9 @@ def _polls(
         wait = votes_wait(hold)
         if wait is None or not hold.is_open(now_us):
             continue
-        asking = wire.CastVote(decision_id=decision, voter=request.voter, choice="abstain")
+        asking = wire.CastVote(
+            decision_id=decision, voter=request.voter, owner=request.owner, choice="abstain"
+        )
         fact = vote_of(voting, hold, asking, now_us)
         deadline_us = hold.until_us if voting.deadline_us is None else hold.since_us + voting.deadline_us
 

@@ -148,6 +148,8 @@ class CastVote(Request, frozen=True, kw_only=True):
     """A person, or `agent:NAME`."""
     choice: Choice
     rationale: str = ""
+    owner: PersonId | None = None
+    """Whose agent it is, as its token says; `None` where that says nobody. The policy knows better."""
 
 
 class AskVoter(Request, frozen=True, kw_only=True):
@@ -162,6 +164,8 @@ class GetPolls(Request, frozen=True, kw_only=True):
 
     voter: PersonId
     """Whose eye it is seen with: it says what they may vote on."""
+    owner: PersonId | None = None
+    """Whose agent it is, as its token says; `None` where that says nobody."""
 
 
 class RateDecision(Request, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ import pytest
 from engine.adapters.fence_memory import MemoryFence
 from engine.commands.desk import Desk
 from engine.commands.model import Account
+from engine.core.vocabulary.facts import CaptaincyBegun
 from tests.commands.desks import STRANGER, at_desk, desk_alone
 
 pytestmark = pytest.mark.asyncio
@@ -193,6 +194,17 @@ async def test_an_account_is_linked_by_a_code_that_works_once(tmp_path):
         again = await given.desk.give(f"/link {code}", other, "e2")
         assert "wrong, used, or more than ten minutes old" in again.text
         assert (await given.desk.give("/whoami", STRANGER, "e3")).title == "You are cat"
+
+
+async def test_who_acts_as_captain_has_that_role_for_now_and_links_no_account_that_keeps_it(tmp_path):
+    async with at_desk(tmp_path) as given:
+        begun = CaptaincyBegun(at_us=1, captain="ray", deputy="")
+        await given.engine.live.intake.take("captaincy:1", begun)
+        assert ("Role", "captain") in (await given.say("ray", "/whoami")).fields
+        code = (await given.say("ray", "/link")).text.split("/link ")[1].split()[0]
+        linked = await given.desk.give(f"/link {code}", STRANGER, "e1")
+        assert "Your role is responder" in linked.text
+        assert (await given.say("vic", "/captain handover vic")).outcome == "refused"
 
 
 async def test_no_code_ever_stands_in_the_journal(tmp_path):

@@ -149,3 +149,18 @@ async def test_a_vote_outlives_the_engine(place):
     async with place.engine(), place.talking("coder-1") as client:
         last = await vote(place, client, where, "coder-4")
     assert (last.json()["status"], last.json()["vote"]["agree"]) == ("queued", 3)
+
+
+async def test_whose_an_agent_is_its_token_says_and_need_not_be_said_again(place):
+    for name, owner in (("mine-1", "ray"), ("mine-2", "ray"), ("asks", "cat")):
+        place.token[name] = place.tokens.create(kind="agent", name=name, owner=owner)[1]
+    async with place.engine(), place.talking("asks") as client:
+        where = await held(client)
+        assert (await vote(place, client, where, "mine-1")).status_code == 200
+        for who in ("mine-2", "ray"):
+            second = await vote(place, client, where, who)
+            assert (second.status_code, "one owner has one vote" in second.text) == (409, True), second.text
+        own = await vote(place, client, where, "cat")
+        assert (own.status_code, "asks belongs to cat" in own.text) == (409, True)
+        seen = (await client.get("/v1/votes", headers=place.bearer("mine-2"))).json()["votes"]
+        assert seen == [], "it may not vote on it any more"

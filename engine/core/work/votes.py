@@ -51,6 +51,15 @@ def unregistered(voting: VotingSettings, asked: Asked, voter: PersonId) -> str:
     return ""
 
 
+def _theirs(voting: VotingSettings, hold: Hold, owner: PersonId) -> str:
+    """Say why what waits is an owner's own; empty when it is not."""
+    if hold.changed_by is not UNSET and owner == voting.owner_of(hold.changed_by):
+        return f"{hold.changed_by} proposed it in this form, and nobody votes on what is theirs"
+    if hold.owner is not UNSET and owner == voting.owner_of(hold.owner):
+        return f"{hold.agent} belongs to {owner}, and nobody votes on what is theirs"
+    return ""
+
+
 def ineligible(
     voting: VotingSettings,
     hold: Hold,
@@ -60,12 +69,13 @@ def ineligible(
     """Say what in the policy and in the stops speaks against a vote; empty when nothing does."""
     if against := unregistered(voting, hold, fact.voter):
         return against
-    if hold.changed_by is not UNSET and voting.owner_of(fact.voter) == voting.owner_of(hold.changed_by):
-        return f"{hold.changed_by} proposed it in this form, and nobody votes on what is theirs"
+    if against := _theirs(voting, hold, fact.owner):
+        return against
     if voting.deadline_us is not None and hold.since_us + voting.deadline_us <= fact.at_us:
         return "the deadline of the vote has passed: votes that come later do not count"
     weight = weight_of(voting, hold.capability, hold.action, fact.voter)
-    if (fact.owner, fact.weight) != (voting.owner_of(fact.voter), weight):
+    # Where the policy names no owner, whoever let the voter in knows who it is.
+    if fact.weight != weight or fact.owner != voting.owners.get(fact.voter, fact.owner):
         return f"the policy gives {fact.voter} another owner or weight; vote again"
     if fact.voter.startswith(AGENT):
         return stopped(AgentId(fact.voter.removeprefix(AGENT)), _NO_CAPABILITY, _NO_ACTION)
@@ -81,8 +91,7 @@ def room(voting: VotingSettings, hold: Hold, wait: Wait) -> int:
     if voters is None:
         return wait.of or wait.needed
     own = {voting.owner_of(PersonId(f"{AGENT}{hold.agent}"))}
-    if hold.changed_by is not UNSET:
-        own.add(voting.owner_of(hold.changed_by))
+    own |= {voting.owner_of(each) for each in (hold.owner, hold.changed_by) if each is not UNSET}
     heaviest: dict[PersonId, int] = {}
     for each in voters:
         owner = voting.owner_of(each.name)
