@@ -8,6 +8,7 @@ from engine.core.vocabulary.chain import Record
 from engine.core.vocabulary.ids import EffectId, undo_id
 from engine.core.vocabulary.verdicts import Verdict
 from engine.ports import Page
+from engine.runtime.outbox import change_id
 
 _STOPS: Final = ("kill_switch_set", "kill_switch_cleared")
 _MOST_STOPS: Final = 100
@@ -42,6 +43,8 @@ def records_of(journal: Traced, verdict: Verdict) -> list[Record]:
     begins += [f"vetoed:{decision}", f"preview:p_{decision[2:]}_"]
     # What follows from the end of an effect stands under its key.
     begins += [f"{word}:{effect}" for effect in effects for word in ("started", "ended")]
+    # What people would have put in its place, and why that was refused where it was.
+    begins.append(f"proposal:{change_id(verdict)}")
     found = [record for key in exact if (record := journal.find(key)) is not None]
     for prefix in begins:
         found += journal.with_prefix(prefix)

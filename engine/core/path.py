@@ -166,13 +166,15 @@ def _belongs(fact: f.Fact, to: f.Fact) -> bool:  # noqa: PLR0911 - one answer fo
             )
         case f.AnswerRefused():
             words = f.HoldAnswered | f.DecisionOverridden | f.VoteCast
-            # A change that was refused is the proposal of another decision.
-            return isinstance(to, words | f.VerdictReached)
+            return isinstance(to, words | f.ProposalReceived)
+        case f.ProposalReceived():
+            # A change is tried on a decision, and is the beginning of another.
+            return isinstance(to, f.VerdictReached)
         case f.HoldEnded() if fact.effect_id is not None:
             return isinstance(to, f.EffectEnded) and to.effect_id == fact.effect_id
         case f.HoldEnded():
             last_words = f.HoldAnswered | f.DecisionOverridden | f.VoteCast | f.VoteClosed
-            return isinstance(to, last_words | f.VerdictReached)
+            return isinstance(to, last_words | f.VerdictReached | f.ProposalReceived)
         case f.EffectStarted():
             return isinstance(to, f.UndoRequested) and to.effect_id == fact.effect_id
         case f.EffectEnded():

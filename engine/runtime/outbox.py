@@ -208,12 +208,14 @@ def answer_key(decision_id: DecisionId, nth: int) -> str:
     return f"answer:{decision_id}:{nth}"
 
 
-def change_id(verdict: Verdict, nth: int) -> ProposalId:
+def change_id(verdict: Verdict, nth: int | None = None) -> ProposalId:
     """Return the id of the `nth` proposal that people made in the place of a decided one, from 1.
+
+    Without a number it is what all of these begin with.
 
     It bears the agent's name, who reports on it where nobody else does.
     """
-    return ProposalId(f"{verdict.agent}:changed.{verdict.decision_id}.{nth}")
+    return ProposalId(f"{verdict.agent}:changed.{verdict.decision_id}.{'' if nth is None else nth}")
 
 
 def said_of(journal: JournalReader, decision_id: DecisionId) -> list[Fact]:

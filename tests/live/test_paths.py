@@ -37,6 +37,12 @@ class Looked:
         return Page(records=tuple(found[:most]), before=None)
 
 
+def of_another(fact, verdict):
+    """Whether a fact names the decision, and is a step of what it replaced, or of what replaced it."""
+    decided = fact.verdict if isinstance(fact, f.VerdictReached) else fact
+    return getattr(decided, "decision_id", verdict.decision_id) != verdict.decision_id
+
+
 class PathMachine(HoldMachine):
     """The same people, worker and clock; looked at is what the paths of decisions show."""
 
@@ -51,7 +57,11 @@ class PathMachine(HoldMachine):
     def judge(self, verdict, records):
         # Whatever names the decision or its proposal is about it, by whichever key it lies in the journal.
         names = [f'"{name}"'.encode() for name in (verdict.decision_id, verdict.proposal_id)]
-        about = {record.seq for record, _ in records if any(name in record.body for name in names)}
+        about = {
+            record.seq
+            for record, fact in records
+            if any(name in record.body for name in names) and not of_another(fact, verdict)
+        }
         stops = {
             record.seq
             for record, fact in records
