@@ -20,7 +20,9 @@ async def test_what_waits_is_posted_with_what_can_be_done_about_it(tmp_path):
         assert "cache.clear of coder-1 waits for people" in card.text
         assert [button.label for button in card.buttons] == [
             "Approve",
+            "Change",
             "Deny",
+            "Ask",
             "I have it",
             "Explain",
             "Veto",

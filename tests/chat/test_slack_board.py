@@ -11,7 +11,13 @@ async def test_one_message_follows_a_decision_from_its_wait_to_its_end(tmp_path)
     async with slack(tmp_path) as world:
         card = await world.sees(await world.held())
         assert "waits for people" in card.text
-        assert [button.label for button in card.buttons][:3] == ["Approve", "Deny", "I have it"]
+        assert [button.label for button in card.buttons][:5] == [
+            "Approve",
+            "Change",
+            "Deny",
+            "Ask",
+            "I have it",
+        ]
         await world.press("ray", card, "Deny")
         form = (await world.press("ray", card, "Deny")).modal
         await world.fake.fill(world.people["ray"], form, {form.fields[0].label: "no"})
