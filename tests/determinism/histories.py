@@ -230,12 +230,30 @@ def _answered(chance: Random, proposal: Proposal, at_us: int) -> Iterator[f.Fact
             reason="déjà vu",
             confidence=proposal.confidence,
         )
+    yield from _asked_about(Random(f"{decision} asked"), proposal, decision, at_us)
     if votes.random() < 0.5:
         yield _changed(votes, proposal, decision, at_us)
     if chance.random() < 0.3:
         word = chance.choice(["allow", "veto"])
         yield f.DecisionOverridden(at_us=at_us, decision_id=decision, by="cat", word=word, reason="été")
     yield f.CommandGiven(at_us=at_us, command="holds", by="ann", front="terminal", outcome="done")
+
+
+def _asked_about(chance: Random, proposal: Proposal, decision: DecisionId, at_us: int) -> Iterator[f.Fact]:
+    """A person wants to know more; the agent replies, or another does, or nobody."""
+    for nth in range(1, chance.randrange(3) + 1):
+        asked_us = at_us + chance.choice([0, 1, 60]) * SECOND_US
+        by = chance.choice(["ann", "ben"])
+        yield f.QuestionAsked(at_us=asked_us, decision_id=decision, nth=nth, by=by, question="vraiment ?")
+        if chance.random() < 0.7:
+            agent = proposal.agent if chance.random() < 0.9 else chance.choice(_AGENTS)
+            yield f.QuestionReplied(
+                at_us=asked_us + chance.choice([0, 60]) * SECOND_US,
+                decision_id=decision,
+                nth=nth,
+                agent=agent,
+                answer="谢谢, oui",
+            )
 
 
 def _changed(chance: Random, proposal: Proposal, decision: DecisionId, at_us: int) -> f.Fact:
