@@ -133,7 +133,24 @@ def _awkward(chance: Random, number: int, at_us: int) -> Iterator[f.Fact]:
             yield f.KillSwitchCleared(at_us=at_us + chance.randrange(900) * SECOND_US, scope=scope, by="ben")
             yield f.EpisodeClosed(at_us=at_us, episode=episode)
             yield from _beforehand(number, at_us)
+            if number % 5 == 3:
+                yield from _handed_over(Random(number), at_us)
             yield from _performed(chance, number, who, what, at_us)
+
+
+def _handed_over(chance: Random, at_us: int) -> Iterator[f.Fact]:
+    """Who is captain: begun, away, and offered to somebody who declines it, accepts it or says nothing."""
+    by, to = chance.sample(["ann", "ben", "cat"], 2)
+    later_us = at_us + chance.choice([0, 1, 600]) * SECOND_US
+    yield f.CaptaincyBegun(at_us=at_us, captain=by, deputy=chance.choice(["", to]))
+    yield f.DeputyNamed(at_us=at_us, by=by, deputy=to)
+    yield f.CaptainAway(at_us=at_us, by=by, away=chance.random() < 0.7, reason="été")
+    yield f.CaptaincyOffered(at_us=at_us, by=by, to=to, reason="谢谢")
+    match chance.randrange(3):
+        case 0:
+            yield f.CaptaincyPassed(at_us=later_us, by=by, to=to)
+        case 1:
+            yield f.CaptaincyDeclined(at_us=later_us, by=to, reason="non")
 
 
 @functools.cache
