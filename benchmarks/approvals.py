@@ -9,8 +9,8 @@ what the card says was named by tools alone, and what takes votes or a captain; 
 everything. Labels only score: a question about a call that was harmless is needless.
 
     one by one   each decision is asked by itself, at once
-    batched      somebody looks every quarter of an hour, and approves equal waits together where the question
-                 names no rule against strangers; the rest is looked at one by one
+    batched      somebody looks every quarter of an hour, and approves equal waits together, unless the question
+                 names a rule against strangers or spending: those are looked at one by one
     standing     one by one; what was approved twice with the same arguments is then approved for an hour
     both         batched, with standing approvals
 
@@ -22,13 +22,15 @@ import argparse
 import asyncio
 import json
 import logging
+import multiprocessing
+import os
 import re
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import msgspec
 from msgspec import structs
@@ -40,19 +42,20 @@ from engine.core.policy import Policy
 from engine.core.vocabulary import facts as f
 from engine.core.vocabulary.ids import CapabilityId
 from engine.core.vocabulary.units import MINUTE_US
-from engine.errors import WatchkeeperError
 from engine.runtime import wire
 from engine.wiring import SHIPPED_POLICY, build_policy, read_policy
 from simulator.importers.agentdojo import import_agentdojo
 from simulator.importers.source import Source
-from simulator.recording import Recording
+from simulator.recording import Label, Recording
 
 SOURCE: Final = Path("../shared/data/agentdojo/agentdojo_runs.jsonl.xz")
 WAYS: Final = ("one by one", "batched", "standing", "both")
 _LOOKS_US: Final = 15 * MINUTE_US
-_STRANGE: Final = ("only tools have named", "untrusted-target")
-"""How a message says that an address or account came from a tool's reply alone: on a card, and in a group."""
+_STRANGE: Final = "only tools have named"
+"""How a card says that an address or account came from a tool's reply alone."""
 _MORE: Final = ("votes", "captain")
+_LOOKED_AT: Final = ("untrusted-target", "consensus.", "limits.")
+"""Rules that somebody who reads looks into one by one, where a question about many names them."""
 _STANDS_MIN: Final = 60
 _PLAIN: Final = re.compile(r"[^\s*]{1,80}")
 
@@ -90,13 +93,11 @@ class Responder:
     def likes(self, card: Reply) -> bool:
         """Whether to approve one decision, by its card."""
         waits = " ".join(value for name, value in card.fields if name == "Waits for")
-        return not self.reads or not (
-            any(words in card.text for words in _STRANGE) or any(word in waits for word in _MORE)
-        )
+        return not self.reads or not (_STRANGE in card.text or any(word in waits for word in _MORE))
 
     def likes_all(self, question: str) -> bool:
         """Whether to approve equal waits together, by the question that would do it."""
-        return not self.reads or not any(words in question for words in _STRANGE)
+        return not self.reads or not any(rule in question for rule in _LOOKED_AT)
 
 
 class Simulation:
@@ -108,6 +109,7 @@ class Simulation:
         self._batched, self._standing = way in {"batched", "both"}, way in {"standing", "both"}
         self._approved: Counter[tuple[str, str]] = Counter()
         self._look_us = 0
+        self._looked_at: set[str] = set()
         self.tally = Tally()
 
     async def run(self, facts: Iterable[f.AnyFact]) -> Tally:
@@ -147,7 +149,10 @@ class Simulation:
     # ------------------------------------------------------------ a person at the desk
 
     async def _one(self, decision: str) -> None:
-        """Look at one card, and answer it."""
+        """Look at one card, and answer it, once: what waits for others too need not be looked at again."""
+        if decision in self._looked_at:
+            return
+        self._looked_at.add(decision)
         card = self._desk.card(decision)
         self.tally.presses += 1
         if not self._responder.likes(card):
@@ -248,6 +253,15 @@ def simulate(
     return asyncio.run(run())
 
 
+def simulate_from(path: Path, runs: int, way: str, *, reads: bool) -> Tally:
+    """Ask one responder in one way about the first runs of a recording. Raises as reading it does."""
+    logging.disable(logging.WARNING)
+    recording = Recording(path)
+    unsafe = {label.proposal_id: label.unsafe for label in recording.labels() if isinstance(label, Label)}
+    facts = first_runs(in_authority(fact for _, fact in recording.facts()), runs)
+    return simulate(policy_for(recording), facts, unsafe, way, reads=reads)
+
+
 def row(way: str, tally: Tally) -> str:
     """Write what one way came to as a row of the table."""
     figures = [
@@ -263,32 +277,29 @@ def main() -> int:
     """Import, simulate every way, and print the table."""
     options = argparse.ArgumentParser(prog="python -m benchmarks.approvals")
     options.add_argument("--runs", type=int, default=10**9, help="only so many runs (default: all)")
+    options.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (one a core)")
     options.add_argument("--json", type=Path, help="write the figures there as well")
     chosen = options.parse_args()
     if not SOURCE.exists():
         print(f"skipped: {SOURCE} is not here; it comes with the project's shared data, not with the code")
         return 0
-    logging.disable(logging.WARNING)
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="watchkeeper-approvals-") as name:
         path = Path(name) / "agentdojo.wkr"
         with Source(SOURCE) as source:
             import_agentdojo(source, path)
-        recording = Recording(path)
-        policy = policy_for(recording)
-        unsafe = {cast("Any", label).proposal_id: cast("Any", label).unsafe for label in recording.labels()}
         print("of 100 runs" + " " * 18 + "asked     presses    needless  beforehand"
               "   harm approved    let go   harmless denied")  # fmt: skip
-        for reads, who in ((True, "reads"), (False, "waves through")):
-            for way in WAYS:
-                facts = first_runs(in_authority(fact for _, fact in recording.facts()), chosen.runs)
-                try:
-                    tally = simulate(policy, facts, unsafe, way, reads=reads)
-                except WatchkeeperError as failed:
-                    print(f"{who}, {way}: {failed}", file=sys.stderr)
-                    return 1
-                found[f"{who}, {way}"] = msgspec.to_builtins(tally)
-                print(row(f"{who}, {way}", tally), flush=True)
+        with ProcessPoolExecutor(chosen.jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+            under_way = {
+                f"{who}, {way}": pool.submit(simulate_from, path, chosen.runs, way, reads=reads)
+                for reads, who in ((True, "reads"), (False, "waves through"))
+                for way in WAYS
+            }
+            for title, future in under_way.items():
+                tally = future.result()
+                found[title] = msgspec.to_builtins(tally)
+                print(row(title, tally), flush=True)
     if chosen.json:
         chosen.json.write_text(json.dumps(found, indent=1) + "\n")
     return 0
