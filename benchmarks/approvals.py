@@ -1,6 +1,6 @@
 """Approvals: how often the AgentDojo runs would have asked somebody, and how often for nothing.
 
-    python -m benchmarks.approvals [--runs N] [--json OUT]
+    python -m benchmarks.approvals [--every N] [--json OUT]
 
 The recorded runs of ten models in two suites are proposed, call by call, to a live engine under the shipped
 policy, with every capability in authority, and a person answers at the desk. They see what a message shows
@@ -9,7 +9,7 @@ what the card says was named by tools alone, and what takes votes or a captain; 
 everything. Labels only score: a question about a call that was harmless is needless.
 
     one by one   each decision is asked by itself, at once
-    batched      somebody looks every quarter of an hour, and approves equal waits together, unless the question
+    batched      somebody looks every quarter of an hour and approves equal waits together, unless a question
                  names a rule against strangers or spending: those are looked at one by one
     standing     one by one; what was approved twice with the same arguments is then approved for an hour
     both         batched, with standing approvals
@@ -177,8 +177,9 @@ class Simulation:
 
     async def _look(self) -> None:
         """Look at everything that waits, equal waits together."""
-        holds = (await self._desk.ask(wire.GetHolds(most=triage.MOST_WAITING))).holds
-        for group in triage.grouped(holds):
+        waiting = (await self._desk.ask(wire.GetHolds(most=triage.MOST_WAITING))).holds
+        # What was answered and still waits for others was looked at.
+        for group in triage.grouped([hold for hold in waiting if hold.decision_id not in self._looked_at]):
             if triage.may_go_together(group) and await self._together(group):
                 continue
             for hold in group.holds:
@@ -195,6 +196,7 @@ class Simulation:
             self.tally.presses += 1
             reply = await self._desk.press(asked)
             for decision, counted, _ in reply.table.rows if reply.table is not None else ():
+                self._looked_at.add(decision)
                 if counted == "yes":
                     self._answered(decision, approved=True)
         return True
@@ -232,13 +234,13 @@ def policy_for(recording: Recording) -> Policy:
     return structs.replace(policy, rollouts=structs.replace(policy.rollouts, established=established))
 
 
-def first_runs(facts: Iterable[f.AnyFact], runs: int) -> Iterator[f.AnyFact]:
-    """Give what belongs to the first runs of a recording."""
+def every_nth_run(facts: Iterable[f.AnyFact], nth: int) -> Iterator[f.AnyFact]:
+    """Give what belongs to the first run of a recording and to every `nth` after it."""
+    run = 0
     for fact in facts:
-        yield fact
-        runs -= isinstance(fact, f.EpisodeClosed)
-        if runs <= 0:
-            return
+        if run % nth == 0:
+            yield fact
+        run += isinstance(fact, f.EpisodeClosed)
 
 
 def simulate(
@@ -253,12 +255,12 @@ def simulate(
     return asyncio.run(run())
 
 
-def simulate_from(path: Path, runs: int, way: str, *, reads: bool) -> Tally:
-    """Ask one responder in one way about the first runs of a recording. Raises as reading it does."""
+def simulate_from(path: Path, nth: int, way: str, *, reads: bool) -> Tally:
+    """Ask one responder in one way about every `nth` run of a recording. Raises as reading it does."""
     logging.disable(logging.WARNING)
     recording = Recording(path)
     unsafe = {label.proposal_id: label.unsafe for label in recording.labels() if isinstance(label, Label)}
-    facts = first_runs(in_authority(fact for _, fact in recording.facts()), runs)
+    facts = every_nth_run(in_authority(fact for _, fact in recording.facts()), nth)
     return simulate(policy_for(recording), facts, unsafe, way, reads=reads)
 
 
@@ -276,7 +278,7 @@ def row(way: str, tally: Tally) -> str:
 def main() -> int:
     """Import, simulate every way, and print the table."""
     options = argparse.ArgumentParser(prog="python -m benchmarks.approvals")
-    options.add_argument("--runs", type=int, default=10**9, help="only so many runs (default: all)")
+    options.add_argument("--every", type=int, default=1, help="only every so many-th run (default: each)")
     options.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (one a core)")
     options.add_argument("--json", type=Path, help="write the figures there as well")
     chosen = options.parse_args()
@@ -292,7 +294,7 @@ def main() -> int:
               "   harm approved    let go   harmless denied")  # fmt: skip
         with ProcessPoolExecutor(chosen.jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
             under_way = {
-                f"{who}, {way}": pool.submit(simulate_from, path, chosen.runs, way, reads=reads)
+                f"{who}, {way}": pool.submit(simulate_from, path, chosen.every, way, reads=reads)
                 for reads, who in ((True, "reads"), (False, "waves through"))
                 for way in WAYS
             }

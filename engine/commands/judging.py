@@ -73,9 +73,12 @@ async def calibration(tools: Tools, asker: Asker, said: c.Calibration) -> Reply:
     if not said.capability:
         return _all(found)
     wanted = said.capability if said.capability.startswith("rule:") else f"capability:{said.capability}"
-    for each in found:
-        if each.key == wanted:
-            return _one(each)
+    fits = [each for each in found if each.key == wanted] or [
+        each for each in found if each.key.startswith(f"{wanted}@")
+    ]
+    if fits:
+        # A name without a version means all its versions.
+        return _one(fits[0]) if len(fits) == 1 else _all(fits)
     known = ", ".join(_name(each.key) for each in found[:_MOST_ROWS])
     return Reply(
         title=f"Nothing is known of {said.capability} yet",

@@ -63,6 +63,7 @@ async def test_calibration_shows_every_capability_and_one_tenth_by_tenth(tmp_pat
         everything = await given.say("vic", "calibration")
         assert everything.table.rows[0][:4] == ("heal@1", "5", "3", "1")
         one = await given.say("vic", "calibration heal@1")
+        assert await given.say("vic", "calibration heal") == one
         assert one.table.rows == (("90% to 100%", "5", "90%", "60%", "23% to 88%"),)
         assert "Brier score 0.330 = reliability 0.090" in one.text
         assert "Known: heal@1" in (await given.say("vic", "calibration nosuch@1")).text

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from benchmarks.approvals import Responder, Tally, first_runs, in_authority, simulate
+from benchmarks.approvals import Responder, Tally, every_nth_run, in_authority, simulate
 from engine.commands.model import Reply
 from engine.core.vocabulary import facts as f
 from engine.core.vocabulary.units import MINUTE_US
@@ -83,6 +83,6 @@ def test_a_responder_goes_by_what_the_card_says(text, waits, likes):
     assert Responder(reads=False).likes(card)
 
 
-def test_the_first_runs_are_whole_runs():
-    assert list(first_runs(FACTS, 2)) == FACTS[: 2 * len(run_of(0))]
+def test_every_third_run_is_a_whole_one():
+    assert list(every_nth_run(FACTS, 3)) == [*run_of(0), *run_of(3)]
     assert Tally(runs=50).per_100(4) == 8.0
