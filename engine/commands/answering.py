@@ -1,11 +1,11 @@
 """The commands by which people answer what waits for them: one by one, together, and beforehand."""
 
 import re
-from typing import ClassVar, Final, Self
+from typing import ClassVar, Final, Literal, Self
 
 from pydantic import field_validator
 
-from engine.commands.kinds import ANY_DECISION, DecisionKey, Reason, why
+from engine.commands.kinds import ANY_DECISION, DecisionKey, DecisionKeys, Reason, why
 from engine.commands.language import Command, argument
 from engine.core.vocabulary.people_facts import Role
 
@@ -188,3 +188,27 @@ class Enrol(Command):
     words = "enrol"
     role: ClassVar[Role] = "responder"
     changes = True
+
+
+class Ballot(Command):
+    """Vote among decisions that want the same; the last ballot counts."""
+
+    words = "ballot"
+    role: ClassVar[Role] = "responder"
+    changes = True
+    decisions: DecisionKeys = argument(
+        "Those you could live with, or the best first: ids with commas between", complete="held",
+        min_length=1, max_length=500,
+    )  # fmt: skip
+    choice: Literal["choose", "abstain"] = argument("Choose them, or none of them", "choose")
+    rationale: str = argument("Why, for everybody to read", "", rest=True, max_length=500)
+
+
+class Settle(Command):
+    """Say which of those that want the same gets it, where the ballots left it open."""
+
+    words = "settle"
+    role: ClassVar[Role] = "captain"
+    changes = True
+    decision_id: DecisionKey = argument(ANY_DECISION, complete="held")
+    reason: Reason = why()

@@ -20,6 +20,7 @@ from engine.commands.replies import clean
 from engine.commands.standing import standing_of
 from engine.commands.tools import Tools
 from engine.core.vocabulary import facts as f
+from engine.core.vocabulary.contest_facts import ContestFact
 from engine.core.vocabulary.ids import DecisionId, EpisodeId
 from engine.errors import WatchkeeperError
 from engine.ports import DecisionsReader, Messages, Posted
@@ -131,8 +132,7 @@ class Board:
         return len(facts) == _MOST_AT_ONCE
 
     def _take(self, seq: int, fact: f.Fact) -> None:
-        decision = _shows(fact)
-        if decision is not None:
+        for decision in _shown_by(fact):
             # What is just being posted for the first time is not among the messages yet, and must not stay as
             # it was when that began.
             known = any(
@@ -265,6 +265,14 @@ class _Lane:
 
 
 _OPEN: Final = frozenset({"held", "queued", "running", "granted"})
+
+
+def _shown_by(fact: f.Fact) -> tuple[DecisionId, ...]:
+    """Return every decision whose message a fact changes."""
+    if isinstance(fact, ContestFact):
+        return fact.decisions
+    decision = _shows(fact)
+    return () if decision is None else (decision,)
 
 
 def _shows(fact: f.Fact) -> DecisionId | None:

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from msgspec import UNSET
 
+from engine.commands.contest_facts import ContestSeen, contest_buttons, contest_fields, contest_of
 from engine.commands.model import Button, Confirm, Reply, Tone
 from engine.commands.standing import Standing, proposal_of
 from engine.commands.tallies import closed_reason, tally_of, votes_of
@@ -68,6 +69,8 @@ def card(journal: DecisionsReader, standing: Standing) -> Reply:
         fields.append(("Has it", ", ".join(acks)))
     fields += _asked_about(journal, standing)
     fields += _votes(journal, verdict)
+    contest = contest_of(journal, verdict)
+    fields += contest_fields(contest)
     fields += [("Rated", rated) for rated in ratings_of(journal, verdict.decision_id)]
     offered = standing.recommended and standing.waits
     title = "is recommended" if offered else _TITLES.get(standing.status, standing.status)
@@ -76,7 +79,7 @@ def card(journal: DecisionsReader, standing: Standing) -> Reply:
         tone="plain" if offered else _TONES.get(standing.status, "plain"),
         text="\n".join(_reasons(verdict)) if standing.status in {"held", "denied"} else "",
         fields=tuple(fields),
-        buttons=_buttons(standing),
+        buttons=_buttons(standing, contest),
         footer=f"{verdict.decision_id} · {clock_text(verdict.at_us)}",
         private=False,
         about=verdict.decision_id,
@@ -148,7 +151,7 @@ def came_of_it(standing: Standing, ending: HoldEnded | None) -> list[tuple[str, 
     return fields
 
 
-def _buttons(standing: Standing) -> tuple[Button, ...]:
+def _buttons(standing: Standing, contest: ContestSeen | None) -> tuple[Button, ...]:
     decision = standing.verdict.decision_id
     why = Button(label="Explain", line=f"explain {decision}")
     veto = Button(
@@ -169,11 +172,12 @@ def _buttons(standing: Standing) -> tuple[Button, ...]:
     if standing.status == "held":
         waits = {wait.kind for wait in standing.verdict.waits}
         # Where votes alone are waited for, nobody's approval counts.
-        approve = () if waits == {"votes"} else (_approval(decision),)
+        approve = () if waits <= {"votes", "choice"} else (_approval(decision),)
         return (
             *approve,
             *((_change(decision),) if approve else ()),
             *(_ballot(decision) if "votes" in waits else ()),
+            *contest_buttons(contest, decision),
             Button(label="Deny", line=f"deny {decision}", style="danger", asks=_WHY_NOT),
             _question(decision),
             Button(label="I have it", line=f"ack {decision}"),
@@ -264,6 +268,8 @@ def waits_text(waits: Sequence[Wait]) -> str:
             said.append(f"a {wait.role} to resume")
         elif wait.kind == "take":
             said.append(f"a {wait.role} to take it")
+        elif wait.kind == "choice":
+            said.append("its turn, for others want the same")
         else:
             who = f"{wait.needed if wait.needed > 1 else 'a'} {wait.role}{'s' * (wait.needed > 1)}"
             each = "each with" if wait.needed > 1 else "with"

@@ -11,10 +11,12 @@ from engine.commands.answering import (
     Approve,
     ApproveAll,
     Ask,
+    Ballot,
     Change,
     Code,
     Deny,
     Enrol,
+    Settle,
     StandingAllow,
     StandingList,
     StandingRevoke,
@@ -28,7 +30,16 @@ from engine.commands.captain_words import (
     CaptainHandOver,
     CaptainShow,
 )
-from engine.commands.kinds import ANY_DECISION, WHAT, WHY, DecisionKey, Reason, Scope, checked_scope, why
+from engine.commands.kinds import (
+    ANY_DECISION,
+    WHAT,
+    WHY,
+    DecisionKey,
+    Reason,
+    Scope,
+    checked_scope,
+    why,
+)
 from engine.commands.language import Command, Given, Language, argument
 from engine.core.vocabulary.people_facts import Role
 
@@ -407,7 +418,7 @@ class No(Command):
 
 LANGUAGE: Final = Language((
     Kill, Resume, Override, Approve, Change, ApproveAll, Deny, Ask, Vote, Take, Decline, Ack,
-    StandingAllow, StandingList, StandingRevoke, Undo, Rate,
+    Ballot, Settle, StandingAllow, StandingList, StandingRevoke, Undo, Rate,
     CaptainShow, CaptainHandOver, CaptainAccept, CaptainDecline, CaptainAway, CaptainBack, CaptainDeputy,
     Status, Decisions, Recommendations, Explain, Audit, Agents, Budget, Limits, Calibration,
     CanaryStatus, CanaryPromote, CanaryPause, CanaryResume, CanaryAbort, CanaryHistory, ShadowReport,

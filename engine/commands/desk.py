@@ -20,6 +20,7 @@ from engine.adapters.redaction import redact
 from engine.commands import (
     beforehand,
     captaincy,
+    contesting,
     judging,
     looking,
     override,
@@ -61,6 +62,8 @@ ACTS: Final[dict[type[Command], Act]] = {
     c.CaptainShow: captaincy.show,
     **dict.fromkeys(captaincy.WORDS, captaincy.say),
     c.Vote: voting.vote,
+    c.Ballot: contesting.ballot,
+    c.Settle: contesting.settle,
     c.Take: recommending.take,
     c.Decline: recommending.decline,
     c.Ack: override.ack,

@@ -27,6 +27,11 @@ def _decision(text: str) -> str:
     return text
 
 
+def _decisions(text: str) -> str:
+    """Write ids with commas between. Raises `ValueError`."""
+    return ",".join(_decision(each.strip()) for each in text.strip(" ,").split(","))
+
+
 def _reason(text: str) -> str:
     if _CODE.fullmatch(text):
         raise ValueError("six digits are no reason; a one-time code is asked for apart")
@@ -35,6 +40,7 @@ def _reason(text: str) -> str:
 
 Scope = Annotated[str, AfterValidator(checked_scope)]
 DecisionKey = Annotated[str, AfterValidator(_decision)]
+DecisionKeys = Annotated[str, AfterValidator(_decisions)]
 Reason = Annotated[str, AfterValidator(_reason)]
 ANY_DECISION: Final = "Id of a decision, such as d_7e566b8fac673f6"
 WHAT: Final = "What: all, agent:NAME, capability:NAME or action:NAME"

@@ -2,6 +2,7 @@
 
 from typing import Final, Protocol
 
+from engine.commands.contest_facts import contest_records
 from engine.core.path import Path, covers, path_of
 from engine.core.vocabulary import facts as f
 from engine.core.vocabulary.chain import Record
@@ -48,6 +49,7 @@ def records_of(journal: Traced, verdict: Verdict) -> list[Record]:
     found = [record for key in exact if (record := journal.find(key)) is not None]
     for prefix in begins:
         found += journal.with_prefix(prefix)
+    found += [record for record, _ in contest_records(journal, verdict)]
     return sorted(found, key=lambda record: record.seq)
 
 

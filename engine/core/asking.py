@@ -4,6 +4,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeVarTuple, Unpack
 
+from msgspec import UNSET
+
 from engine.core import calibrations, provenance
 from engine.core.gates import escalation, risk, rules, validation
 from engine.core.policy import Arguments, Policy, Remembered, Risked
@@ -12,10 +14,12 @@ from engine.core.state import State
 from engine.core.vocabulary.actions import Action, RiskLevel
 from engine.core.vocabulary.arguments import texts_of
 from engine.core.vocabulary.chain import digest_of
+from engine.core.vocabulary.competing import Touches, resource_of
 from engine.core.vocabulary.facts import encode
-from engine.core.vocabulary.ids import CapabilityId, RuleId
+from engine.core.vocabulary.ids import CapabilityId, DecisionId, RuleId
 from engine.core.vocabulary.proposals import Proposal
 from engine.core.vocabulary.verdicts import Answer, Risk, RiskFound, RiskPart, Wait
+from engine.core.work import competing
 
 FAILED = ".failed"
 """How the rule of an answer ends whose gate failed."""
@@ -138,3 +142,29 @@ def broken(gate: str, failure: Exception) -> Answer:
         owner="captain",
         waits=(Wait(kind="person", role="captain"),),
     )
+
+
+def touched(policy: Policy, action: Action | None, proposal: Proposal, risk_score: int) -> Touches | None:
+    """Say what a proposal needs for itself; `None` where nothing competes."""
+    if policy.voting.competition is None or action is None or action.resource is UNSET:
+        return None
+    resource = resource_of(action.resource, proposal.args)
+    urgency = action.run.priority if action.run is not None else 0
+    score = 100 - risk_score - 5 * urgency
+    return Touches(resource, action.run is not None, score) if resource else None
+
+
+def ask_for_itself(
+    policy: Policy, state: State, touches: Touches, apart: frozenset[DecisionId], at_us: int
+) -> tuple[Answer, ...]:
+    """Ask whether others want or have what a decision wants; nothing where that says nothing."""
+    said = ask(
+        competing.GATE,
+        competing.judge,
+        policy.voting,
+        state.contests,
+        touches.resource,
+        apart,
+        at_us,
+    )
+    return () if said.ruling == "allow" else (said,)

@@ -11,7 +11,17 @@ from collections.abc import Callable
 from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
-from engine.core.asking import FAILED, ask, ask_calibration, ask_risk, ask_rules, read_arguments, rule_of
+from engine.core.asking import (
+    FAILED,
+    ask,
+    ask_calibration,
+    ask_for_itself,
+    ask_risk,
+    ask_rules,
+    read_arguments,
+    rule_of,
+    touched,
+)
 from engine.core.gates import (
     blast_radius,
     breaker,
@@ -25,10 +35,12 @@ from engine.core.gates import (
     rules,
     validation,
 )
+from engine.core.grounds import grounds_of
 from engine.core.policy import Policy, Remembered, Weighed
 from engine.core.provenance import Episodes
 from engine.core.state import State
 from engine.core.vocabulary.actions import RiskLevel
+from engine.core.vocabulary.competing import Touches
 from engine.core.vocabulary.effects import AskPeople, Effect, PerformAction
 from engine.core.vocabulary.facts import (
     DecisionOverridden,
@@ -54,7 +66,7 @@ from engine.core.vocabulary.ids import (
     capability_name,
     decision_id,
 )
-from engine.core.vocabulary.proposals import Changed, Impact, Proposal
+from engine.core.vocabulary.proposals import Changed, Proposal
 from engine.core.vocabulary.verdicts import (
     RULING_RANK,
     Answer,
@@ -66,7 +78,7 @@ from engine.core.vocabulary.verdicts import (
     Wait,
     Word,
 )
-from engine.core.work import answers, changes, endings, presence, standing_approvals
+from engine.core.work import answers, changes, competing, endings, presence, standing_approvals
 from engine.core.work.rollout import steps
 from engine.core.work.rollout.assignment import standing, unit_of
 
@@ -91,7 +103,8 @@ _WORDS: dict[Ruling, Word] = {"allow": "allow", "escalate": "hold", "consensus":
 
 
 FOLLOWED = (
-    *steps.WATCHED, EffectEnded, UndoRequested, HoldAnswered, VoteCast, DecisionOverridden, RolloutResumed
+    *steps.WATCHED, EffectEnded, UndoRequested, HoldAnswered, VoteCast, DecisionOverridden, RolloutResumed,
+    *competing.FOLLOWED,
 )  # fmt: skip
 """Facts beside proposals from which more facts may follow."""
 
@@ -116,6 +129,8 @@ class Claim(Struct, frozen=True, array_like=True, gc=False):
     """Who owns the agent; empty where nobody is known to."""
     changed: Changed | None = None
     """Whose proposal it is in this form; `None` where it is as the agent proposed it."""
+    touches: Touches | None = None
+    """What it needs for itself; `None` where nothing competes."""
 
 
 class Decisions(Struct, frozen=True):
@@ -130,6 +145,15 @@ _NOTHING = Remembered(0)
 
 def decide(policy: Policy, state: State, fact: Fact, known: Remembered = _NOTHING) -> Decisions:
     """Say what follows from a fact that `state` has already folded."""
+    decisions = _decided(policy, state, fact, known)
+    if policy.voting.competition is None or not isinstance(fact, competing.FOLLOWED):
+        return decisions
+    grounds = grounds_of(policy, state, fact.at_us)
+    facts, effects = competing.after(state.contests, state.holds, fact, policy.voting, grounds)
+    return Decisions(decisions.facts + facts, decisions.effects + effects)
+
+
+def _decided(policy: Policy, state: State, fact: Fact, known: Remembered) -> Decisions:
     if isinstance(fact, ProposalReceived):
         proposal = fact.proposal
         claim, weighed = assess(policy, state.episodes, proposal, fact.at_us, known)
@@ -153,13 +177,13 @@ def decide(policy: Policy, state: State, fact: Fact, known: Remembered = _NOTHIN
     if isinstance(fact, UndoRequested):
         return Decisions(effects=(endings.take_back(fact),))
     if isinstance(fact, HoldAnswered | DecisionOverridden):
-        return Decisions(*answers.after(state.holds, fact, _grounds(policy, state, fact.at_us)))
+        return Decisions(*answers.after(state.holds, fact, grounds_of(policy, state, fact.at_us)))
     if isinstance(fact, VoteCast):
         return Decisions(
-            *answers.voted(state.holds, fact, policy.voting, _grounds(policy, state, fact.at_us))
+            *answers.voted(state.holds, fact, policy.voting, grounds_of(policy, state, fact.at_us))
         )
     if isinstance(fact, RolloutResumed):
-        return Decisions(*answers.resumed(state.holds, fact, _grounds(policy, state, fact.at_us)))
+        return Decisions(*answers.resumed(state.holds, fact, grounds_of(policy, state, fact.at_us)))
     return Decisions()
 
 
@@ -199,26 +223,6 @@ def _over(policy: Policy, state: State, at_us: int) -> tuple[Fact, ...]:
         alone = presence.stop_when_alone(state.presence, policy.captain_unseen_us, at_us)
     over = tuple(standing_approvals.expired(state.standing, at_us))
     return alone + answers.timed_out(state.holds, at_us) + over
-
-
-def _grounds(policy: Policy, state: State, at_us: int) -> answers.Grounds:
-    """Say how everything stands that an answer to a held decision depends on beside the hold itself."""
-
-    def stopped(agent: AgentId, capability: CapabilityId, action: ActionName) -> str:
-        return kill_switch.judge(state.stops, agent, capability, action).reason
-
-    def limited(agent: AgentId, impact: Impact) -> Answer:
-        return limits.judge(state.usage, agent, impact, at_us, shadowed=False)
-
-    return answers.Grounds(
-        policy_hash=policy.policy_hash,
-        actions=policy.actions,
-        stopped=stopped,
-        limited=limited,
-        may_act=state.rollouts.may_act,
-        paused=lambda name: bool(state.rollouts.paused.get(name)),
-        captaincy=policy.captaincy,
-    )
 
 
 def assess(
@@ -293,6 +297,7 @@ def assess(
         rule_of(ruled),
         PersonId("") if proposal.owner is UNSET else proposal.owner,
         None if proposal.changed is UNSET else proposal.changed,
+        touched(policy, action, proposal, weighed.risk_score),
     )
     return claim, weighed
 
@@ -333,6 +338,13 @@ def settle(
         wish = rollout.recommended(policy.rollouts.owner)
         answers = (*answers[:3], wish, *answers[4:])
         ruling, waits, against = weigh(answers)
+    touches = claim.touches if not shadowed else None
+    if touches is not None and ruling != "deny":
+        apart = frozenset([claim.decision_id, *([claim.changed.of] if claim.changed is not None else [])])
+        answers += ask_for_itself(policy, state, touches, apart, now_us)
+        ruling, waits, against = weigh(answers)
+        if RULING_RANK[weighed.ruling] > RULING_RANK[ruling]:
+            ruling = weighed.ruling
     word = _WORDS[ruling]
     verdict = Verdict(
         decision_id=claim.decision_id,
@@ -361,6 +373,8 @@ def settle(
     if claim.changed is not None:
         # What a person makes of it is no evidence for or against the version that proposed it.
         verdict = replace(verdict, changed=claim.changed)
+    if touches is not None:
+        verdict = replace(verdict, touches=touches)
     return verdict, weighed.objections + against
 
 

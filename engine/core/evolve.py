@@ -15,6 +15,8 @@ from engine.core.gates import breaker, kill_switch, limits
 from engine.core.state import State
 from engine.core.vocabulary.facts import (
     AnswerRefused,
+    BallotCast,
+    BallotRefused,
     CapabilityDemoted,
     CapabilityPromoted,
     CapabilityReplayed,
@@ -24,6 +26,10 @@ from engine.core.vocabulary.facts import (
     CaptaincyOffered,
     CaptaincyPassed,
     CommandGiven,
+    ContestDecided,
+    ContestOpened,
+    ContestSettled,
+    ContestUndecided,
     DecisionOverridden,
     DecisionRated,
     DeputyNamed,
@@ -65,7 +71,7 @@ from engine.core.vocabulary.facts import (
     VoteCast,
     VoteClosed,
 )
-from engine.core.work import captaincy, holds, presence, standing_approvals, troubles
+from engine.core.work import captaincy, contests, holds, presence, standing_approvals, troubles
 from engine.core.work.rollout import episodes, stages
 
 
@@ -100,6 +106,9 @@ def _decided(state: State, fact: VerdictReached) -> None:
     limits.fold_verdict(state.usage, verdict)
     breaker.fold_verdict(state.breakers, verdict)
     holds.fold_verdict(state.holds, verdict)
+    if verdict.touches:
+        hold = state.holds.by_id.get(verdict.decision_id)
+        contests.fold_verdict(state.contests, verdict, hold.until_us if hold is not None else verdict.at_us)
     if state.calibrations.settings is not None:
         calibrations.fold_verdict(state.calibrations, verdict)
     if verdict.assignment:
@@ -109,6 +118,7 @@ def _decided(state: State, fact: VerdictReached) -> None:
 def _came_of(state: State, fact: OutcomeReported) -> None:
     breaker.fold_outcome(state.breakers, fact)
     calibrations.fold_outcome(state.calibrations, fact)
+    contests.fold_outcome(state.contests, fact)
     episodes.fold_outcome(state.rollouts, fact)
 
 
@@ -120,6 +130,7 @@ def _measured(state: State, fact: MetricObserved) -> None:
 
 def _effect_ended(state: State, fact: EffectEnded) -> None:
     holds.fold_effect(state.holds, fact)
+    contests.fold_effect(state.contests, fact)
     episodes.fold_ended(state.rollouts, fact)
 
 
@@ -130,6 +141,7 @@ def _undo_asked(state: State, fact: UndoRequested) -> None:
 
 def _hold_ended(state: State, fact: HoldEnded) -> None:
     hold = holds.fold_hold_ended(state.holds, fact)
+    contests.fold_hold_ended(state.contests, fact)
     if hold is not None and hold.effect_id is None and fact.how == "approved":
         limits.fold_granted(state.usage, hold.agent, hold.impact, fact.at_us)
         breaker.fold_granted(state.breakers, hold.capability, hold.action, fact.at_us)
@@ -145,7 +157,13 @@ def _captained(state: State, fact: captaincy.CaptaincyFact) -> None:
 def _time_passed(state: State, fact: Fact) -> None:
     presence.fold_time(state.presence, fact.at_us)
     holds.fold_time(state.holds, fact.at_us)
+    contests.fold_time(state.contests, fact.at_us, state.holds.hold_us)
     episodes.fold_time(state.rollouts, fact.at_us)
+
+
+def _contest_opened(state: State, fact: ContestOpened) -> None:
+    contests.fold_opened(state.contests, fact)
+    contests.fold_waits(state.holds, fact)
 
 
 FOLDS: dict[type[Fact], Callable[[State, Any], None]] = {
@@ -197,6 +215,12 @@ FOLDS: dict[type[Fact], Callable[[State, Any], None]] = {
     CommandGiven: _noted,
     VoteCast: lambda state, fact: holds.fold_vote(state.holds, fact),
     VoteClosed: lambda state, fact: holds.fold_vote_closed(state.holds, fact),
+    ContestOpened: _contest_opened,
+    BallotCast: lambda state, fact: contests.fold_ballot(state.contests, fact),
+    BallotRefused: lambda state, fact: contests.fold_refused(state.contests, fact),
+    ContestUndecided: lambda state, fact: contests.fold_undecided(state.contests, fact),
+    ContestSettled: _noted,
+    ContestDecided: lambda state, fact: contests.fold_decided(state.contests, fact),
     DecisionRated: lambda state, fact: calibrations.fold_rated(state.calibrations, fact),
 }
 

@@ -242,6 +242,8 @@ def _wait(wait: Wait) -> str:
         owner = ", not counting its agent's owner" if wait.without_owner else ""
         who = f"{wait.needed} {wait.role}s" if wait.needed > 1 else f"a {wait.role}"
         return f"{who} to decide{code}{owner}"
+    if wait.kind == "choice":
+        return "its turn, for others want the same"
     return f"a {wait.role} to decide"
 
 

@@ -13,6 +13,7 @@ from msgspec import UNSET, Struct
 from engine.core.decide import in_order
 from engine.core.plain_text import columns, plain, shortened, wrapped
 from engine.core.vocabulary import facts as f
+from engine.core.vocabulary.contest_facts import ContestFact
 from engine.core.vocabulary.ids import DecisionId, EffectId, ProposalId
 from engine.core.vocabulary.units import percent_text, time_text
 from engine.core.vocabulary.verdicts import Answer, Check, Verdict, Wait
@@ -62,6 +63,8 @@ def is_about(fact: f.Fact, decision: DecisionId, proposal: ProposalId) -> bool:
             return fact.proposal_id == proposal
         case f.CommandGiven():
             return fact.command.split()[:2] == ["ack", decision]
+        case _ if isinstance(fact, ContestFact):
+            return decision in fact.decisions
         case _:
             return getattr(fact, "decision_id", None) == decision
 
@@ -153,7 +156,7 @@ class _Tree:
         return found[::-1]
 
 
-def _belongs(fact: f.Fact, to: f.Fact) -> bool:  # noqa: PLR0911 - one answer for each kind of fact
+def _belongs(fact: f.Fact, to: f.Fact) -> bool:  # noqa: C901, PLR0911, PLR0912 - one answer for each kind of fact
     """Whether a step is read as part of an earlier one."""
     match fact:
         case f.HoldAnswered() | f.DecisionOverridden() | f.CommandGiven() | f.VoteCast() | f.VoteClosed():
@@ -173,7 +176,7 @@ def _belongs(fact: f.Fact, to: f.Fact) -> bool:  # noqa: PLR0911 - one answer fo
         case f.HoldEnded() if fact.effect_id is not None:
             return isinstance(to, f.EffectEnded) and to.effect_id == fact.effect_id
         case f.HoldEnded():
-            last_words = f.HoldAnswered | f.DecisionOverridden | f.VoteCast | f.VoteClosed
+            last_words = f.HoldAnswered | f.DecisionOverridden | f.VoteCast | f.VoteClosed | f.ContestDecided
             return isinstance(to, last_words | f.VerdictReached | f.ProposalReceived)
         case f.EffectStarted():
             return isinstance(to, f.UndoRequested) and to.effect_id == fact.effect_id
@@ -181,6 +184,12 @@ def _belongs(fact: f.Fact, to: f.Fact) -> bool:  # noqa: PLR0911 - one answer fo
             return isinstance(to, f.EffectStarted | f.UndoRequested) and to.effect_id == fact.effect_id
         case f.OutcomeReported():
             return isinstance(to, f.EffectEnded)
+        case f.ContestOpened():
+            return isinstance(to, f.VerdictReached)
+        case f.BallotRefused():
+            return isinstance(to, f.BallotCast | f.ContestSettled)
+        case f.BallotCast() | f.ContestUndecided() | f.ContestSettled() | f.ContestDecided():
+            return isinstance(to, f.ContestOpened)
         case f.KillSwitchSet() | f.KillSwitchCleared():
             return isinstance(to, f.VerdictReached | f.EffectStarted | f.UndoRequested)
         case _:
@@ -217,6 +226,8 @@ def _said(fact: f.Fact) -> tuple[str, str]:  # noqa: C901, PLR0911, PLR0912 - on
             return "", f"no more votes are taken{_because(fact.reason)}"
         case f.HoldEnded():
             return " and ".join(fact.by), _over(fact)
+        case _ if isinstance(fact, ContestFact):
+            return _contest(fact)
         case f.EffectStarted():
             again = f", attempt {fact.attempt}" if fact.attempt > 1 else ""
             return fact.worker, f"{fact.worker} began {_EFFECTS[fact.kind]}{again}"
@@ -295,6 +306,8 @@ def _wait(wait: Wait) -> str:
         return f"{wait.needed} of {wait.of} votes"
     if wait.kind == "resume":
         return f"a {wait.role} to resume the rollout"
+    if wait.kind == "choice":
+        return "its turn, for others want the same"
     return f"a {wait.role}" if wait.needed == 1 else f"{wait.needed} {wait.role}s"
 
 
@@ -309,6 +322,39 @@ def _over(fact: f.HoldEnded) -> str:
         changed = f"{' and '.join(fact.by)} approved it with changes{_because(fact.reason)}"
         return f"{changed}; {fact.replaced_by} takes its place, and nothing of this one runs"
     return f"it waits no longer and {_HOW[fact.how]}, by the word of {' and '.join(fact.by) or 'nobody'}"
+
+
+def _contest(fact: ContestFact) -> tuple[str, str]:
+    """Say who did what about a vote between those that compete."""
+    match fact:
+        case f.ContestOpened():
+            vote = "an approval vote" if fact.method == "approval" else "a Borda vote"
+            they = " and ".join(fact.decisions)
+            return "", f"{they} want {fact.resource}: put to {vote} until {time_text(fact.until_us)}"
+        case f.BallotCast():
+            of = "" if fact.owner == fact.voter else f" for {fact.owner}"
+            weight = "" if fact.weight == 1 else f", which counts as {fact.weight}"
+            chose = ", ".join(fact.choices) or "none of them"
+            return fact.voter, f"{fact.voter} voted{of}: {chose}{weight}{_because(fact.rationale)}"
+        case f.BallotRefused():
+            return "", f"that did not count: {_short(fact.reason)}"
+        case f.ContestUndecided():
+            return "", f"{fact.reason}; a captain is asked until {time_text(fact.until_us)}"
+        case f.ContestSettled():
+            return fact.by, f"{fact.by} settled it for {fact.choice}{_because(fact.reason)}"
+        case f.ContestDecided():
+            who = f"{fact.winner} gets {fact.resource}" if fact.winner else f"nothing gets {fact.resource}"
+            return "", f"{who}, by {_BY[fact.how]}: {fact.reason}"
+
+
+_BY: Final = {
+    "vote": "the vote",
+    "captain": "a captain's word",
+    "override": "a captain's override",
+    "priority": "its priority score",
+    "failsafe": "the failsafe",
+    "alone": "being the only one left",
+}
 
 
 def _ended(fact: f.EffectEnded) -> str:

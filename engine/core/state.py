@@ -22,6 +22,7 @@ from engine.core.signals import Signals
 from engine.core.vocabulary.ids import Digest
 from engine.core.work import holds
 from engine.core.work.captaincy import Captaincy
+from engine.core.work.contests import Contests
 from engine.core.work.holds import Holds
 from engine.core.work.presence import Presence
 from engine.core.work.rollout import candidates
@@ -43,6 +44,7 @@ class State(Struct, kw_only=True):
     holds: Holds = msgspec.field(default_factory=Holds)
     captaincy: Captaincy | UnsetType = UNSET
     """Unset where nobody ever was captain but by their role."""
+    contests: Contests = msgspec.field(default_factory=Contests)
     standing: StandingApprovals = msgspec.field(default_factory=StandingApprovals)
     presence: Presence = msgspec.field(default_factory=Presence)
     troubles: Troubles = msgspec.field(default_factory=Troubles)

@@ -25,6 +25,7 @@ from engine.core.vocabulary.people_facts import RANKS
 from engine.core.vocabulary.units import time_text
 from engine.core.vocabulary.verdicts import Verdict
 from engine.core.vocabulary.voting import AGENT
+from engine.core.work.contests import behind
 from engine.core.work.holds import GRACE_US, Hold, missing
 from engine.core.work.votes import unregistered
 from engine.errors import InputError
@@ -276,7 +277,11 @@ class AnswerKeeper:
         hold, paused = self._hold(decision), self._intake.state.rollouts.paused
         if hold is None:
             return ()
-        return missing(hold, paused=bool(paused.get(capability_name(hold.capability))))
+        return missing(
+            hold,
+            paused=bool(paused.get(capability_name(hold.capability))),
+            behind=behind(self._intake.state.contests, decision),
+        )
 
     def _hold(self, decision: DecisionId) -> Hold | None:
         return self._intake.state.holds.by_id.get(decision)

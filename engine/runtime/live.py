@@ -27,6 +27,7 @@ from engine.runtime import wire
 from engine.runtime.answers import CATCH_UP, AnswerKeeper
 from engine.runtime.captaincy import CaptaincyKeeper
 from engine.runtime.clock import SteadyClock
+from engine.runtime.contests import ContestKeeper
 from engine.runtime.intake import Intake
 from engine.runtime.leases import Leases
 from engine.runtime.loop import fact_of
@@ -111,6 +112,7 @@ class Live:
         self.captaincy = CaptaincyKeeper(parts.policy, self.intake, parts.clock.now_us, parts.announcer)
         self.ratings = RatingKeeper(self.intake, parts.clock.now_us)
         self.standing = StandingKeeper(parts.policy, self.intake, parts.clock.now_us, parts.announcer)
+        self.contests = ContestKeeper(parts.policy, self.intake, parts.clock.now_us, self.stops.catch_up)
         self._started_us = parts.clock.now_us()
         self._beats: dict[AgentId, int] = {}
         self._undoing, self._saving = asyncio.Lock(), asyncio.Lock()
@@ -139,6 +141,7 @@ class Live:
             wire.Drain: self.drain,
             wire.GetStatus: self.status,
             wire.GetUsage: self.usage,
+            **self.contests.answers,
         }
 
         self._end_overdue()

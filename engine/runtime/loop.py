@@ -15,6 +15,9 @@ from engine.core.vocabulary.facts import (
     IMPORTED_FACTS,
     OWN_FACTS,
     AnyFact,
+    ContestDecided,
+    ContestOpened,
+    ContestUndecided,
     EffectEnded,
     Fact,
     HoldEnded,
@@ -31,6 +34,7 @@ from engine.core.vocabulary.proposals import Proposal
 from engine.core.work.endings import ENGINE
 from engine.errors import ChainBroken, InputError, JournalError, WatchkeeperError
 from engine.ports import Durability, Entry, Finished, Journal, JournalReader, Snapshot, Task
+from engine.runtime.contest_keys import contest_key
 from engine.runtime.outbox import THEN, tasks_of
 
 
@@ -50,6 +54,8 @@ def key_of(fact: Fact, otherwise: str) -> str:  # noqa: PLR0911 - one answer for
         return f"undo:{fact.effect_id}"
     if isinstance(fact, VoteClosed):
         return f"vote-closed:{fact.decision_id}"
+    if isinstance(fact, ContestOpened | ContestUndecided | ContestDecided):
+        return contest_key(fact)
     if isinstance(fact, HoldEnded):
         # A decision may be held before anything runs, and each of its effects when nobody knows its end.
         return f"held:{fact.decision_id}" if fact.effect_id is None else f"looked:{fact.effect_id}"
@@ -63,7 +69,8 @@ def follows(record: Record, fact: Fact) -> bool:
     """
     if isinstance(fact, UndoRequested):
         return fact.by == ENGINE
-    return isinstance(fact, VerdictReached | HoldEnded | VoteClosed) or THEN in record.key
+    own = VerdictReached | HoldEnded | VoteClosed | ContestOpened | ContestUndecided | ContestDecided
+    return isinstance(fact, own) or THEN in record.key
 
 
 class Loop:

@@ -5,6 +5,7 @@ A policy folder holds `limits.yaml`, `risk.yaml`, `thresholds.yaml` and `rules.y
 `actions.yaml` in that folder or, where several policies share one, in the folder above.
 """
 
+import re
 from collections import Counter
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
@@ -303,13 +304,34 @@ class ActionEntry(Settings):
     blast: BlastSection | None = None
     requires_approval: bool = False
     approval: ApprovalSection | None = None
+    resource: Annotated[str, Field(min_length=1, max_length=120)] | None = None
     run: RunSection | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        if self.resource is not None:
+            self._check_resource(self.resource)
         if self.kind == "read" and RISK_RANK[self.risk] > RISK_RANK[RiskLevel.HIGH]:
             raise ValueError(f"an action that only reads cannot be {self.risk.value}; say `kind: write`")
         return self
+
+    def _check_resource(self, template: str) -> None:
+        if self.kind == "read":
+            raise ValueError("resource: an action that only reads competes with nothing; leave it out")
+        bare = _BRACES.sub("", template)
+        if "{" in bare or "}" in bare:
+            raise ValueError(f"resource: {template!r} has a brace without its other; write {{name}}")
+        for name in _BRACES.findall(template):
+            given = self.parameters.get(name)
+            if given is None or given.type in _NOT_ONE or not given.required:
+                raise ValueError(
+                    f"resource: {{{name}}} must be a required parameter with one value, for what is not "
+                    "given competes with nothing"
+                )
+
+
+_BRACES = re.compile(r"\{([A-Za-z0-9_.-]+)\}")
+_NOT_ONE = frozenset({"list", "object", "any", "number", "boolean"})
 
 
 class ActionsFile(Settings):
@@ -361,6 +383,13 @@ class PolicySettings(Settings):
                     f"everything over {cap}, so no vote would ever be held; lower the first or raise "
                     "the second"
                 )
+        competition = self.voting.competition
+        if competition is not None and competition.within_s + competition.captain_s >= hold_s:
+            raise ValueError(
+                f"voting: competition takes {competition.within_s:g} s for ballots and "
+                f"{competition.captain_s:g} s for a captain, but thresholds: memory.hold_s ends every wait "
+                f"after {hold_s:g} s, so nothing would be decided; lower the first two or raise the last"
+            )
         for topic in self.voting.topics:
             if (most := self.voting.most_votes(topic)) < consensus.votes:
                 raise ValueError(

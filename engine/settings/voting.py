@@ -1,6 +1,6 @@
 """`voting.yaml`: who votes on what, with how many votes, and until when."""
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -19,6 +19,17 @@ class TopicSection(Settings):
     voters: Annotated[dict[VoterName, Votes], Field(min_length=1)]
 
 
+class CompetitionSection(Settings):
+    """What is done about proposals that want one resource."""
+
+    method: Literal["approval", "borda"] = "approval"
+    within_s: Annotated[float, Field(strict=True, ge=60, le=366 * 86_400)] = 300.0
+    captain_s: Annotated[float, Field(strict=True, ge=60, le=366 * 86_400)] = 900.0
+    quorum: Votes = 3
+    losers: Literal["deny", "wait"] = "deny"
+    failsafe: Literal["deny", "hold"] = "hold"
+
+
 class VotingFile(Settings):
     """`voting.yaml`."""
 
@@ -27,6 +38,7 @@ class VotingFile(Settings):
     owners: dict[VoterName, VoterName] = {}
     quorum: Votes | None = None
     deadline_s: Seconds | None = None
+    competition: CompetitionSection | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -26,6 +26,7 @@ from engine.core.vocabulary.actions import (
     Running,
 )
 from engine.core.vocabulary.captaincy import CaptaincySettings
+from engine.core.vocabulary.competing import Competition
 from engine.core.vocabulary.facts import BreakerSettings, CalibrationSettings, Limit, encode
 from engine.core.vocabulary.ids import (
     ActionName,
@@ -55,7 +56,7 @@ from engine.settings.policy import (
     ThresholdsFile,
 )
 from engine.settings.rollouts import PlanSection, RolloutsFile
-from engine.settings.voting import VotingFile
+from engine.settings.voting import CompetitionSection, VotingFile
 
 SHIPPED_CONFIG = Path(__file__).resolve().parents[2] / "config"
 SHIPPED_POLICY = SHIPPED_CONFIG / "policies"
@@ -87,7 +88,11 @@ class PolicySource(msgspec.Struct, frozen=True):
     @property
     def policy_hash(self) -> Digest:
         """SHA-256 over every checked value and the registry in force, whichever file it came from."""
-        registry = encode([action for _, action in sorted(self.actions.items())])
+        actions = [action for _, action in sorted(self.actions.items())]
+        if self.settings.voting.competition is None:
+            # Where nothing competes, what actions would compete for changes no verdict.
+            actions = [msgspec.structs.replace(action, resource=UNSET) for action in actions]
+        registry = encode(actions)
         values = self.settings.model_dump(mode="json", exclude={"actions"})
         if not values["thresholds"]["calibration"]["enforce"]:
             # What is not in force changes no verdict, so it does not make another policy either.
@@ -100,6 +105,8 @@ class PolicySource(msgspec.Struct, frozen=True):
         if self.settings.voting == VotingFile():
             # Nobody has said anything about votes: the policy is what it was before there was a say in that.
             del values["voting"]
+        elif values["voting"]["competition"] is None:
+            del values["voting"]["competition"]
         body = encode(values)
         return Digest(hashlib.sha256(len(body).to_bytes(8) + body + registry).hexdigest())
 
@@ -234,6 +241,20 @@ def _voting(file: VotingFile) -> VotingSettings:
         quorum=file.quorum,
         deadline_us=_us(file.deadline_s) if file.deadline_s is not None else None,
         owner=file.owner,
+        competition=_competition(file.competition),
+    )
+
+
+def _competition(section: CompetitionSection | None) -> Competition | None:
+    if section is None:
+        return None
+    return Competition(
+        method=section.method,
+        within_us=_us(section.within_s),
+        captain_us=_us(section.captain_s),
+        quorum=section.quorum,
+        losers=section.losers,
+        failsafe=section.failsafe,
     )
 
 
@@ -271,6 +292,7 @@ def _actions(registry: ActionsFile) -> dict[ActionName, Action]:
             risk=entry.risk,
             parameters={key: Parameter(**value.model_dump()) for key, value in entry.parameters.items()},
             undo=entry.undo,
+            resource=UNSET if entry.resource is None else entry.resource,
             blast=_caps(entry.blast) if entry.blast is not None else None,
             summary=entry.summary,
             requires_approval=entry.requires_approval,

@@ -99,12 +99,20 @@ class Track:
         line = self._line
         encode_into(fact, line)
         self._group.update(line)
+        also: list[Fact] = [fact]
         over = standing_approvals.let_go(self.state.standing, verdict, asked.args)
         if over is not None:
             self._fold(over)
+            also.append(over)
         if verdict.changed is not UNSET:
             for consequence in changes.after(self.state.holds, _whole(verdict), self.policy.actions)[0]:
                 self._fold(consequence)
+                also.append(consequence)
+        if self.policy.voting.competition is not None:
+            # What follows from a verdict alone: that others want the same.
+            for each in also:
+                if isinstance(each, FOLLOWED):
+                    follow(self.policy, self.state, each, self._fold)
         return Decided(asked, verdict, line, against, asked.took_ns + took)
 
     def end_group(self, facts: list[bytes]) -> None:

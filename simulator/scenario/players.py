@@ -180,7 +180,8 @@ class ChatPlayer:
             found += [
                 each for each in (screen, *self._fake.thread(screen.message_id)) if decision in each.text
             ]
-        return tuple(found)
+        # A message about one decision may name others; at its foot stands its own.
+        return tuple([each for each in found if f"{decision} ·" in each.text] or found)
 
     def _kept(self, person: str, answer: Answer) -> Seen:
         self._answers[person] = answer

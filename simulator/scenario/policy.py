@@ -3,13 +3,15 @@
 from typing import Final
 
 import msgspec
+from msgspec import UNSET
 
 from engine.core.policy import Policy
 from engine.core.vocabulary.actions import ApprovalRule, Running
 from engine.core.vocabulary.captaincy import CaptaincySettings
+from engine.core.vocabulary.competing import Competition
 from engine.core.vocabulary.ids import ActionName, AgentId, CapabilityId, PersonId, capability_name
 from engine.core.vocabulary.rollouts import RolloutPlan, RolloutSettings
-from engine.core.vocabulary.units import HOUR_US, SECOND_US
+from engine.core.vocabulary.units import HOUR_US, MINUTE_US, SECOND_US
 from engine.wiring import SHIPPED_POLICY, build_policy, read_policy
 
 CAPABILITY: Final = "heal@1"
@@ -22,6 +24,10 @@ RULED: Final = {
     "database.query": ApprovalRule(approval_class="A"),
 }
 """The actions with an approval rule of their own: two people within the hour, and class A."""
+
+
+COMPETE: Final = ("container.restart", "container.stop")
+"""The actions two of which want the same container, and so compete here."""
 
 
 def stage_policy() -> Policy:
@@ -47,4 +53,11 @@ def stage_policy() -> Policy:
     captaincy = CaptaincySettings(
         captain=PersonId("cora"), deputy=PersonId("dean"), vetoers=(AgentId("agent-4"),)
     )
-    return msgspec.structs.replace(policy, actions=actions, rollouts=rollouts, captaincy=captaincy)
+    for name, action in actions.items():
+        if name not in COMPETE:
+            actions[name] = msgspec.structs.replace(action, resource=UNSET)
+    competition = Competition(within_us=5 * MINUTE_US, captain_us=15 * MINUTE_US, quorum=2)
+    voting = msgspec.structs.replace(policy.voting, competition=competition)
+    return msgspec.structs.replace(
+        policy, actions=actions, rollouts=rollouts, captaincy=captaincy, voting=voting
+    )

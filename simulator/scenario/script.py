@@ -10,6 +10,8 @@
     agent-4 vetoes D1 because it smells
     D2 took the place of D1
     coder-1 answers about D1: the pages are stale
+    coder-3 chooses D2, D1 because it is quicker
+    coder-3 chooses nothing beside D1
     worker does D1
     engine leaves
     engine comes back
@@ -110,6 +112,16 @@ class Replaced(Step, frozen=True, kw_only=True):
     of: str
 
 
+class Ballots(Step, frozen=True, kw_only=True):
+    """An agent votes among decisions that want the same."""
+
+    agent: str
+    names: tuple[str, ...]
+    """The best first; none abstains."""
+    about: str
+    rationale: str
+
+
 class Works(Step, frozen=True, kw_only=True):
     """A worker does what is allowed."""
 
@@ -152,6 +164,11 @@ _ANSWERS: Final = re.compile(r"(?P<agent>[a-z][\w.-]*) answers about (?P<name>[A
 _OVERRULES: Final = re.compile(
     r"(?P<agent>[a-z][\w.-]*) (?P<word>vetoes|allows) (?P<name>[A-Z]\w*) because (?P<reason>.+)"
 )
+_BALLOTS: Final = re.compile(
+    r"(?P<agent>[a-z][\w.-]*) chooses "
+    r"(?:(?P<names>[A-Z]\w*(?:, [A-Z]\w*)*)|nothing beside (?P<none>[A-Z]\w*))"
+    r"(?: because (?P<rationale>.+))?"
+)
 _SAYS: Final = re.compile(r"(?P<who>[a-z]+)(?P<twice> twice)?: (?P<text>.+)")
 _WORKS: Final = re.compile(r"worker (?P<how>does|fails|begins) (?P<name>[A-Z]\w*)")
 _PASSES: Final = re.compile(r"(?P<many>\d+)(?P<unit>h|min) pass")
@@ -182,7 +199,7 @@ def read_script(path: Path) -> list[Step]:
     return steps
 
 
-def read_step(text: str) -> Step:  # noqa: PLR0911 - one answer for each kind of line
+def read_step(text: str) -> Step:  # noqa: C901, PLR0911 - one answer for each kind of line
     """Read one line. Raises `ValueError`."""
     if text in _HAPPENS:
         return Happens(line=text, what=text)  # type: ignore[arg-type]  # one of them
@@ -207,6 +224,15 @@ def read_step(text: str) -> Step:  # noqa: PLR0911 - one answer for each kind of
         return Answers(line=text, agent=found["agent"], name=found["name"], text=found["text"])
     if (found := _REPLACED.fullmatch(text)) is not None:
         return Replaced(line=text, name=found["name"], of=found["of"])
+    if (found := _BALLOTS.fullmatch(text)) is not None:
+        names = tuple(found["names"].split(", ")) if found["names"] else ()
+        return Ballots(
+            line=text,
+            agent=found["agent"],
+            names=names,
+            about=names[0] if names else found["none"],
+            rationale=found["rationale"] or "",
+        )
     if (found := _WORKS.fullmatch(text)) is not None:
         return Works(line=text, how=found["how"], name=found["name"])  # type: ignore[arg-type]  # one of them
     if (found := _PASSES.fullmatch(text)) is not None:

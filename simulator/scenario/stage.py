@@ -54,6 +54,7 @@ from engine.wiring import SHIPPED_POLICY
 from simulator.bundled import BUNDLED
 from simulator.jobs import ReplayJobs
 from simulator.scenario import script as s
+from simulator.scenario.asking import ballot_of, vote_of
 from simulator.scenario.normal import normal
 from simulator.scenario.players import Player, Seen
 from simulator.scenario.policy import CAPABILITY, stage_policy
@@ -166,6 +167,8 @@ class Stage:
                 await self._answers(step)
             case s.Replaced():
                 self.names[step.name] = self._replaced(step)
+            case s.Ballots():
+                await self._ballots(step)
             case s.Works():
                 await self._works(step)
             case s.Passes():
@@ -218,13 +221,7 @@ class Stage:
         self._write(f"  {decided.status if isinstance(decided, wire.Decided) else decided}")
 
     async def _votes(self, step: s.Votes) -> None:
-        request = wire.CastVote(
-            decision_id=self.names[step.name],
-            voter=PersonId(f"agent:{step.agent}"),
-            choice=step.choice,
-            rationale=step.rationale,
-        )
-        said = await self._client.ask(request)
+        said = await self._client.ask(vote_of(step, self.names))
         if isinstance(said, wire.HoldAnswer):
             self._write(f"  {said.status}: {said.reason}" if said.counted else f"  refused: {said.reason}")
 
@@ -259,6 +256,11 @@ class Stage:
         if over is None or over.replaced_by is UNSET:
             raise InputError(f"nothing took the place of {step.of}", place=step.line)
         return over.replaced_by
+
+    async def _ballots(self, step: s.Ballots) -> None:
+        said = await self._client.ask(ballot_of(step, self.names))
+        if isinstance(said, wire.ContestAnswer):
+            self._write(f"  {said.reason}" if said.counted else f"  refused: {said.reason}")
 
     async def _works(self, step: s.Works) -> None:
         live, decision = self._live, self.names[step.name]

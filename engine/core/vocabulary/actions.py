@@ -117,6 +117,8 @@ class Action(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Whether a person is asked each time, however sure the agent is."""
     approval: ApprovalRule | UnsetType = UNSET
     """Who is asked each time; unset leaves it to the policy and to `requires_approval`."""
+    resource: str | UnsetType = UNSET
+    """What it needs for itself, arguments in braces: `service:{service}`; unset where it needs nothing."""
     run: Running | None = None
     """How we perform it; `None` means that the agent does so itself once it is allowed, and reports back."""
 

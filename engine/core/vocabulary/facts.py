@@ -6,6 +6,14 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from engine.core.vocabulary.contest_facts import (
+    BallotCast,
+    BallotRefused,
+    ContestDecided,
+    ContestOpened,
+    ContestSettled,
+    ContestUndecided,
+)
 from engine.core.vocabulary.effects import EffectKind, EffectStatus, Result
 from engine.core.vocabulary.fact import Fact
 from engine.core.vocabulary.ids import (
@@ -388,11 +396,18 @@ AnyFact = (
     | VoteCast
     | VoteClosed
     | DecisionRated
+    | ContestOpened
+    | BallotCast
+    | BallotRefused
+    | ContestUndecided
+    | ContestSettled
+    | ContestDecided
 )
 
 OWN_FACTS: Final = (
     PolicyAdopted, VerdictReached, SnapshotTaken, StageChanged, PromotionRefused, PromotionReady,
     HoldEnded, AnswerRefused, VoteClosed,
+    ContestOpened, BallotRefused, ContestUndecided, ContestDecided,
 )  # fmt: skip
 """Facts that only the engine may state: told by others, they would say what counts and what was decided."""
 

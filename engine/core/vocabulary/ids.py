@@ -16,6 +16,7 @@ CapabilityId = NewType("CapabilityId", str)
 """One version of one piece of autonomous logic, written `name@version`."""
 CapabilityName = NewType("CapabilityName", str)
 StandingId = NewType("StandingId", str)
+ContestId = NewType("ContestId", str)
 """One standing approval."""
 RuleId = NewType("RuleId", str)
 Digest = NewType("Digest", str)

@@ -5,6 +5,7 @@ from typing import Literal
 from msgspec import UNSET, Struct, UnsetType
 
 from engine.core.vocabulary.actions import Kind, RiskLevel
+from engine.core.vocabulary.competing import Touches
 from engine.core.vocabulary.ids import (
     ActionName,
     AgentId,
@@ -40,8 +41,9 @@ class Check(Struct, frozen=True, array_like=True, gc=False):
 class Wait(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """One named thing a held verdict waits for."""
 
-    kind: Literal["person", "votes", "resume", "take"]
-    """`take`: all gates allow it, and it is recommended: a person lets it run, or does it themselves."""
+    kind: Literal["person", "votes", "resume", "take", "choice"]
+    """`take`: all gates allow it, and it is recommended: a person lets it run, or does it themselves.
+    `choice`: others want the same resource, and it is to be said which of them gets it."""
     role: str
     """Who can give it: a role of people, or `voters`."""
     needed: int = 1
@@ -167,3 +169,5 @@ class Verdict(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=
     """Who owns the agent; unset where nobody is known to."""
     changed: Changed | UnsetType = UNSET
     """Set where a person proposes it in place of what the agent did."""
+    touches: Touches | UnsetType = UNSET
+    """What it needs for itself; unset where nothing competes, and in shadow."""

@@ -5,6 +5,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from engine.core.vocabulary.competing import Competition
 from engine.core.vocabulary.ids import ActionName, CapabilityId, PersonId
 
 Choice = Literal["for", "against", "abstain"]
@@ -51,6 +52,8 @@ class VotingSettings(Struct, frozen=True, kw_only=True):
     """How long votes are taken; `None`: as long as the decision is held."""
     owner: str = "captain"
     """The role that may change this."""
+    competition: Competition | None = None
+    """What is done about proposals that want one resource; `None`: nothing, each goes its own way."""
 
     def owner_of(self, name: PersonId) -> PersonId:
         """Return whose vote this is; people and agents that belong to nobody are their own."""

@@ -57,6 +57,8 @@ class Grounds(Struct, frozen=True, kw_only=True):
     may_act: Callable[[CapabilityId], bool]
     paused: Callable[[CapabilityName], bool]
     captaincy: CaptaincySettings = CaptaincySettings()
+    behind: Callable[[DecisionId], str] = lambda _: ""
+    """Says what stands before it where others want what it wants; empty when its turn has come."""
 
 
 def after(holds: Holds, fact: HoldAnswered | DecisionOverridden, grounds: Grounds) -> Follows:
@@ -70,7 +72,7 @@ def after(holds: Holds, fact: HoldAnswered | DecisionOverridden, grounds: Ground
     against = objection(hold, fact)
     if approves and runs:
         against = against or _standing_against(hold, grounds)
-        if not against and missing(hold, paused=grounds.paused(capability_name(hold.capability))):
+        if not against and _missing(hold, fact.decision_id, grounds):
             return (), ()
         against = against or _no_room(hold, grounds)
     if against:
@@ -122,7 +124,7 @@ def voted(holds: Holds, fact: VoteCast, voting: VotingSettings, grounds: Grounds
     if votes.is_lost(wait, tally, most):
         said = votes.result(wait, tally, most, "lost")
         return (_vote_lost(hold, fact.decision_id, fact.at_us, said),), ()
-    if missing(hold, paused=grounds.paused(capability_name(hold.capability))):
+    if _missing(hold, fact.decision_id, grounds):
         return (), ()
     if against := _no_room(hold, grounds):
         return _refused(fact, against)
@@ -205,7 +207,7 @@ def resumed(holds: Holds, fact: RolloutResumed, grounds: Grounds) -> Follows:
     used = Impact()
     waiting = sorted(_waits_to_go_on(holds, fact), key=lambda item: (item[1].since_us, item[0]))
     for decision, hold in waiting:
-        if missing(hold, paused=False) or _standing_against(hold, grounds):
+        if _missing(hold, decision, grounds) or _standing_against(hold, grounds):
             continue
         # None of these is charged yet. Taken together, whoever asked for them, they must fit as well.
         together = _sum(used, hold.impact)
@@ -218,6 +220,23 @@ def resumed(holds: Holds, fact: RolloutResumed, grounds: Grounds) -> Follows:
     return facts, effects
 
 
+def turn_came(hold: Hold, decision: DecisionId, at_us: int, reason: str, grounds: Grounds) -> Follows:
+    """End what waited for its turn on a resource, if all else is there and nothing stands against it.
+
+    Otherwise it stays held: the next minute looks again.
+    """
+    if hold.effect_id is not None or _missing(hold, decision, grounds):
+        return (), ()
+    if _standing_against(hold, grounds) or _no_room(hold, grounds):
+        return (), ()
+    return _approved(hold, _Word(decision_id=decision, at_us=at_us, reason=reason), grounds, by=_people(hold))
+
+
+def denied(hold: Hold, decision: DecisionId, at_us: int, reason: str) -> HoldEnded:
+    """End what another got the resource of."""
+    return _ended(hold, _Word(decision_id=decision, at_us=at_us), "denied", by=(), reason=reason)
+
+
 def timed_out(holds: Holds, at_us: int) -> tuple[Fact, ...]:
     """End what nobody answered in time, the longest overdue first. That is not a denial by anybody."""
     found = sorted(overdue(holds, at_us), key=lambda item: (item[1].until_us, item[0]))
@@ -226,6 +245,11 @@ def timed_out(holds: Holds, at_us: int) -> tuple[Fact, ...]:
         for decision, hold in found
         if not hold.shadowed
     )
+
+
+def _missing(hold: Hold, decision: DecisionId, grounds: Grounds) -> tuple[str, ...]:
+    paused = grounds.paused(capability_name(hold.capability))
+    return missing(hold, paused=paused, behind=grounds.behind(decision))
 
 
 def _in_vain(hold: Hold) -> str:

@@ -39,11 +39,16 @@ class Outcome(Struct, frozen=True, kw_only=True):
         return self.winners[0] if len(self.winners) == 1 else None
 
 
-def approval(alternatives: Sequence[_Alternative], ballots: Mapping[str, Sequence[_Alternative]]) -> Outcome:
+def approval(
+    alternatives: Sequence[_Alternative],
+    ballots: Mapping[str, Sequence[_Alternative]],
+    weights: Mapping[str, int] | None = None,
+) -> Outcome:
     """Count approvals: each ballot names every alternative its owner could live with, in any order.
 
     An alternative has a point for each ballot that names it; naming it twice is naming it once, and naming
     what was not put to the vote is naming nothing. A ballot that names nothing, or all, prefers nothing.
+    A ballot that `weights` names counts as so many alike.
 
     Beyond what both rules promise, taking an alternative away that did not win leaves the winners as they
     are, for points of the others do not depend on it. It does not promise that what most people like best
@@ -55,21 +60,25 @@ def approval(alternatives: Sequence[_Alternative], ballots: Mapping[str, Sequenc
     'red'
     """
     points = dict.fromkeys(alternatives, 0)
-    for ballot in ballots.values():
+    for owner, ballot in ballots.items():
         for alternative in set(ballot):
             if alternative in points:
-                points[alternative] += 1
+                points[alternative] += _weight(weights, owner)
     return _outcome(points)
 
 
-def borda(alternatives: Sequence[_Alternative], ballots: Mapping[str, Sequence[_Alternative]]) -> Outcome:
+def borda(
+    alternatives: Sequence[_Alternative],
+    ballots: Mapping[str, Sequence[_Alternative]],
+    weights: Mapping[str, int] | None = None,
+) -> Outcome:
     """Count ranks: each ballot puts alternatives in order, the best first.
 
     Among n alternatives the first of a ballot gets 2(n - 1) points, the second 2(n - 2), and so on to 0 for
     the last: twice the classic scores, so that the mean of two neighbours is a whole number. What a ballot
     leaves out shares the mean of the places that are left, so all of a ballot's points are always n(n - 1):
     nobody gains weight by leaving something out. Of what is named twice the first place counts, and what was
-    not put to the vote has none.
+    not put to the vote has none. A ballot that `weights` names counts as so many alike.
 
     Beyond what both rules promise, what loses to every other alternative, one against one, never wins (for
     ballots that leave nothing out). It does not promise that what beats every other one against one wins, nor
@@ -84,18 +93,23 @@ def borda(alternatives: Sequence[_Alternative], ballots: Mapping[str, Sequence[_
     """
     points = dict.fromkeys(alternatives, 0)
     most = len(points)
-    for ballot in ballots.values():
+    for owner, ballot in ballots.items():
+        weight = _weight(weights, owner)
         ranked = [each for each in dict.fromkeys(ballot) if each in points]
         if not ranked:
             # Who puts nothing in order gives everything the same, which decides nothing.
             continue
         for place, alternative in enumerate(ranked):
-            points[alternative] += 2 * (most - 1 - place)
+            points[alternative] += weight * 2 * (most - 1 - place)
         left = most - len(ranked)
         for alternative in points.keys() - set(ranked):
             # The places left score 2(left - 1) down to 0.
-            points[alternative] += left - 1
+            points[alternative] += weight * (left - 1)
     return _outcome(points)
+
+
+def _weight(weights: Mapping[str, int] | None, owner: str) -> int:
+    return 1 if weights is None else weights.get(owner, 1)
 
 
 def _outcome(points: Mapping[_Alternative, int]) -> Outcome:

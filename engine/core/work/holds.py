@@ -352,7 +352,7 @@ def _objections(hold: Hold, fact: HoldAnswered) -> Iterator[str]:
         people = [wait for wait in hold.waits if wait.kind in PEOPLE]
         if people and all(RANKS[fact.role] < rank_of(wait) for wait in people):
             yield f"{fact.by} is a {fact.role}, and it waits for a {people[0].role}"
-        if all(wait.kind == "votes" for wait in hold.waits):
+        if all(wait.kind in _VOTED for wait in hold.waits):
             yield "it waits for votes, not for one person's word; vote on it, or a captain overrides it"
 
 
@@ -398,6 +398,11 @@ def votes_wait(hold: Hold) -> Wait | None:
     return next((wait for wait in hold.waits if wait.kind == "votes"), None)
 
 
+def choice_wait(hold: Hold) -> Wait | None:
+    """Return the choice a hold waits for, among those that want what it wants; `None` without one."""
+    return next((wait for wait in hold.waits if wait.kind == "choice"), None)
+
+
 def is_recommended(hold: Hold) -> bool:
     """Whether it waits for nothing but a person to take it."""
     return bool(hold.waits) and all(wait.kind == "take" for wait in hold.waits)
@@ -405,6 +410,8 @@ def is_recommended(hold: Hold) -> bool:
 
 PEOPLE: Final = frozenset({"person", "take"})
 """What a person's word gives."""
+_VOTED: Final = frozenset({"votes", "choice"})
+"""What no one person's word gives."""
 
 
 def rank_of(wait: Wait) -> int:
@@ -412,8 +419,11 @@ def rank_of(wait: Wait) -> int:
     return next((rank for role, rank in RANKS.items() if role == wait.role), RANKS["captain"])
 
 
-def missing(hold: Hold, *, paused: bool) -> tuple[str, ...]:
-    """Say what it still waits for, each in a few words; nothing when all is there."""
+def missing(hold: Hold, *, paused: bool, behind: str = "") -> tuple[str, ...]:
+    """Say what it still waits for, each in a few words; nothing when all is there.
+
+    `behind` is what stands before it where others want what it wants; empty when its turn has come.
+    """
     found = []
     for wait in hold.waits:
         if wait.kind in PEOPLE:
@@ -427,6 +437,8 @@ def missing(hold: Hold, *, paused: bool) -> tuple[str, ...]:
             if (more := wait.needed - agree) > 0:
                 what = f"{more} more of {wait.needed} votes" if agree else f"{wait.needed} of {wait.of} votes"
                 found.append(what)
+        elif wait.kind == "choice":
+            found += [behind] if behind else []
         elif paused:
             found.append("the rollout to be resumed")
     return tuple(found)
