@@ -148,11 +148,11 @@ class Course:
         return [fact.reason for fact in self.facts if isinstance(fact, f.BallotRefused)]
 
 
-def three(course: Course, **values: Any) -> tuple[str, str, str]:
+def three(course: Course, last: str = "service.restart", **values: Any) -> tuple[str, str, str]:
     """Have one thing run on `web`, and two others want it meanwhile."""
     first = course.wants("p-1", "coder-1")
     second = course.wants("p-2", "coder-2", **values)
-    third = course.wants("p-3", "coder-3", "service.restart", **values)
+    third = course.wants("p-3", "coder-3", last, **values)
     return first, second, third
 
 

@@ -170,6 +170,11 @@ def _kinds() -> dict[type[f.Fact], st.SearchStrategy[f.Fact]]:
     """Every kind of fact but the adoption of a policy; their time is given later."""
     agents, people = st.sampled_from(AGENTS), st.sampled_from(PEOPLE)
     capabilities, names = st.sampled_from(CAPABILITIES), st.sampled_from(CAPABILITY_NAMES)
+    contest = {
+        "contest_id": st.sampled_from(["c_1", "c_2"]),
+        "resource": st.sampled_from(["service:web", "service:db"]),
+        "decisions": st.lists(st.integers(0, 9).map("d_{}".format), min_size=1, max_size=3).map(tuple),
+    }
     effect_ids, kinds = st.integers(0, 9).map("d_{}".format), st.sampled_from(["perform", "undo", "preview"])
     troubles = st.sampled_from(["clock", "journal", "disk"])
     roles = st.sampled_from(["viewer", "responder", "captain"])
@@ -341,6 +346,30 @@ def _kinds() -> dict[type[f.Fact], st.SearchStrategy[f.Fact]]:
         f.CaptaincyDeclined: {"by": people, "reason": texts},
         f.CaptainAway: {"by": people, "away": st.booleans(), "reason": texts},
         f.DeputyNamed: {"by": people, "deputy": people},
+        f.ContestOpened: contest
+        | {"method": st.sampled_from(["approval", "borda"]), "until_us": st.integers(0, 1 << 50)},
+        f.BallotCast: contest
+        | {
+            "voter": people,
+            "owner": people,
+            "choices": st.lists(effect_ids, max_size=3).map(tuple),
+            "weight": st.integers(1, 3),
+            "rationale": texts,
+        },
+        f.BallotRefused: contest | {"by": people, "reason": texts},
+        f.ContestUndecided: contest
+        | {
+            "tied": st.lists(effect_ids, max_size=2).map(tuple),
+            "until_us": st.integers(0, 1 << 50),
+            "reason": texts,
+        },
+        f.ContestSettled: contest | {"choice": effect_ids, "by": people, "reason": texts},
+        f.ContestDecided: contest
+        | {
+            "how": st.sampled_from(["vote", "captain", "priority", "failsafe"]),
+            "winner": st.none() | effect_ids,
+            "reason": texts,
+        },
         f.QuestionAsked: {
             "decision_id": effect_ids,
             "nth": st.integers(1, 3),

@@ -13,6 +13,7 @@ from starlette.routing import Match
 
 from bot.http_api import (
     captaincy,
+    contests,
     decisions,
     document,
     holds,
@@ -36,8 +37,8 @@ from engine.errors import WatchkeeperError
 from engine.ports import DecisionsReader, Fence, StepUp, Tokens
 
 _ROOMS: Final = (
-    proposals, decisions, holds, questions, votes, streams, override, captaincy, rollouts, kpis, ratings,
-    service,
+    proposals, decisions, holds, questions, votes, contests, streams, override, captaincy, rollouts, kpis,
+    ratings, service,
 )  # fmt: skip
 
 

@@ -125,7 +125,7 @@ class Front(Lookup):
         if (
             not registered
             and not found.verdict.shadowed
-            and any(wait.kind == "votes" for wait in found.verdict.waits)
+            and any(wait.kind in _VOTED for wait in found.verdict.waits)
         ):
             asking = wire.AskVoter(decision_id=decision, voter=by(holder))
             registered = (await self.ask(asking, wire.VoterKnown)).registered
@@ -172,6 +172,8 @@ class Front(Lookup):
         task.add_done_callback(self._behind.discard)
         return task
 
+
+_VOTED = frozenset({"votes", "choice"})
 
 # ---------------------------------------------------------------- who asks
 

@@ -373,9 +373,7 @@ def settle(
     if claim.changed is not None:
         # What a person makes of it is no evidence for or against the version that proposed it.
         verdict = replace(verdict, changed=claim.changed)
-    if touches is not None:
-        verdict = replace(verdict, touches=touches)
-    return verdict, weighed.objections + against
+    return replace(verdict, touches=touches) if touches else verdict, weighed.objections + against
 
 
 def _weigh_change(state: State, changed: Changed, claim: Claim) -> Answer:

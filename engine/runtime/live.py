@@ -143,7 +143,6 @@ class Live:
             wire.GetUsage: self.usage,
             **self.contests.answers,
         }
-
         self._end_overdue()
         self.leases.wait_for_workers()
         self._tell_again()

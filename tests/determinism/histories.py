@@ -234,6 +234,12 @@ def _answered(chance: Random, proposal: Proposal, at_us: int) -> Iterator[f.Fact
             choice=votes.choice(["for", "for", "for", "against", "abstain"]),
             rationale=votes.choice(["", "déjà vu"]),
         )
+    contest = {"contest_id": f"c_{votes.randrange(9)}", "resource": "service:web", "decisions": (decision,)}
+    if votes.random() < 0.2:
+        yield f.BallotCast(
+            at_us=at_us, voter="ann", owner="ann", choices=(decision,), rationale="ü", **contest
+        )
+        yield f.ContestSettled(at_us=at_us, choice=decision, by="ben", reason="été", **contest)
     if votes.random() < 0.5:
         yield f.DecisionRated(
             at_us=at_us + votes.choice([0, 60]) * SECOND_US,

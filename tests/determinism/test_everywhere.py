@@ -21,7 +21,7 @@ from tests.house.tree import ROOT
 # CHANGELOG, and write down what `python -m tests.determinism.gate simulator/demo.wkr --way "1 shard"` prints.
 PINNED = {
     "journal": "63e03e55e67053b8407714ba0430bf78686829616596faaacab8523da78f8f47",
-    "state": "40356ffa139316c345e196aad2aa3eb688465f4cb6f51d75d198d2c7c1221b75",
+    "state": "7e1e03adcf824bfdb9429d12589ef2af93408277ebbcf01782f0ebf18eecaf2f",
     "verdicts": "68f3e4b89f8c269d596870035522b30395a0bf70c610783f482d84b3c05597fd",
 }
 

@@ -27,6 +27,7 @@ from engine.core.vocabulary.captaincy import CaptaincySettings
 from engine.core.vocabulary.effects import EffectStatus, Result
 from engine.core.vocabulary.ids import CapabilityId, EffectId
 from engine.core.vocabulary.rollouts import RolloutSettings
+from engine.core.vocabulary.voting import VotingSettings
 from engine.ports import Stop
 from engine.runtime import wire
 from engine.runtime.client import EngineClient
@@ -117,7 +118,7 @@ class Place:
         return make_app(**given | values)
 
     @contextlib.asynccontextmanager
-    async def engine(self, **rollouts: Any) -> AsyncIterator[Live]:
+    async def engine(self, *, voting: VotingSettings | None = None, **rollouts: Any) -> AsyncIterator[Live]:
         """The live engine at its socket, with `heal@1` established; other settings of rollouts as given."""
 
         async def ended(effect_id: EffectId) -> None:
@@ -126,7 +127,12 @@ class Place:
         established = RolloutSettings(established=(CapabilityId("heal@1"),), **rollouts)
         live = Live(
             Parts(
-                policy=changed(performing(PERFORMED), rollouts=established, captaincy=CAPTAINCY),
+                policy=changed(
+                    performing(PERFORMED),
+                    rollouts=established,
+                    captaincy=CAPTAINCY,
+                    voting=voting or VotingSettings(),
+                ),
                 open_journal=lambda: SqliteJournal(self.layout.journal),
                 fence=self.fence,
                 clock=SteadyClock(),
