@@ -4,13 +4,14 @@ from typing import Annotated
 
 from fastapi import APIRouter
 from msgspec import Meta, Struct
+from pydantic import ConfigDict, Field
 from starlette.responses import Response
 
 from bot.http_api import answers
 from bot.http_api.decisions import DecisionKey
 from bot.http_api.document import problems, shown
 from bot.http_api.front import Anybody, Captain, Front, by, require
-from bot.http_api.models import BallotBody, SettleBody
+from bot.http_api.models import Body
 from bot.http_api.problems import Problem
 from bot.http_api.routing import StrictRoute
 from engine.commands.standing import standing_of
@@ -18,6 +19,30 @@ from engine.core.vocabulary.competing import Method
 from engine.core.vocabulary.ids import DecisionId
 from engine.core.vocabulary.units import time_text
 from engine.runtime import wire
+
+
+class BallotBody(Body):
+    """A ballot among decisions that want the same."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"choices": ["d_7e566b8fac673f6"], "rationale": "it is quicker"}]}
+    )
+
+    choices: Annotated[
+        list[Annotated[str, Field(pattern=r"^d_[0-9a-f]{15}$")]],
+        Field(max_length=20, description="What you could live with, or the best first; none abstains"),
+    ]
+    rationale: Annotated[str, Field(max_length=2_000, description="Why; everybody who may vote reads it")] = (
+        ""
+    )
+
+
+class SettleBody(Body):
+    """A captain's word on what the ballots left open."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "the restart is safer"}]})
+
+    reason: Annotated[str, Field(max_length=2_000)] = ""
 
 
 class AlternativeShown(Struct, frozen=True, kw_only=True):

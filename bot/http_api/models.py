@@ -359,30 +359,6 @@ class VoteBody(Body):
     )
 
 
-class BallotBody(Body):
-    """A ballot among decisions that want the same."""
-
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"choices": ["d_7e566b8fac673f6"], "rationale": "it is quicker"}]}
-    )
-
-    choices: Annotated[
-        list[Annotated[str, Field(pattern=r"^d_[0-9a-f]{15}$")]],
-        Field(max_length=20, description="What you could live with, or the best first; none abstains"),
-    ]
-    rationale: Annotated[str, Field(max_length=2_000, description="Why; everybody who may vote reads it")] = (
-        ""
-    )
-
-
-class SettleBody(Body):
-    """A captain's word on what the ballots left open."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "the restart is safer"}]})
-
-    reason: Annotated[str, Field(max_length=2_000)] = ""
-
-
 class RateBody(Body):
     """What a person thinks a decision was worth."""
 

@@ -112,7 +112,6 @@ class Live:
         self.captaincy = CaptaincyKeeper(parts.policy, self.intake, parts.clock.now_us, parts.announcer)
         self.ratings = RatingKeeper(self.intake, parts.clock.now_us)
         self.standing = StandingKeeper(parts.policy, self.intake, parts.clock.now_us, parts.announcer)
-        self.contests = ContestKeeper(parts.policy, self.intake, parts.clock.now_us, self.stops.catch_up)
         self._started_us = parts.clock.now_us()
         self._beats: dict[AgentId, int] = {}
         self._undoing, self._saving = asyncio.Lock(), asyncio.Lock()
@@ -141,7 +140,7 @@ class Live:
             wire.Drain: self.drain,
             wire.GetStatus: self.status,
             wire.GetUsage: self.usage,
-            **self.contests.answers,
+            **ContestKeeper(parts.policy, self.intake, parts.clock.now_us, self.stops.catch_up).answers,
         }
         self._end_overdue()
         self.leases.wait_for_workers()

@@ -7,11 +7,10 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from engine.core.vocabulary.contest_facts import (
-    BallotCast,
     BallotRefused,
     ContestDecided,
+    ContestFact,
     ContestOpened,
-    ContestSettled,
     ContestUndecided,
 )
 from engine.core.vocabulary.effects import EffectKind, EffectStatus, Result
@@ -396,12 +395,7 @@ AnyFact = (
     | VoteCast
     | VoteClosed
     | DecisionRated
-    | ContestOpened
-    | BallotCast
-    | BallotRefused
-    | ContestUndecided
-    | ContestSettled
-    | ContestDecided
+    | ContestFact
 )
 
 OWN_FACTS: Final = (
