@@ -18,7 +18,7 @@ from engine.commands.standing import standing_of
 from engine.core.vocabulary.competing import Method
 from engine.core.vocabulary.ids import DecisionId
 from engine.core.vocabulary.units import time_text
-from engine.runtime import wire
+from engine.runtime import wire_contests
 
 
 class BallotBody(Body):
@@ -108,7 +108,7 @@ def routes(front: Front) -> APIRouter:
         responses={**shown(ContestList, "What is voted on"), **problems()},
     )
     async def contests(holder: Anybody) -> Response:
-        found = await front.ask(wire.GetContests(voter=by(holder)), wire.ContestList)
+        found = await front.ask(wire_contests.GetContests(voter=by(holder)), wire_contests.ContestList)
         mine = [each for each in found.contests if holder.kind == "person" or not each.why_not]
         return answers.answer(ContestList(contests=tuple(_shown(each) for each in mine)))
 
@@ -126,7 +126,7 @@ def routes(front: Front) -> APIRouter:
         if holder.kind == "person":
             require(holder, "responder")
         decision = DecisionId(decision_id)
-        request = wire.CastBallot(
+        request = wire_contests.CastBallot(
             about=decision,
             voter=by(holder),
             choices=tuple(DecisionId(each) for each in body.choices),
@@ -134,7 +134,7 @@ def routes(front: Front) -> APIRouter:
         )
         if standing_of(front.journal(), decision) is None:
             front.standing(decision, holder)
-        said = await front.ask(request, wire.ContestAnswer)
+        said = await front.ask(request, wire_contests.ContestAnswer)
         if not said.counted:
             # Whoever may not vote on it hears no more of it than of one that is not there.
             await front.seen(decision, holder)
@@ -155,8 +155,8 @@ def routes(front: Front) -> APIRouter:
     async def settle(holder: Captain, decision_id: DecisionKey, body: SettleBody) -> Response:
         decision = DecisionId(decision_id)
         front.standing(decision, holder)
-        request = wire.SettleContest(choice=decision, by=by(holder), reason=body.reason)
-        said = await front.ask(request, wire.ContestAnswer)
+        request = wire_contests.SettleContest(choice=decision, by=by(holder), reason=body.reason)
+        said = await front.ask(request, wire_contests.ContestAnswer)
         if not said.counted:
             raise Problem("conflict", said.reason, place=decision, cure="see what is open: GET /v1/contests")
         return _taken(said)
@@ -164,11 +164,11 @@ def routes(front: Front) -> APIRouter:
     return router
 
 
-def _taken(said: wire.ContestAnswer) -> Response:
+def _taken(said: wire_contests.ContestAnswer) -> Response:
     return answers.answer(BallotTaken(contest_id=said.contest_id, reason=said.reason, winner=said.winner))
 
 
-def _shown(contest: wire.ContestShown) -> ContestShown:
+def _shown(contest: wire_contests.ContestShown) -> ContestShown:
     points = {each.decision_id: each.points for each in contest.points}
     return ContestShown(
         contest_id=contest.contest_id,

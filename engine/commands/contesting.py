@@ -5,13 +5,13 @@ from engine.commands.cards import card
 from engine.commands.model import Asker, Button, Reply
 from engine.commands.tools import Tools
 from engine.core.vocabulary.ids import DecisionId
-from engine.runtime import wire
+from engine.runtime import wire_contests
 
 
 async def ballot(tools: Tools, asker: Asker, said: c.Ballot) -> Reply:
     """Count a ballot."""
     named = tuple(DecisionId(each) for each in said.decisions.split(","))
-    request = wire.CastBallot(
+    request = wire_contests.CastBallot(
         about=named[0],
         voter=asker.person,
         choices=named if said.choice == "choose" else (),
@@ -24,14 +24,17 @@ async def ballot(tools: Tools, asker: Asker, said: c.Ballot) -> Reply:
 async def settle(tools: Tools, asker: Asker, said: c.Settle) -> Reply:
     """Take a captain's word on what the ballots left open."""
     decision = DecisionId(said.decision_id)
-    request = wire.SettleContest(choice=decision, by=asker.person, reason=said.reason)
+    request = wire_contests.SettleContest(choice=decision, by=asker.person, reason=said.reason)
     return await _answered(tools, request, decision, f"{asker.person} settled it for {decision}")
 
 
 async def _answered(
-    tools: Tools, request: wire.CastBallot | wire.SettleContest, decision: DecisionId, title: str
+    tools: Tools,
+    request: wire_contests.CastBallot | wire_contests.SettleContest,
+    decision: DecisionId,
+    title: str,
 ) -> Reply:
-    answer = await tools.ask(request, wire.ContestAnswer)
+    answer = await tools.ask(request, wire_contests.ContestAnswer)
     if not answer.counted:
         return Reply(
             title="It did not count",

@@ -18,7 +18,7 @@ from engine.core.work.contests import MOST, Contest, Wanted, contested, on_ballo
 from engine.core.work.holds import MOST_CHANGES
 from engine.errors import InputError
 from engine.ports import JournalReader
-from engine.runtime import wire
+from engine.runtime import wire, wire_contests
 from engine.runtime.contest_keys import ballot_key
 from engine.runtime.intake import Intake
 from engine.runtime.outbox import hold_end, verdict_of
@@ -37,16 +37,16 @@ class ContestKeeper:
         """`stops_known` returns when every stop of the fence is in the journal."""
         self._policy, self._intake, self._now_us, self._stops_known = policy, intake, now_us, stops_known
         self.answers: dict[type[wire.Request], Callable[[Any], Awaitable[Any]]] = {
-            wire.CastBallot: self.vote,
-            wire.SettleContest: self.settle,
-            wire.GetContests: self.show,
+            wire_contests.CastBallot: self.vote,
+            wire_contests.SettleContest: self.settle,
+            wire_contests.GetContests: self.show,
         }
 
-    async def vote(self, request: wire.CastBallot) -> wire.ContestAnswer:
+    async def vote(self, request: wire_contests.CastBallot) -> wire_contests.ContestAnswer:
         """Take a ballot; the same one again changes nothing. Raises `InputError` without such a decision."""
         await self._stops_known()
         found = self._contest(request.about)
-        if isinstance(found, wire.ContestAnswer):
+        if isinstance(found, wire_contests.ContestAnswer):
             return found
         resource, wanted, contest = found
         voting, left = self._policy.voting, on_ballot(wanted, self._now_us())
@@ -69,11 +69,11 @@ class ContestKeeper:
             return _not_counted(f"this ballot was changed {MOST_CHANGES} times already, and stays as it is")
         return await self._said(contest, fact)
 
-    async def settle(self, request: wire.SettleContest) -> wire.ContestAnswer:
+    async def settle(self, request: wire_contests.SettleContest) -> wire_contests.ContestAnswer:
         """Take a captain's word. Raises `InputError` when there is no such decision."""
         await self._stops_known()
         found = self._contest(request.choice)
-        if isinstance(found, wire.ContestAnswer):
+        if isinstance(found, wire_contests.ContestAnswer):
             return found
         resource, wanted, contest = found
         fact = f.ContestSettled(
@@ -87,14 +87,16 @@ class ContestKeeper:
         )
         return await self._said(contest, fact)
 
-    async def show(self, request: wire.GetContests) -> wire.ContestList:
+    async def show(self, request: wire_contests.GetContests) -> wire_contests.ContestList:
         """Say what is being voted on, as somebody who may vote there sees it."""
         shown = [self._shown(*each, request) for each in contested(self._intake.state.contests)]
-        return wire.ContestList(contests=tuple(shown))
+        return wire_contests.ContestList(contests=tuple(shown))
 
     # ------------------------------------------------------------ the rest
 
-    async def _said(self, contest: Contest, fact: f.BallotCast | f.ContestSettled) -> wire.ContestAnswer:
+    async def _said(
+        self, contest: Contest, fact: f.BallotCast | f.ContestSettled
+    ) -> wire_contests.ContestAnswer:
         journal = self._intake.journal
         key = next(
             key
@@ -111,7 +113,7 @@ class ContestKeeper:
                 return _counted(contest, f"{followed.reason}; a captain settles it")
         return _counted(contest, _goes_on(contest))
 
-    def _contest(self, decision: DecisionId) -> tuple[str, Wanted, Contest] | wire.ContestAnswer:
+    def _contest(self, decision: DecisionId) -> tuple[str, Wanted, Contest] | wire_contests.ContestAnswer:
         contests = self._intake.state.contests
         wanted, resource = contests.of(decision), contests.where.get(decision, "")
         if wanted is not None and wanted.contest is not None and decision in wanted.contest.decisions:
@@ -127,13 +129,13 @@ class ContestKeeper:
         return f"{decision} stands on no ballot now"
 
     def _shown(
-        self, resource: str, wanted: Wanted, contest: Contest, request: wire.GetContests
-    ) -> wire.ContestShown:
+        self, resource: str, wanted: Wanted, contest: Contest, request: wire_contests.GetContests
+    ) -> wire_contests.ContestShown:
         rules = self._policy.voting.competition
         if rules is None:
             raise InputError("nothing competes under this policy", cure="see `competition` in voting.yaml")
         left = on_ballot(wanted, self._now_us())
-        return wire.ContestShown(
+        return wire_contests.ContestShown(
             contest_id=contest.contest_id,
             resource=resource,
             method=rules.method,
@@ -141,7 +143,7 @@ class ContestKeeper:
             until_us=contest.captain_until_us if contest.undecided else contest.until_us,
             quorum=rules.quorum,
             alternatives=tuple(
-                wire.AlternativeShown(
+                wire_contests.AlternativeShown(
                     decision_id=name,
                     agent=each.agent,
                     capability=each.capability,
@@ -159,7 +161,9 @@ class ContestKeeper:
             why_not=self._why_not(contest, left, request),
         )
 
-    def _why_not(self, contest: Contest, left: dict[DecisionId, Any], request: wire.GetContests) -> str:
+    def _why_not(
+        self, contest: Contest, left: dict[DecisionId, Any], request: wire_contests.GetContests
+    ) -> str:
         if contest.undecided:
             return "no more ballots are taken; it waits for a captain to settle it"
         if against := balloting.ineligible(self._policy.voting, left, request.voter):
@@ -171,12 +175,12 @@ class ContestKeeper:
         return kill_switch.judge(stops, agent, CapabilityId(""), ActionName("")).reason
 
 
-def _counted(contest: Contest, reason: str) -> wire.ContestAnswer:
-    return wire.ContestAnswer(counted=True, reason=reason, contest_id=contest.contest_id)
+def _counted(contest: Contest, reason: str) -> wire_contests.ContestAnswer:
+    return wire_contests.ContestAnswer(counted=True, reason=reason, contest_id=contest.contest_id)
 
 
-def _not_counted(reason: str) -> wire.ContestAnswer:
-    return wire.ContestAnswer(counted=False, reason=reason)
+def _not_counted(reason: str) -> wire_contests.ContestAnswer:
+    return wire_contests.ContestAnswer(counted=False, reason=reason)
 
 
 def _goes_on(contest: Contest) -> str:

@@ -28,17 +28,7 @@ from engine.core.vocabulary.rollouts import Evidence, RolloutPlan, Stage
 from engine.core.vocabulary.verdicts import Verdict
 from engine.core.work.rollout.showing import RolloutShown, UnderWay
 from engine.ports import Stop
-from engine.runtime.wire_contests import (
-    AlternativeShown,  # noqa: F401 - part of `ContestShown`
-    CastBallot,  # noqa: F401 - part of `ContestRequest`
-    ContestAnswer,  # noqa: F401 - part of `ContestReply`
-    ContestList,  # noqa: F401 - part of `ContestReply`
-    ContestReply,
-    ContestRequest,
-    ContestShown,  # noqa: F401 - part of `ContestList`
-    GetContests,  # noqa: F401 - part of `ContestRequest`
-    SettleContest,  # noqa: F401 - part of `ContestRequest`
-)
+from engine.runtime.wire_contests import ContestReply, ContestRequest
 from engine.runtime.wire_people import (
     AnswerHold,
     AskAgent,  # noqa: F401 - part of `QuestionRequest`

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from engine.core.vocabulary.ids import DecisionId, PersonId
 from engine.core.vocabulary.voting import AGENT
-from engine.runtime import wire
+from engine.runtime import wire, wire_contests
 from simulator.scenario import script as s
 
 
@@ -18,9 +18,9 @@ def vote_of(step: s.Votes, names: Mapping[str, DecisionId]) -> wire.CastVote:
     )
 
 
-def ballot_of(step: s.Ballots, names: Mapping[str, DecisionId]) -> wire.CastBallot:
+def ballot_of(step: s.Ballots, names: Mapping[str, DecisionId]) -> wire_contests.CastBallot:
     """Vote among decisions that want the same."""
-    return wire.CastBallot(
+    return wire_contests.CastBallot(
         about=names[step.about],
         voter=PersonId(f"{AGENT}{step.agent}"),
         choices=tuple(names[name] for name in step.names),

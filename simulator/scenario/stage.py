@@ -43,7 +43,7 @@ from engine.core.vocabulary.ids import (
 from engine.core.vocabulary.proposals import Impact, Proposal
 from engine.core.vocabulary.units import MINUTE_US, SECOND_US
 from engine.errors import InputError, Unreachable
-from engine.runtime import wire
+from engine.runtime import wire, wire_contests
 from engine.runtime.client import EngineClient
 from engine.runtime.clock import SteadyClock
 from engine.runtime.live import Live, Parts, SavedSnapshot
@@ -259,7 +259,7 @@ class Stage:
 
     async def _ballots(self, step: s.Ballots) -> None:
         said = await self._client.ask(ballot_of(step, self.names))
-        if isinstance(said, wire.ContestAnswer):
+        if isinstance(said, wire_contests.ContestAnswer):
             self._write(f"  {said.reason}" if said.counted else f"  refused: {said.reason}")
 
     async def _works(self, step: s.Works) -> None:

@@ -7,10 +7,12 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from engine.core.vocabulary.contest_facts import (
+    BallotCast,  # noqa: F401 - part of `ContestFact`, and known from here like every fact
     BallotRefused,
     ContestDecided,
     ContestFact,
     ContestOpened,
+    ContestSettled,  # noqa: F401 - part of `ContestFact`
     ContestUndecided,
 )
 from engine.core.vocabulary.effects import EffectKind, EffectStatus, Result
