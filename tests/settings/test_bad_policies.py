@@ -46,6 +46,17 @@ def test_voters_who_could_never_carry_anything_are_named_with_what_it_takes(fold
     )
 
 
+def test_a_competition_that_would_never_be_decided_is_refused_and_one_makes_another_policy(folder):
+    before = folder.read().policy_hash
+    folder.edit("voting", "competition: null", "competition: {within_s: 86400.0}")
+    assert folder.complaint().startswith(
+        "policies: voting: competition takes 86400 s for ballots and 900 s for a captain, but thresholds: "
+        "memory.hold_s ends every wait after 86400 s"
+    )
+    folder.edit("voting", "competition: {within_s: 86400.0}", "competition: {method: borda}")
+    assert folder.read().policy_hash != before
+
+
 def test_what_nobody_says_about_votes_leaves_the_policy_as_it_was(folder):
     before = folder.read().policy_hash
     folder.edit("voting", "quorum: null", "quorum: 4")
