@@ -14,6 +14,8 @@ import pytest
 from tests.cli.running import DEMO, PROGRAM, environment, here, tree
 from tests.importers.mappings import MANY, METRIC
 
+pytestmark = pytest.mark.unmeasured
+
 FULL = Path("/dev/full")
 
 

@@ -17,6 +17,8 @@ from engine.errors import Stopped
 from tests.fence.stopping import ACTION, AGENT, CAPABILITY, gone, helper, stop, until
 from tests.patience import PATIENCE_S
 
+pytestmark = pytest.mark.unmeasured
+
 ROUNDS = 200
 
 

@@ -18,7 +18,7 @@ from tests.live.engines import ONCE, engine, eventually, performing
 from tests.live.hold_machine import judge
 from tests.patience import PATIENCE_S
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.unmeasured]
 FIRST = decision_id("p-1")
 VETO = wire.Override(decision_id=FIRST, by="cat", word="veto", reason="no")
 APPROVE = wire.AnswerHold(decision_id=FIRST, by="ann", role="responder", answer="approve")

@@ -109,6 +109,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 
 
 @pytest.mark.slow
+@pytest.mark.unmeasured
 def test_memory_does_not_grow_with_the_recording(tmp_path):
     def peak_mb(count):
         run = [sys.executable, "-c", textwrap.dedent(PEAK), str(count), str(tmp_path / "a.wkr")]

@@ -17,6 +17,8 @@ from engine.adapters.snapshot_store import SnapshotStore
 from tests.journal.making import entries, fill
 from tests.snapshots.making import ALWAYS, NOW_US, SECOND_US, environment, loose_chunks, sample, seen
 
+pytestmark = pytest.mark.unmeasured
+
 SCRIPT = Path(__file__).with_name("store_process.py")
 POINTS = 10
 LAST_US = NOW_US + 2_000 * SECOND_US

@@ -14,6 +14,8 @@ from benchmarks.study.ramps import ARRIVED, ROLLED_BACK, Climb, Log
 from benchmarks.study.worlds import Weather
 from tests.house.tree import ROOT
 
+pytestmark = pytest.mark.unmeasured
+
 SEED = 11
 PAGE, FIGURES = ROOT / "docs" / page.PAGE, ROOT / "docs" / page.FIGURES
 

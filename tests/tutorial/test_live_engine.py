@@ -8,6 +8,8 @@ import pytest
 from tests.needs import need
 from tests.tutorial.transcripts import commands_of, on_any_port, same, shell
 
+pytestmark = pytest.mark.unmeasured
+
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "tutorial" / "live-engine.md"
 
 
