@@ -321,7 +321,8 @@ def _over(fact: f.HoldEnded) -> str:
     if fact.replaced_by is not UNSET:
         changed = f"{' and '.join(fact.by)} approved it with changes{_because(fact.reason)}"
         return f"{changed}; {fact.replaced_by} takes its place, and nothing of this one runs"
-    return f"it waits no longer and {_HOW[fact.how]}, by the word of {' and '.join(fact.by) or 'nobody'}"
+    whose = f", by the word of {' and '.join(fact.by)}" if fact.by else ""
+    return f"it waits no longer and {_HOW[fact.how]}{whose}"
 
 
 def _contest(fact: ContestFact) -> tuple[str, str]:

@@ -30,6 +30,9 @@ COMPETE: Final = ("container.restart", "container.stop")
 """The actions two of which want the same container, and so compete here."""
 
 
+COMPETITION: Final = Competition(within_us=5 * MINUTE_US, captain_us=15 * MINUTE_US, quorum=2)
+
+
 def stage_policy() -> Policy:
     """Return the shipped policy, under which the script's worker performs a few actions."""
     source = read_policy(SHIPPED_POLICY)
@@ -56,8 +59,15 @@ def stage_policy() -> Policy:
     for name, action in actions.items():
         if name not in COMPETE:
             actions[name] = msgspec.structs.replace(action, resource=UNSET)
-    competition = Competition(within_us=5 * MINUTE_US, captain_us=15 * MINUTE_US, quorum=2)
-    voting = msgspec.structs.replace(policy.voting, competition=competition)
+    voting = msgspec.structs.replace(policy.voting, competition=COMPETITION)
     return msgspec.structs.replace(
         policy, actions=actions, rollouts=rollouts, captaincy=captaincy, voting=voting
     )
+
+
+def by_borda(policy: Policy) -> Policy:
+    """Return the same policy with ballots that put alternatives in order."""
+    voting = msgspec.structs.replace(
+        policy.voting, competition=msgspec.structs.replace(COMPETITION, method="borda")
+    )
+    return msgspec.structs.replace(policy, voting=voting)

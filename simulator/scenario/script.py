@@ -15,6 +15,7 @@
     worker does D1
     engine leaves
     engine comes back
+    engine comes back, counting by borda
     front restarts
     replays stand still          the front restarts on a machine that has no time for replays
     replays go on                it restarts on one that has, and those asked for come to their end
@@ -135,6 +136,7 @@ class Happens(Step, frozen=True, kw_only=True):
     what: Literal[
         "engine leaves",
         "engine comes back",
+        "engine comes back, counting by borda",
         "front restarts",
         "replays stand still",
         "replays go on",
@@ -177,7 +179,15 @@ _ABOUT: Final = frozenset(
     {"confidence", "episode", "capability", "rationale", "cost_usd", "files", "api_calls", "owner"}
 )
 _HAPPENS: Final = frozenset(
-    {"engine leaves", "engine comes back", "front restarts", "replays stand still", "replays go on", "board"}
+    {
+        "engine leaves",
+        "engine comes back",
+        "engine comes back, counting by borda",
+        "front restarts",
+        "replays stand still",
+        "replays go on",
+        "board",
+    }
 )
 _UNITS: Final = {"h": HOUR_US, "min": MINUTE_US}
 

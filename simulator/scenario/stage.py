@@ -57,7 +57,7 @@ from simulator.scenario import script as s
 from simulator.scenario.asking import ballot_of, vote_of
 from simulator.scenario.normal import normal
 from simulator.scenario.players import Player, Seen
-from simulator.scenario.policy import CAPABILITY, stage_policy
+from simulator.scenario.policy import CAPABILITY, by_borda, stage_policy
 
 CODE: Final = "CODE"
 """What a script says for the one-time code of whoever speaks."""
@@ -181,6 +181,9 @@ class Stage:
             case "engine leaves":
                 await self._engine_leaves()
             case "engine comes back":
+                await self._engine_comes()
+            case "engine comes back, counting by borda":
+                self.policy = by_borda(self.policy)
                 await self._engine_comes()
             case "front restarts":
                 await self._front_goes()
