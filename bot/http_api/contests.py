@@ -3,11 +3,10 @@
 from typing import Annotated
 
 from fastapi import APIRouter
-from msgspec import Meta, Struct
 from pydantic import ConfigDict, Field
 from starlette.responses import Response
 
-from bot.http_api import answers
+from bot.http_api import answers, contest_answers
 from bot.http_api.decisions import DecisionKey
 from bot.http_api.document import problems, shown
 from bot.http_api.front import Anybody, Captain, Front, by, require
@@ -15,7 +14,6 @@ from bot.http_api.models import Body
 from bot.http_api.problems import Problem
 from bot.http_api.routing import StrictRoute
 from engine.commands.standing import standing_of
-from engine.core.vocabulary.competing import Method
 from engine.core.vocabulary.ids import DecisionId
 from engine.core.vocabulary.units import time_text
 from engine.runtime import wire_contests
@@ -45,56 +43,6 @@ class SettleBody(Body):
     reason: Annotated[str, Field(max_length=2_000)] = ""
 
 
-class AlternativeShown(Struct, frozen=True, kw_only=True):
-    """One decision on a ballot."""
-
-    decision_id: str
-    agent: str
-    capability: str
-    action: str
-    points: Annotated[int, Meta(description="What the ballots come to so far")]
-    score: Annotated[int, Meta(description="Its priority score: decides where ballots and a captain do not")]
-    links: dict[str, str]
-
-
-class BallotShown(Struct, frozen=True, kw_only=True):
-    """One ballot that counts."""
-
-    voter: Annotated[str, Meta(description="A person, or agent:NAME")]
-    owner: Annotated[str, Meta(description="Whose ballot it is; one owner has one")]
-    choices: tuple[str, ...]
-    weight: int
-
-
-class ContestShown(Struct, frozen=True, kw_only=True):
-    """One vote between decisions that want one resource."""
-
-    contest_id: str
-    resource: str
-    method: Method
-    since: str
-    until: Annotated[str, Meta(description="When ballots, or then a captain's word, are no more taken")]
-    quorum: Annotated[int, Meta(description="How many votes it takes for ballots to decide")]
-    alternatives: tuple[AlternativeShown, ...]
-    ballots: tuple[BallotShown, ...]
-    undecided: Annotated[str, Meta(description="Why a captain is asked; empty while ballots are taken")]
-    why_not: Annotated[str, Meta(description="Why you may not vote here; empty when you may")]
-
-
-class ContestList(Struct, frozen=True, kw_only=True):
-    """What is voted on between decisions that want the same, by resource."""
-
-    contests: tuple[ContestShown, ...]
-
-
-class BallotTaken(Struct, frozen=True, kw_only=True):
-    """What a ballot, or a captain's word, led to."""
-
-    contest_id: str
-    reason: Annotated[str, Meta(description="What happens next")]
-    winner: Annotated[str | None, Meta(description="Who gets the resource; null while nothing is decided")]
-
-
 def routes(front: Front) -> APIRouter:
     """Make the routes."""
     router = APIRouter(prefix="/v1", route_class=StrictRoute, tags=["votes"])
@@ -105,12 +53,12 @@ def routes(front: Front) -> APIRouter:
         summary="See what is voted on between decisions that want one resource",
         description="People see all; an agent sees where it may vote.",
         response_class=Response,
-        responses={**shown(ContestList, "What is voted on"), **problems()},
+        responses={**shown(contest_answers.ContestList, "What is voted on"), **problems()},
     )
     async def contests(holder: Anybody) -> Response:
         found = await front.ask(wire_contests.GetContests(voter=by(holder)), wire_contests.ContestList)
         mine = [each for each in found.contests if holder.kind == "person" or not each.why_not]
-        return answers.answer(ContestList(contests=tuple(_shown(each) for each in mine)))
+        return answers.answer(contest_answers.ContestList(contests=tuple(_shown(each) for each in mine)))
 
     @router.post(
         "/decisions/{decision_id}/ballot",
@@ -120,7 +68,7 @@ def routes(front: Front) -> APIRouter:
         "names any of them. A ballot may be changed until the end; one owner has one, and nobody votes where "
         "their own proposal stands.",
         response_class=Response,
-        responses={**shown(BallotTaken, "It counts"), **problems(404, 409, body=True)},
+        responses={**shown(contest_answers.BallotTaken, "It counts"), **problems(404, 409, body=True)},
     )
     async def ballot(holder: Anybody, decision_id: DecisionKey, body: BallotBody) -> Response:
         if holder.kind == "person":
@@ -150,7 +98,7 @@ def routes(front: Front) -> APIRouter:
         description="For captains, after a tie or a missing quorum. It takes the place of the vote alone: "
         "what needs an approval still does, and no stop or limit is passed by.",
         response_class=Response,
-        responses={**shown(BallotTaken, "It counts"), **problems(403, 404, 409, body=True)},
+        responses={**shown(contest_answers.BallotTaken, "It counts"), **problems(403, 404, 409, body=True)},
     )
     async def settle(holder: Captain, decision_id: DecisionKey, body: SettleBody) -> Response:
         decision = DecisionId(decision_id)
@@ -165,12 +113,14 @@ def routes(front: Front) -> APIRouter:
 
 
 def _taken(said: wire_contests.ContestAnswer) -> Response:
-    return answers.answer(BallotTaken(contest_id=said.contest_id, reason=said.reason, winner=said.winner))
+    return answers.answer(
+        contest_answers.BallotTaken(contest_id=said.contest_id, reason=said.reason, winner=said.winner)
+    )
 
 
-def _shown(contest: wire_contests.ContestShown) -> ContestShown:
+def _shown(contest: wire_contests.ContestShown) -> contest_answers.ContestShown:
     points = {each.decision_id: each.points for each in contest.points}
-    return ContestShown(
+    return contest_answers.ContestShown(
         contest_id=contest.contest_id,
         resource=contest.resource,
         method=contest.method,
@@ -178,7 +128,7 @@ def _shown(contest: wire_contests.ContestShown) -> ContestShown:
         until=time_text(contest.until_us),
         quorum=contest.quorum,
         alternatives=tuple(
-            AlternativeShown(
+            contest_answers.AlternativeShown(
                 decision_id=each.decision_id,
                 agent=each.agent,
                 capability=each.capability,
@@ -193,7 +143,9 @@ def _shown(contest: wire_contests.ContestShown) -> ContestShown:
             for each in contest.alternatives
         ),
         ballots=tuple(
-            BallotShown(voter=each.voter, owner=each.owner, choices=each.choices, weight=each.weight)
+            contest_answers.BallotShown(
+                voter=each.voter, owner=each.owner, choices=each.choices, weight=each.weight
+            )
             for each in contest.ballots
         ),
         undecided=contest.undecided,

@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from msgspec import Struct
 
-from bot.http_api import answers, captaincy_answers, question_answers, vote_answers
+from bot.http_api import answers, captaincy_answers, contest_answers, question_answers, vote_answers
 from bot.http_api.door import OPEN
 from bot.http_api.problems import MEDIA_TYPE, TITLES, ProblemDetails
 from engine.core.explain import Explanation
@@ -22,6 +22,8 @@ _ANSWERS: Final[tuple[type[Struct], ...]] = (
     vote_answers.VoteTaken,
     question_answers.QuestionTaken,
     captaincy_answers.CaptaincyShown,
+    contest_answers.ContestList,
+    contest_answers.BallotTaken,
     answers.UndoQueued,
     answers.Preview,
     answers.Reported,

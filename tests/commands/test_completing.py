@@ -63,4 +63,4 @@ async def test_strangers_are_offered_nothing_but_what_help_shows(tmp_path):
         assert len(await given.desk.offer("decision", "", ray)) == 1
         assert await given.desk.offer("decision", "", STRANGER) == []
         assert await given.desk.offer("person", "", STRANGER) == []
-        assert "status" in await given.desk.offer("command", "", STRANGER)
+        assert "status" in await given.desk.offer("command", "stat", STRANGER)

@@ -20,11 +20,12 @@ from engine.core.vocabulary.facts import (
 from engine.core.vocabulary.ids import decision_id
 from engine.core.vocabulary.verdicts import Check
 from simulator.replay.lanes import _written
-from tests.builders import NOON_US, ask, changed, proposal, rule_book, shipped, state_under
+from tests.builders import NOON_US, ask, changed, proposal, rule_book, state_under
 from tests.strategies import proposals
 
 SETTINGS = CalibrationSettings(below=0.7, decisions=30, least=10, margin=1.0)
 POLICY = changed(calibration=SETTINGS)
+SILENT = changed(calibration=None)
 
 
 def outcome(number, ok, **values):
@@ -168,15 +169,15 @@ def test_outcomes_are_waited_for_a_week_and_then_let_go():
 
 def test_a_policy_that_does_not_ask_forgets_and_counts_nothing():
     state = after([False] * 3)
-    evolve(state, shipped().adopted(NOON_US + 50))
+    evolve(state, SILENT.adopted(NOON_US + 50))
     assert state.calibrations.settings is None
     assert state.calibrations.by_key == {}
-    assert after([False] * 12, policy=shipped()).calibrations == state_under().calibrations
+    assert after([False] * 12, policy=SILENT).calibrations == state_under(SILENT).calibrations
 
 
 @given(proposals)
 def test_where_it_is_not_in_force_verdicts_are_to_the_byte_as_without(asked):
-    verdict = ask(asked)
+    verdict = ask(asked, state_under(SILENT), SILENT)
     assert b"claimed" not in encode(verdict)
     assert not calibrated(verdict)
 
