@@ -1,11 +1,16 @@
 """Settings every test shares."""
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
 from coverage import Coverage
 from hypothesis import HealthCheck, settings
+
+# In the background a shell has had Ctrl-C ignored, and all that the tests start would ignore it too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No deadline: two workers under coverage on a small machine make single examples slow, not wrong. The blob
 # printed with a failure repeats it exactly, on any machine. HYPOTHESIS_PROFILE=thorough looks longer.

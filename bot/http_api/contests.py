@@ -13,6 +13,7 @@ from bot.http_api.front import Anybody, Captain, Front, by, require
 from bot.http_api.models import Body
 from bot.http_api.problems import Problem
 from bot.http_api.routing import StrictRoute
+from bot.http_api.votes import owner_of
 from engine.commands.standing import standing_of
 from engine.core.vocabulary.ids import DecisionId
 from engine.core.vocabulary.units import time_text
@@ -56,7 +57,9 @@ def routes(front: Front) -> APIRouter:
         responses={**shown(contest_answers.ContestList, "What is voted on"), **problems()},
     )
     async def contests(holder: Anybody) -> Response:
-        found = await front.ask(wire_contests.GetContests(voter=by(holder)), wire_contests.ContestList)
+        found = await front.ask(
+            wire_contests.GetContests(voter=by(holder), owner=owner_of(holder)), wire_contests.ContestList
+        )
         mine = [each for each in found.contests if holder.kind == "person" or not each.why_not]
         return answers.answer(contest_answers.ContestList(contests=tuple(_shown(each) for each in mine)))
 
@@ -79,6 +82,7 @@ def routes(front: Front) -> APIRouter:
             voter=by(holder),
             choices=tuple(DecisionId(each) for each in body.choices),
             rationale=body.rationale,
+            owner=owner_of(holder),
         )
         if standing_of(front.journal(), decision) is None:
             front.standing(decision, holder)

@@ -22,6 +22,7 @@ from engine.runtime import wire, wire_contests
 from engine.runtime.contest_keys import ballot_key
 from engine.runtime.intake import Intake
 from engine.runtime.outbox import hold_end, verdict_of
+from engine.runtime.votes import owner_of_voter
 
 
 class ContestKeeper:
@@ -56,7 +57,7 @@ class ContestKeeper:
             resource=resource,
             decisions=tuple(left),
             voter=request.voter,
-            owner=voting.owner_of(request.voter),
+            owner=owner_of_voter(voting, request.voter, request.owner),
             # More than can stand on a ballot says nothing more, and must not fill the disk.
             choices=tuple(dict.fromkeys(request.choices))[: MOST + 1],
             weight=balloting.weight_of(voting, left, request.voter),
@@ -166,7 +167,9 @@ class ContestKeeper:
     ) -> str:
         if contest.undecided:
             return "no more ballots are taken; it waits for a captain to settle it"
-        if against := balloting.ineligible(self._policy.voting, left, request.voter):
+        voting = self._policy.voting
+        owner = owner_of_voter(voting, request.voter, request.owner)
+        if against := balloting.ineligible(voting, left, request.voter, owner):
             return against
         if not request.voter.startswith(AGENT):
             return ""

@@ -5,21 +5,25 @@ from collections.abc import Iterator
 from engine.core.gates import kill_switch
 from engine.core.state import State
 from engine.core.vocabulary.facts import VoteCast
-from engine.core.vocabulary.ids import ActionName, AgentId, CapabilityId
+from engine.core.vocabulary.ids import ActionName, AgentId, CapabilityId, PersonId
 from engine.core.vocabulary.voting import Vote, VotingSettings, count
 from engine.core.work import votes
 from engine.core.work.holds import MOST_CHANGES, Hold, objection_to_vote, votes_wait
 from engine.runtime import wire
 
 
+def owner_of_voter(voting: VotingSettings, voter: PersonId, by_token: PersonId | None) -> PersonId:
+    """Return whose a voter is: as the policy has it, or else the voter's token."""
+    return voting.owners.get(voter) or voting.owner_of(by_token or voter)
+
+
 def vote_of(voting: VotingSettings, hold: Hold, request: wire.CastVote, at_us: int) -> VoteCast:
     """Make the fact of a vote, with weight and owner as the policy has them, or else the voter's token."""
-    owner = voting.owners.get(request.voter) or voting.owner_of(request.owner or request.voter)
     return VoteCast(
         at_us=at_us,
         decision_id=request.decision_id,
         voter=request.voter,
-        owner=owner,
+        owner=owner_of_voter(voting, request.voter, request.owner),
         choice=request.choice,
         weight=votes.weight_of(voting, hold.capability, hold.action, request.voter) or 1,
         rationale=request.rationale,

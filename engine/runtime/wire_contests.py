@@ -18,6 +18,8 @@ class CastBallot(Request, frozen=True, kw_only=True):
     choices: tuple[DecisionId, ...]
     """What they could live with, or the best first; none abstains."""
     rationale: str = ""
+    owner: PersonId | None = None
+    """Whose agent the voter is, as its token has it; `None` where it names nobody."""
 
 
 class SettleContest(Request, frozen=True, kw_only=True):
@@ -36,6 +38,8 @@ class GetContests(Request, frozen=True, kw_only=True):
 
     voter: PersonId
     """Whose eye it is seen with: it says where they may vote."""
+    owner: PersonId | None = None
+    """As in `CastBallot`."""
 
 
 class ContestAnswer(Answer, frozen=True, kw_only=True):

@@ -394,3 +394,25 @@ def _take(course: Course, decisions: list[str], running: set[str], step) -> bool
             said = {"by": "ben", "role": "responder", "answer": "approve", "digest": digest}
             course.tell(f.HoldAnswered(at_us=course.at_us, decision_id=one, **said))
     return False
+
+
+def test_an_owner_that_only_a_token_names_has_one_ballot_and_none_beside_their_own():
+    course = Course()
+    _, second, third = three(course)
+    course.ballot("agent:coder-7", second, owner="ann")
+    course.ballot("agent:coder-8", third, owner="ann")
+    (said,) = course.refusals()
+    assert "agent:coder-7" in said
+    assert "one owner" in said
+    owned = Course()
+    three(owned, owner="ben")
+    fourth = owned.wants("p-4", "coder-9")
+    owned.ballot("ben", fourth)
+    owned.ballot("agent:coder-5", fourth, owner="ben")
+    assert ["nobody votes where their own stands" in said for said in owned.refusals()] == [True, True]
+
+
+def test_agents_of_one_owner_have_one_proposal_on_the_ballot():
+    course = Course()
+    three(course, owner="ben")
+    assert not any(isinstance(fact, f.ContestOpened) for fact in course.facts)

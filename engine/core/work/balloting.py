@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 
+from msgspec import UNSET
+
 from engine.core.vocabulary.competing import Competition
 from engine.core.vocabulary.ids import DecisionId, PersonId
 from engine.core.vocabulary.voting import AGENT, VotingSettings
@@ -24,15 +26,25 @@ def electorate(voting: VotingSettings, waiting: Iterable[Waiting]) -> dict[Perso
     return found
 
 
-def ineligible(voting: VotingSettings, waiting: Mapping[DecisionId, Waiting], voter: PersonId) -> str:
+def whose(voting: VotingSettings, each: Waiting) -> PersonId:
+    """Return whose proposal this is: as the policy names the owner, or else the agent's token."""
+    agent = PersonId(f"{AGENT}{each.agent}")
+    if agent in voting.owners or each.owner is UNSET:
+        return voting.owner_of(agent)
+    return voting.owner_of(each.owner)
+
+
+def ineligible(
+    voting: VotingSettings, waiting: Mapping[DecisionId, Waiting], voter: PersonId, owner: PersonId
+) -> str:
     """Say why somebody has no ballot; empty when they have.
 
     Whose proposal stands on a ballot has none: they said what they want by proposing it, and could otherwise
     only help it or bury its rivals.
     """
-    owner = voting.owner_of(voter)
     for each in waiting.values():
-        if owner in {voting.owner_of(PersonId(f"{AGENT}{each.agent}")), PersonId(each.agent)}:
+        theirs = {whose(voting, each), PersonId(each.agent), PersonId(f"{AGENT}{each.agent}")}
+        if owner in theirs or voter in theirs:
             return f"{each.agent} has a proposal on this ballot, and nobody votes where their own stands"
     voters = electorate(voting, waiting.values())
     if voters is not None and voter not in voters:
@@ -50,7 +62,7 @@ def counted(
     contest: Contest, waiting: Mapping[DecisionId, Waiting], voting: VotingSettings
 ) -> tuple[dict[str, tuple[DecisionId, ...]], dict[str, int]]:
     """Return the ballots that count, and their weights: not of those whose own came to stand on it later."""
-    own = {voting.owner_of(PersonId(f"{AGENT}{each.agent}")) for each in waiting.values()}
+    own = {whose(voting, each) for each in waiting.values()}
     given = [ballot for ballot in contest.ballots if ballot.owner not in own]
     return {ballot.owner: ballot.choices for ballot in given}, {each.owner: each.weight for each in given}
 
@@ -60,7 +72,7 @@ def room(voting: VotingSettings, waiting: Mapping[DecisionId, Waiting]) -> int |
     voters = electorate(voting, waiting.values())
     if voters is None:
         return None
-    own = {voting.owner_of(PersonId(f"{AGENT}{each.agent}")) for each in waiting.values()}
+    own = {whose(voting, each) for each in waiting.values()}
     heaviest: dict[PersonId, int] = {}
     for name, weight in voters.items():
         owner = voting.owner_of(name)

@@ -169,7 +169,7 @@ def _first_of_each(wanted: Wanted, voting: VotingSettings, at_us: int) -> list[D
     first: dict[PersonId, DecisionId] = {}
     for name, each in alive(wanted, at_us).items():
         if not each.stuck:
-            first.setdefault(voting.owner_of(PersonId(f"{AGENT}{each.agent}")), name)
+            first.setdefault(balloting.whose(voting, each), name)
     return list(first.values())
 
 
@@ -215,9 +215,10 @@ def _voted(
     left = on_ballot(wanted, fact.at_us)
     is_counted = bool(contest.ballots) and contest.ballots[-1].nth == contest.answers
     against = "" if is_counted else objection(contest, fact)
-    against = against or balloting.ineligible(voting, left, fact.voter)
+    against = against or balloting.ineligible(voting, left, fact.voter, fact.owner)
     if not against and (fact.owner, fact.weight) != (
-        voting.owner_of(fact.voter),
+        # Where the policy names no owner, whoever let the voter in knows who it is.
+        voting.owners.get(fact.voter, fact.owner),
         balloting.weight_of(voting, left, fact.voter),
     ):
         against = f"the policy gives {fact.voter} another owner or weight; vote again"

@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from msgspec import UNSET, Struct
+from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
 from engine.core.vocabulary.competing import Ballot, Touches
@@ -22,7 +22,15 @@ from engine.core.vocabulary.facts import (
     HoldEnded,
     OutcomeReported,
 )
-from engine.core.vocabulary.ids import ActionName, AgentId, CapabilityId, ContestId, DecisionId, decision_id
+from engine.core.vocabulary.ids import (
+    ActionName,
+    AgentId,
+    CapabilityId,
+    ContestId,
+    DecisionId,
+    PersonId,
+    decision_id,
+)
 from engine.core.vocabulary.verdicts import Verdict, Wait
 from engine.core.work.holds import GRACE_US, MOST_CHANGES, Holds, choice_wait
 
@@ -40,6 +48,8 @@ class Waiting(Struct, frozen=True, kw_only=True):
     capability: CapabilityId
     action: ActionName
     touches: Touches
+    owner: PersonId | UnsetType = UNSET
+    """Who owns the agent; unset where nobody is known to."""
     stuck: bool = False
     """Whether the failsafe holds it: only a captain's word lets it go on."""
 
@@ -130,6 +140,7 @@ def fold_verdict(contests: Contests, verdict: Verdict, hold_until_us: int) -> No
         capability=verdict.capability,
         action=verdict.action,
         touches=touches,
+        owner=verdict.owner,
     )
 
 

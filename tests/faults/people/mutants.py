@@ -11,7 +11,6 @@ from unittest.mock import patch
 from msgspec import structs
 
 from engine.commands.desk import Desk
-from engine.core.vocabulary.voting import VotingSettings
 from engine.core.work import answers, holds
 from engine.runtime import leases
 from engine.runtime.answers import AnswerKeeper
@@ -35,9 +34,9 @@ def _each_account(self: Desk, account: Any, *, real: Any = Desk.identify) -> Any
     return asker and structs.replace(asker, person=f"{asker.person}-at-{account.front}")
 
 
-def _without(words: str) -> Callable[..., Any]:
+def _without(words: str, objections: str = "_objections") -> Callable[..., Any]:
     """An engine that has nothing of this kind against an answer."""
-    real = holds._objections
+    real = getattr(holds, objections)
 
     def lenient(hold: Any, fact: Any) -> Iterator[str]:
         return (said for said in real(hold, fact) if words not in said)
@@ -84,7 +83,10 @@ MUTANTS: dict[str, tuple[tuple[Any, str, Any], ...]] = {
     "counts the owner": ((holds.Hold, "is_owner", lambda *_: False),),
     "asks for no code": ((holds, "_objections", _without("one-time code")),),
     "counts late answers": ((holds, "_objections", _without("its time was over")),),
-    "counts votes of one owner twice": ((VotingSettings, "owner_of", lambda _, name: name),),
+    "counts votes of one owner twice": (
+        (holds, "_objections_to_vote", _without("one owner has one vote", "_objections_to_vote")),
+        (holds, "put", lambda votes, vote: (*votes, vote)),
+    ),
     "goes on after a changed policy": ((answers, "_standing_against", lambda *_: ""),),
     "starts behind a fence": ((leases, "covering", lambda *_: None),),
     "starts again what a silent worker had begun": ((leases.Leases, "_take_back", _always_again),),
