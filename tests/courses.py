@@ -29,9 +29,11 @@ QUICK = RolloutPlan(
 class Course:
     """`heal@2` beside the live `heal@1`, under a plan."""
 
-    def __init__(self, plan: RolloutPlan = QUICK, **settings: Any) -> None:
+    def __init__(self, plan: RolloutPlan = QUICK, *, calibrated: bool = True, **settings: Any) -> None:
         given = {"plan": plan, "established": (OLD,)} | settings
         self.policy = changed(limits=(), rollouts=RolloutSettings(**given))
+        if not calibrated:
+            self.policy = changed(self.policy, calibration=None)
         self.journal = MemoryJournal()
         self.now_us, self.serial = NOON_US // DAY_US * DAY_US, 0
         self.reopen()

@@ -324,7 +324,8 @@ def settle(
         stage,
     )
     calibration = state.calibrations.settings
-    if calibration is not None:
+    if calibration is not None and stands.assignment is None:
+        # Both arms of a rollout are judged by its own evidence, which holding one of them would bend.
         answers += ask_calibration(
             policy, state, capability, claim.rule, claim.confidence, weighed.risk_level
         )

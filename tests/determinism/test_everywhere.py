@@ -20,9 +20,9 @@ from tests.house.tree import ROOT
 # Watchkeeper decides or of what it hashes, in code or in config/: make sure that it is meant, say so in the
 # CHANGELOG, and write down what `python -m tests.determinism.gate simulator/demo.wkr --way "1 shard"` prints.
 PINNED = {
-    "journal": "63e03e55e67053b8407714ba0430bf78686829616596faaacab8523da78f8f47",
-    "state": "7e1e03adcf824bfdb9429d12589ef2af93408277ebbcf01782f0ebf18eecaf2f",
-    "verdicts": "68f3e4b89f8c269d596870035522b30395a0bf70c610783f482d84b3c05597fd",
+    "journal": "e0d4726a132dbceb0c45be3df84f86bde032a3340797ea3360f373f94441a2ba",
+    "state": "bcab5112bdf17c4cb984cf81483b6acf15383b888b8bbcd65ee611690a86c827",
+    "verdicts": "783420a9c805925711f206e73edab9fae43bb51fcb0628dc31792d47d7c3e86a",
 }
 
 VERSIONS = ("3.11", "3.12", "3.13")

@@ -220,8 +220,18 @@ def test_what_somebody_undid_already_is_not_undone_again():
     assert [fact for fact in course.abort() if isinstance(fact, f.UndoRequested)] == []
 
 
-def test_a_paused_canary_waits_and_the_incumbent_does_all_the_work():
+def test_in_a_rollout_both_arms_are_judged_by_its_evidence_and_not_by_their_past():
     course = Course().to("canary_50")
+    name, _ = in_arm(course, "control")
+    assert course.propose(name, OLD).word == "allow"
+    course.pause()
+    # Nobody compares it with anything now, and of its last fifty decisions 32 were right.
+    held = course.propose(name, OLD)
+    assert (held.word, held.waits[0].role) == ("hold", "responder")
+
+
+def test_a_paused_canary_waits_and_the_incumbent_does_all_the_work():
+    course = Course(calibrated=False).to("canary_50")
     name, _ = in_arm(course, "canary")
     course.pause()
     held = course.propose(name)
