@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import itertools
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from msgspec import Struct
 
@@ -13,6 +13,9 @@ from engine.commands.desk import Desk
 from engine.commands.model import Account, Button, Front, Reply
 from engine.commands.plain import plain
 from simulator.fakes.chat import Answer, FakeChat, Screen
+
+SETTLE_S: Final = 30.0
+"""How long an answer may take: a busy channel makes a bot wait, and so does a busy machine."""
 
 
 class Seen(Struct, frozen=True, kw_only=True):
@@ -148,7 +151,9 @@ class ChatPlayer:
         try:
             for line in lines:
                 with contextlib.suppress(LookupError):
-                    answer = await self._fake.type(self._accounts[person], line, channel=self._channel)
+                    answer = await self._fake.type(
+                        self._accounts[person], line, channel=self._channel, settle_s=SETTLE_S
+                    )
                     return self._kept(person, answer)
         finally:
             self._fake.redeliver(copies=1)
@@ -162,10 +167,10 @@ class ChatPlayer:
         found = [each for each in screens if any(button.label == label for button in each.buttons)]
         # A question stands in private; the board may show a button of the same name.
         screen = next((each for each in reversed(found) if each.private), found[-1])
-        answer = await self._fake.press(account, screen.message_id, label)
+        answer = await self._fake.press(account, screen.message_id, label, settle_s=SETTLE_S)
         if answer.modal is not None:
             first = answer.modal.fields[0].label
-            answer = await self._fake.fill(account, answer.modal, {first: writes})
+            answer = await self._fake.fill(account, answer.modal, {first: writes}, settle_s=SETTLE_S)
         self._fake.redeliver(copies=1)
         return self._kept(person, answer)
 

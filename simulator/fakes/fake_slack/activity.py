@@ -3,6 +3,10 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Final
+
+LATER_S: Final = 1.5
+"""Slack's own library waits up to a second longer than it was told, so that not all come back at once."""
 
 
 class Activity:
@@ -58,8 +62,8 @@ class Activity:
             self.happened()
 
     def refuse_for(self, seconds: float) -> None:
-        """Note that a call came too often, and may come again after so long."""
-        self._again_at = max(self._again_at, asyncio.get_running_loop().time() + seconds)
+        """Note that a call came too often, and may come again after so long, or somewhat later."""
+        self._again_at = max(self._again_at, asyncio.get_running_loop().time() + seconds + LATER_S)
 
     async def next(self, *, within_s: float) -> bool:
         """Wait until something happens; tells whether it did."""
