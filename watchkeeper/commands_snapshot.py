@@ -177,6 +177,7 @@ def _rehearse(store: SnapshotStore, info: SnapshotInfo, parts: Sequence[str], to
     try:
         done = store.restore(info.snapshot_id, targets)
     except BaseException:
+        # Ctrl-C counts too: nothing half restored stays behind.
         if made:
             shutil.rmtree(to, ignore_errors=True)
         raise

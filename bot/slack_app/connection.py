@@ -55,6 +55,7 @@ class SocketLine:
                 async with asyncio.timeout(_CONNECT_S):
                     await handler.client.connect()  # type: ignore[no-untyped-call]  # it says no types
         except BaseException:
+            # Being told to end counts too: no socket stays open behind it.
             await _let_go(handler)
             raise
         old, self._handler = self._handler, handler
@@ -105,6 +106,7 @@ class HttpLine:
             with storage_errors(self._listen):
                 await web.TCPSite(runner, host.strip("[]"), int(port)).start()
         except BaseException:
+            # Being told to end counts too: no server stays behind it.
             await runner.cleanup()
             raise
         self._runner, self.port = runner, int(runner.addresses[0][1])

@@ -9,6 +9,7 @@ from engine.core.vocabulary.ids import DecisionId, PersonId
 from engine.core.vocabulary.voting import AGENT, VotingSettings
 from engine.core.work import ballots
 from engine.core.work.contests import Contest, Waiting
+from engine.core.work.votes import most_votes
 
 
 def electorate(voting: VotingSettings, waiting: Iterable[Waiting]) -> dict[PersonId, int] | None:
@@ -72,13 +73,7 @@ def room(voting: VotingSettings, waiting: Mapping[DecisionId, Waiting]) -> int |
     voters = electorate(voting, waiting.values())
     if voters is None:
         return None
-    own = {whose(voting, each) for each in waiting.values()}
-    heaviest: dict[PersonId, int] = {}
-    for name, weight in voters.items():
-        owner = voting.owner_of(name)
-        if owner not in own:
-            heaviest[owner] = max(heaviest.get(owner, 0), weight)
-    return sum(heaviest.values())
+    return most_votes(voting, voters.items(), {whose(voting, each) for each in waiting.values()})
 
 
 def tally(

@@ -18,7 +18,7 @@ from engine.core.vocabulary.proposals import Changed
 from engine.core.vocabulary.verdicts import Verdict
 from engine.core.work.answers import GONE
 from engine.core.work.holds import PEOPLE, Holds, objection, rank_of, takes_others
-from engine.core.work.standing_approvals import performed
+from engine.core.work.standing_approvals import approved_at_once, performed
 
 _NOT_DONE: Final = "changed it, and it waits as it was, for that would not be done"
 
@@ -90,17 +90,7 @@ def after(
         )
     if verdict.word != "hold" or not _is_enough(changed, verdict):
         return facts, None
-    over = HoldEnded(
-        at_us=verdict.at_us,
-        decision_id=verdict.decision_id,
-        proposal_id=verdict.proposal_id,
-        agent=verdict.agent,
-        capability=verdict.capability,
-        action=verdict.action,
-        how="approved",
-        by=(changed.by,),
-        reason=changed.reason,
-    )
+    over = approved_at_once(verdict, changed.by, changed.reason)
     return (*facts, over), performed(actions[verdict.action], verdict)
 
 

@@ -134,6 +134,11 @@ def let_go(standing: StandingApprovals, verdict: Verdict, args: Mapping[str, Any
         return None
     name, each = found
     because = f": {each.reason}" if each.reason else ""
+    return approved_at_once(verdict, each.by, f"standing approval {name}{because}")
+
+
+def approved_at_once(verdict: Verdict, by: PersonId, reason: str) -> HoldEnded:
+    """Return the end of a hold that has only just begun, for one person's word is all it waits for."""
     return HoldEnded(
         at_us=verdict.at_us,
         decision_id=verdict.decision_id,
@@ -142,8 +147,8 @@ def let_go(standing: StandingApprovals, verdict: Verdict, args: Mapping[str, Any
         capability=verdict.capability,
         action=verdict.action,
         how="approved",
-        by=(each.by,),
-        reason=f"standing approval {name}{because}",
+        by=(by,),
+        reason=reason,
     )
 
 

@@ -1,6 +1,7 @@
 """Votes on one decision: who may vote, and when a vote is carried, lost or over."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from collections.abc import Set as AbstractSet
 from typing import Protocol
 
 from msgspec import UNSET
@@ -92,11 +93,18 @@ def room(voting: VotingSettings, hold: Hold, wait: Wait) -> int:
         return wait.of or wait.needed
     own = {voting.owner_of(PersonId(f"{AGENT}{hold.agent}"))}
     own |= {voting.owner_of(each) for each in (hold.owner, hold.changed_by) if each is not UNSET}
+    return most_votes(voting, ((each.name, each.weight) for each in voters), own)
+
+
+def most_votes(
+    voting: VotingSettings, voters: Iterable[tuple[PersonId, int]], own: AbstractSet[PersonId]
+) -> int:
+    """Add up what voters' votes weigh: of each owner the heaviest, of those it is their own nothing."""
     heaviest: dict[PersonId, int] = {}
-    for each in voters:
-        owner = voting.owner_of(each.name)
+    for name, weight in voters:
+        owner = voting.owner_of(name)
         if owner not in own:
-            heaviest[owner] = max(heaviest.get(owner, 0), each.weight)
+            heaviest[owner] = max(heaviest.get(owner, 0), weight)
     return sum(heaviest.values())
 
 
