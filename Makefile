@@ -19,12 +19,12 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-long test-fast test-deploy lint docs docs-check bench study faults lock clean python-fits FORCE
+.PHONY: help demo test test-long test-fast test-deploy frameworks lint docs docs-check bench study faults lock clean python-fits FORCE
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-demo: .venv/.ready ## replay a bundled history and open its report (HEADLESS=1: as text)
+demo: .venv/.ready ## open the console on a small living world (HEADLESS=1: print histories, and exit)
 	@$(BIN)/watchkeeper demo $(if $(filter-out 0,$(HEADLESS)),--headless)
 
 test: .venv/.ready ## every test but those of test-long and test-deploy, with the coverage floors
@@ -37,10 +37,13 @@ test: .venv/.ready ## every test but those of test-long and test-deploy, with th
 	@$(BIN)/python -m coverage report --omit='engine/core/*' --fail-under=$(REST_FLOOR)
 	@$(BIN)/python -m tests.branch_floor $(CORE_FLOOR) $(REST_FLOOR)
 
-# KILLS=200 INTERLEAVINGS=1000 SEED=7 make faults: that many, drawn from that seed. The kills end within two hours.
+# KILLS=200 INTERLEAVINGS=1000 WAKEUPS=20000 SEED=7 make faults: that many, drawn from that seed. The kills end
+# within two hours.
 KILLS ?= 1000
 INTERLEAVINGS ?= 100000
-faults: .venv/.ready ## 100,000 interleavings, then kill -9 every process under load 1,000 times (SEED=)
+WAKEUPS ?= 1000000
+faults: .venv/.ready ## 1,000,000 escalations, 100,000 interleavings, kill -9 every process 1,000 times (SEED=)
+	@$(BIN)/python -m tests.faults.wakeup_nights --count $(WAKEUPS) $(if $(SEED),--seed $(SEED))
 	@$(BIN)/python -m tests.faults.interleavings --count $(INTERLEAVINGS) $(if $(SEED),--seed $(SEED))
 	@$(BIN)/python -m tests.faults.campaign --kills $(KILLS) $(if $(SEED),--seed $(SEED))
 
@@ -53,20 +56,31 @@ test-long: .venv/.ready ## the proofs by many seeds, kills and Python versions (
 test-deploy: .venv/.ready ## build the images, boot the unit, run the compose file, for real (minutes; root)
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m deploy
 
+frameworks: .frameworks/.ready ## install the agents' frameworks whose pages the tests then run
+
+# An environment of their own: they bring dozens of packages that Watchkeeper has no use for.
+.frameworks/.ready: requirements/frameworks.lock | python-fits
+	@$(PYTHON) -m venv --clear .frameworks
+	@.frameworks/bin/python -m pip -qq install --require-hashes --no-deps -r requirements/frameworks.lock
+	@touch $@
+
 lint: .venv/.ready ## ruff, mypy strict, import contracts
 	@$(BIN)/python -m ruff check .
 	@$(BIN)/python -m ruff format --check .
 	@$(BIN)/python -m mypy
 	@$(BIN)/lint-imports
 
-# Pages with generated tables carry cog marks; `docs` rewrites them, `docs-check` fails when they are old.
+# Pages with generated tables carry cog marks; alert rules and dashboards are made whole. `docs` rewrites them,
+# `docs-check` fails when they are old.
 COG_PAGES = $(shell grep -rl --include='*.md' '^<!-- \[\[\[cog' README.md docs)
 
-docs: .venv/.ready ## rewrite the generated tables of the docs
+docs: .venv/.ready ## rewrite the generated tables of the docs, and what ships for Prometheus and Grafana
 	@$(if $(COG_PAGES),$(BIN)/python -m cogapp -r $(COG_PAGES),echo "no page has a generated table yet")
+	@$(BIN)/python -m watchkeeper.monitoring
 
 docs-check: .venv/.ready ## fail when a generated table is out of date
 	@$(if $(COG_PAGES),$(BIN)/python -m cogapp --check --diff $(COG_PAGES),echo "no page has a generated table yet")
+	@$(BIN)/python -m watchkeeper.monitoring --check
 
 bench: .venv/.ready ## measure replay, journal and start-up against their floors
 	@$(BIN)/python -m benchmarks
@@ -84,9 +98,10 @@ lock: .venv/.ready ## resolve the dependencies again into requirements/*.lock
 	@$(LOCK) pyproject.toml --output-file requirements/runtime.lock >/dev/null
 	@$(LOCK) pyproject.toml --extra dev --constraint requirements/runtime.lock --output-file requirements/dev.lock >/dev/null
 	@$(BUILD_NEEDS) | $(LOCK) - --constraint requirements/dev.lock --output-file requirements/build.lock >/dev/null
+	@$(LOCK) requirements/frameworks.in --output-file requirements/frameworks.lock >/dev/null
 
 clean: ## remove .venv and everything the tools left behind
-	rm -rf .venv .coverage .coverage.* htmlcov build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	rm -rf .venv .frameworks .coverage .coverage.* htmlcov build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 	    .import_linter_cache .benchmarks
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -17,6 +17,12 @@ _BENCHMARKS = (
     "benchmarks.rollout",
     "benchmarks.off_policy",
     "benchmarks.approvals",
+    "benchmarks.provenance",
+    "benchmarks.call_burst",
+    "benchmarks.wakeups",
+    "benchmarks.console",
+    "benchmarks.redaction",
+    "benchmarks.shell_risk",
 )
 
 

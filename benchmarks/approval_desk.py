@@ -22,8 +22,10 @@ from engine.core.vocabulary.units import MINUTE_US
 from engine.ports import Durability
 from engine.runtime import wire
 from engine.runtime.clock import SteadyClock
-from engine.runtime.live import Live, Parts, SavedSnapshot
+from engine.runtime.live import Live
 from engine.runtime.outbox import proposal_of, verdict_of
+from engine.runtime.parts import Parts, SavedSnapshot
+from engine.wiring.privacy import make_scrubber
 from tests.faults.people.parts import Store
 
 _RAY = Account(front="terminal", account_id="tty", person=PersonId("ray"), role="responder")
@@ -92,6 +94,7 @@ class AtDesk:
                 fence=fence,
                 clock=SteadyClock(lambda: now[0], lambda: now[0]),
                 announcer=_Silence(),
+                scrubber=make_scrubber(),
                 home=Path("nowhere"),
                 version="0",
                 lease_s=5.0,

@@ -32,9 +32,11 @@ from engine.ports import Entry, Finished, Task
 from engine.runtime import wire
 from engine.runtime.client import EngineClient
 from engine.runtime.clock import SteadyClock
-from engine.runtime.live import Live, Parts, SavedSnapshot
+from engine.runtime.live import Live
+from engine.runtime.parts import Parts, SavedSnapshot
 from engine.runtime.server import EngineServer
 from engine.wiring import SHIPPED_POLICY, build_policy, read_policy
+from engine.wiring.privacy import make_scrubber
 
 _RECORD = b"x" * 3_000 + b"\n"
 """About what a proposal and its verdict come to in the journal."""
@@ -71,6 +73,7 @@ def serve(home: str) -> None:
                 fence=MemoryFence(),
                 clock=SteadyClock(),
                 announcer=_Silent(),
+                scrubber=make_scrubber(),
                 home=folder,
                 version="benchmark",
                 lease_s=15.0,

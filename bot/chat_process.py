@@ -6,19 +6,20 @@ from pathlib import Path
 
 from bot.desk import open_desk
 from bot.fronts import ChatFront
-from engine.adapters.files import storage_errors
+from engine.adapters.log_lines import clean_logs
 from engine.adapters.message_file import MessageFile
+from engine.adapters.secret_file import read_secret
 from engine.commands.board import Board
 from engine.commands.desk import Desk
 from engine.commands.hearing import Hearing
-from engine.errors import InputError
 from engine.wiring.service import Service, make_folders, told_to_end
 
 
 def run_bots(service: Service, *, version: str) -> None:
     """Run until SIGTERM. Raises `InputError` when a token is missing or refused."""
     make_folders(service)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.basicConfig(level=logging.INFO)
+    clean_logs()
     asyncio.run(_bots(service, version))
 
 
@@ -78,13 +79,4 @@ def fronts_of(service: Service, desk: Desk) -> list[ChatFront]:
 
 def secret(path: Path) -> str:
     """Read a token. Raises `InputError` when it is missing, or others could read it."""
-    with storage_errors(path):
-        if not path.exists():
-            raise InputError(
-                "this token is missing",
-                place=str(path),
-                cure="write it there, and chmod 600 it: docs/howto/chat.md",
-            )
-        if path.stat().st_mode & 0o077:
-            raise InputError("others may read it", place=str(path), cure=f"chmod 600 {path}")
-        return path.read_text().strip()
+    return read_secret(path, guide="docs/howto/chat.md")

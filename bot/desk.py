@@ -12,6 +12,8 @@ from engine.adapters.totp_file import TotpFile
 from engine.commands.desk import Desk
 from engine.commands.tools import Tools
 from engine.runtime.client import EngineClient
+from engine.wiring.directory import directory_of
+from engine.wiring.drafts import PolicyDrafts
 from engine.wiring.service import Service
 from simulator.bundled import BUNDLED
 from simulator.jobs import ReplayJobs
@@ -27,12 +29,14 @@ async def open_desk(service: Service, *, version: str, lasting: bool = False) ->
     fence = FileFence(layout.stops)
     journal, looking = Current(layout.journal, DecisionsView), Current(layout.journal, DecisionsView)
     engine = EngineClient(layout.socket)
+    drafts = layout.home / "replays" / "drafts"
     replays = ReplayJobs(
         layout.home / "replays" / "asked",
         recordings=layout.home / "recordings",
         bundled=BUNDLED,
         policy=service.config / "policies",
         policies=layout.home / "policies",
+        drafts=drafts,
         lasting=lasting,
     )
     desk = Desk(
@@ -52,6 +56,10 @@ async def open_desk(service: Service, *, version: str, lasting: bool = False) ->
                 inflight=layout.inflight,
             ),
             version=version,
+            directory=directory_of(service.config),
+            drafts=PolicyDrafts(
+                drafts, in_force=service.config / "policies", policies=layout.home / "policies"
+            ),
         )
     )
     try:

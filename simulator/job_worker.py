@@ -13,7 +13,7 @@ import msgspec
 
 from engine.errors import InputError, WatchkeeperError
 from engine.wiring import read_policy
-from simulator.jobs import Asked, Told
+from simulator.jobs import RESULTS, Asked, Told
 from simulator.recording import Recording
 from simulator.replay.driver import Progress, Replay
 from simulator.replay.results import Results, Run
@@ -23,6 +23,7 @@ from simulator.summary import Summary, summarise
 
 _EVERY_S: Final = 0.5
 _TRIES, _PAUSE_S = 100, 0.1
+_NICE: Final = 10
 
 
 def main(asked: Asked) -> None:
@@ -39,7 +40,7 @@ def main(asked: Asked) -> None:
         from_us=None,
         until_us=None,
     )
-    results = _results(asked.folder / "results.sqlite", run)
+    results = _results(asked.folder / RESULTS, run)
     driver = Replay(recording, sources, results=results)
     signal.signal(signal.SIGTERM, lambda *_: driver.stop())
     said_s = 0.0
@@ -107,6 +108,8 @@ def end_with_parent() -> None:
 
 
 if __name__ == "__main__":
+    # Whoever decides, and whoever is waited for, goes first.
+    os.nice(_NICE)
     end_with_parent()
     try:
         main(msgspec.json.decode(sys.argv[1], type=Asked, dec_hook=lambda kind, value: kind(value)))

@@ -23,7 +23,7 @@ from engine.adapters import machine_time
 from engine.adapters.files import atomic_write, private_folder, storage_errors
 from engine.adapters.journal_lock import WriterLock
 from engine.errors import InputError, JournalBusy, WatchkeeperError
-from engine.ports import ReplayJob, ReplayWish
+from engine.ports import IN_FORCE, ReplayJob, ReplayWish
 
 MOST_RUNNING: Final = 2
 MOST_WAITING: Final = 10
@@ -32,6 +32,7 @@ MOST_BYTES: Final = 512 << 20
 """The largest recording that may be replayed from afar: a replay of more belongs into a terminal."""
 _JOB: Final = "job.json"
 _REPORT: Final = "report.html"
+RESULTS: Final = "results.sqlite"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _OPEN: Final = frozenset({"waiting", "running"})
 _WRITTEN_EACH: Final = 0.05
@@ -68,19 +69,21 @@ class ReplayJobs:
         bundled: dict[str, Path],
         policy: Path,
         policies: Path,
+        drafts: Path | None = None,
         lasting: bool = False,
         at_once: int | None = None,
         now_us: Callable[[], int] = machine_time.now_us,
     ) -> None:
         """Keep jobs in `folder`; take recordings from `recordings` and from those that are `bundled`.
 
-        `policy` is the one in force; a folder in `policies` is another. With `lasting` jobs outlive their
-        process: what was open when one before this ended, goes on here and now, and `close` leaves open what
-        is. Without it a job ends with its process. `at_once` is how many run at once, `None` for as many as
-        usual. Nothing is made until a job is.
+        `policy` is the one in force; a folder in `policies`, or in `drafts`, is another. With `lasting` jobs
+        outlive their process: what was open when one before this ended, goes on here and now, and `close`
+        leaves open what is. Without it a job ends with its process. `at_once` is how many run at once, `None`
+        for as many as usual. Nothing is made until a job is.
         """
         self._folder, self._recordings, self._bundled = folder, recordings, bundled
         self._policy, self._policies, self._now_us = policy, policies, now_us
+        self._drafts = drafts
         self._lasting, self._closing, self._at_once = lasting, False, at_once
         self._lock = threading.Lock()
         self._jobs: OrderedDict[str, ReplayJob] = OrderedDict()
@@ -116,6 +119,15 @@ class ReplayJobs:
         with self._lock:
             self._look_elsewhere()
             return self._job(name)
+
+    def results(self, name: str) -> Path:
+        """Return where the results of one lie that is done. Raises `InputError` when there are none."""
+        job, path = self.job(name), self._folder / name / RESULTS
+        if job.state != "done" or not path.exists():
+            raise InputError(
+                f"it has no results: it is {job.state}", place=name, cure="wait, or replay again"
+            )
+        return path
 
     def start(self, wish: ReplayWish) -> ReplayJob:
         """Begin one, or let it wait for its turn."""
@@ -288,8 +300,10 @@ class ReplayJobs:
         return path
 
     def _policy_folder(self, name: str) -> Path:
-        if not name:
+        if name in {"", IN_FORCE}:
             return self._policy
+        if self._drafts is not None and _NAME.fullmatch(name) and (self._drafts / name).is_dir():
+            return self._drafts / name
         if name not in self.policies():
             known = ", ".join(self.policies()) or f"none; put a folder into {self._policies}"
             raise InputError(f"there is no policy {name!r}", cure=f"those there are: {known}")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from engine.adapters.files import storage_errors
 from engine.errors import InputError, RecordingError
-from simulator.importers import FORMATS, Progress, import_source
+from simulator.importers import FORMATS, Importer, Progress, import_source
 from simulator.recording import EXTENSION, Recording
 
 _CHUNK_BYTES = 1 << 20
@@ -31,8 +31,9 @@ def open_source(
                 cure=f"give a file made by watchkeeper import, or {known} and a source",
             )
         return Recording(path)
-    source = Path(rest)
-    cached = cache / f"{format_name}-{_fingerprint(source, mapping)}{EXTENSION}"
+    source = Path(rest).expanduser()
+    fingerprint = _fingerprint(FORMATS[format_name], source, mapping)
+    cached = cache / f"{format_name}-{fingerprint}{EXTENSION}"
     if cached.exists():
         # A damaged copy is nothing to complain about while its source is at hand.
         with suppress(RecordingError):
@@ -41,15 +42,20 @@ def open_source(
     return Recording(cached)
 
 
-def _fingerprint(source: Path, mapping: Path | None) -> str:
+def _fingerprint(importer: Importer, source: Path, mapping: Path | None) -> str:
     """Hash what an import reads: the source, files that lie beside it, and the importers themselves."""
-    if not source.is_file():
-        raise InputError("no such file", place=str(source), cure="check the path after the colon")
+    if not (source.is_file() or (importer.identity is not None and source.is_dir())):
+        kind = "file" if importer.identity is None else "file or folder"
+        raise InputError(f"no such {kind}", place=str(source), cure="check the path after the colon")
     importers = sorted(Path(__file__).parent.glob("importers/*.py"))
-    beside = [*sorted(source.parent.glob("*actions.csv*")), source.with_name(source.name + "-wal")]
     digest = hashlib.sha256()
-    read = [path for path in beside if path.is_file()] + ([mapping] if mapping else [])
-    for path in (source, *read, *importers):
+    if importer.identity is not None:
+        digest.update(importer.identity(source).encode())
+        read = []
+    else:
+        beside = [*sorted(source.parent.glob("*actions.csv*")), source.with_name(source.name + "-wal")]
+        read = [source, *(path for path in beside if path.is_file())]
+    for path in (*read, *([mapping] if mapping else []), *importers):
         with storage_errors(path), path.open("rb") as file:
             # Names and sizes too: an empty file beside a source is not the same as none.
             digest.update(f"{path.name} {path.stat().st_size}\n".encode())

@@ -7,15 +7,15 @@ from typing import Final
 from msgspec import Struct
 
 from engine.core.kpis.definitions import Kpi
-from engine.core.statistics import mixture, risk_ratio
 from engine.core.statistics.intervals import rate
 from engine.core.vocabulary.facts import StageChanged
 from engine.core.vocabulary.ids import CapabilityId, capability_name
-from engine.core.vocabulary.rollouts import ArmTally, Stage
+from engine.core.vocabulary.rollouts import ArmTally
 from engine.core.vocabulary.units import DAY_US, time_text
 from engine.ports import Journal
 from engine.wiring import PolicySource, build_policy
 from simulator import kpi_text
+from simulator.course import Point, point_of
 from simulator.evidence import Replayed
 from simulator.kpis import KpiCourse, course_of
 from simulator.recording import Recording
@@ -28,21 +28,6 @@ from simulator.world.stories import Story, before
 
 _HISTORY_DAYS: Final = 7
 """How much was recorded before: enough decisions for the replay that a plan asks for."""
-
-
-class Point(Struct, frozen=True, kw_only=True):
-    """What was known of one version at the end of one day."""
-
-    at_us: int
-    stage: Stage
-    agreement: float
-    """E-value that candidate and incumbent agree enough; it counts in shadow."""
-    good: float
-    """E-value that the candidate does not fail too often; it counts as a canary."""
-    bad: float
-    """E-value that it fails more often than the incumbent."""
-    canary_failures: int
-    canary: int
 
 
 class Told(Struct, frozen=True, kw_only=True):
@@ -104,15 +89,7 @@ def _point(sink: Engine, capability: CapabilityId, at_us: int) -> Point | None:
     candidate = sink.loop.state.rollouts.candidates.get(capability_name(capability))
     if candidate is None:
         return None
-    return Point(
-        at_us=at_us,
-        stage=candidate.stage,
-        agreement=mixture.e_value(candidate.agreement),
-        good=mixture.e_value(candidate.good),
-        bad=risk_ratio.bad(candidate.bad),
-        canary_failures=candidate.canary_failures,
-        canary=candidate.canary,
-    )
+    return point_of(candidate, at_us)
 
 
 def text(told: Told) -> str:

@@ -8,6 +8,8 @@ import pytest
 from coverage import Coverage
 from hypothesis import HealthCheck, settings
 
+from tests.torn_coverage import drop_torn
+
 # In the background a shell has had Ctrl-C ignored, and all that the tests start would ignore it too.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -74,3 +76,16 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     finally:
         measuring.start()
         os.environ.update(kept)
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
+    """Before pytest-cov gathers the data files, drop those that a killed process left half written.
+
+    The last wrapper ends first, so this is done before pytest-cov's. Workers gather nothing.
+    """
+    try:
+        return (yield)
+    finally:
+        if session.config.pluginmanager.hasplugin("_cov") and not hasattr(session.config, "workerinput"):
+            drop_torn(session.config.rootpath)

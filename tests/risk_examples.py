@@ -117,6 +117,15 @@ PATHS_PROTECTED: dict[str, list[str]] = {
         "\\etc\\passwd",
     ],
     "own-policy": ["config/policies/limits.yaml", "/srv/app/config/policies/a/b.yaml", "config/policies"],
+    "own-state": [".watchkeeper/tokens.json", "~/.watchkeeper", "a/.watchkeeper/stops/all"],
+    "claude-settings": [
+        ".claude/settings.json",
+        "~/.claude/settings.local.json",
+        "a/../.claude/settings.json",
+    ],
+    "codex-settings": ["~/.codex/config.toml", ".codex/hooks.json", ".codex"],
+    "cursor-settings": [".cursor/hooks.json", "/home/ann/.cursor/hooks.json"],
+    "gemini-settings": [".gemini/settings.json", "~/.gemini/settings.json"],
 }
 
 PATHS_FREE = [
@@ -135,6 +144,11 @@ PATHS_FREE = [
     "gitlog",
     ".gitignore",
     "config/policies.md",
+    "watchkeeper/tokens.json",
+    ".claude/CLAUDE.md",
+    "codex/config.toml",
+    ".cursor/rules",
+    ".gemini/GEMINI.md",
     ".env/../src/a.py",
     "/etc/../src/a.py",
     ".ssh/../a",

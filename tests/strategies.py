@@ -15,6 +15,7 @@ from engine.core.vocabulary.proposals import Impact, Option, Proposal
 from engine.core.vocabulary.rollouts import Evidence, Requirement
 from engine.core.vocabulary.units import DAY_US, HOUR_US, MINUTE_US, SECOND_US
 from engine.core.vocabulary.verdicts import Wait
+from tests import escalation_strategies
 from tests.builders import NOON_US, changed, shipped, verdict
 
 # Few names, so that what happens to one meets what happened to it before.
@@ -205,6 +206,7 @@ def _kinds() -> dict[type[f.Fact], st.SearchStrategy[f.Fact]]:
             "episode": episodes,
             "source": st.sampled_from(["person", "tool", "agent"]),
             "text": texts,
+            **dict.fromkeys(["by", "tool", "asked"], st.just(UNSET) | names),
         },
         f.EpisodeClosed: {"episode": episodes},
         f.MetricObserved: {"series": st.sampled_from(["cpu", "errors"]), "value": st.floats(-1e140, 1e140)},
@@ -417,6 +419,7 @@ def _kinds() -> dict[type[f.Fact], st.SearchStrategy[f.Fact]]:
         },
         f.SnapshotTaken: {"seq": st.integers(0, 10**6), "state_hash": st.sampled_from(["00", "ff"])},
     }
+    fields |= escalation_strategies.fields()
     return {kind: st.builds(kind, at_us=st.just(0), **given) for kind, given in fields.items()}
 
 

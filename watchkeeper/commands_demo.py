@@ -1,105 +1,40 @@
-"""`watchkeeper demo`: the main job in one command, on a bundled history."""
+"""`watchkeeper demo`: the console on a small living world; or, for machines, two histories replayed."""
 
 import os
 import sys
-import webbrowser
-from contextlib import closing
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final
 
 import click
-import sqlite_utils
-
-from engine.adapters.journal_sqlite import SqliteJournal
-from engine.wiring import SHIPPED_CONFIG, SHIPPED_POLICY, read_policy
-from engine.wiring.kpis import read_kpis
-from simulator import story
-from simulator.bundled import BUNDLED
-from simulator.recording import Recording
-from simulator.report import write_report
-from simulator.summary_text import text
-from simulator.world.stories import BOTH_STORY
-from watchkeeper.commands_replay import run_replay
-from watchkeeper.home import folder, home, last_replay, shown
-from watchkeeper.progress import bar
 
 _SEED: Final = 7
-_DEMO: Final = BUNDLED["demo"]
 
 
 @click.command()
-@click.option("--headless", is_flag=True, help="Print the result and exit; open no browser.")
+@click.option("--headless", is_flag=True, help="Serve nothing: print the histories' results, and exit.")
+@click.option("--open/--no-open", "opens", default=None, help="Open a browser. [default: on a screen]")
 @click.option("--seed", default=_SEED, show_default=True, help="Another seed is another made-up world.")
-@click.option("--quick", is_flag=True, help="Leave out the made-up world, which takes most of the time.")
-def demo(headless: bool, seed: int, quick: bool) -> None:
-    """Tell the whole story on made-up histories, and open the report.
+@click.option("--quick", is_flag=True, help="Leave out the made-up weeks, which take most of the time.")
+def demo(headless: bool, opens: bool | None, seed: int, quick: bool) -> None:
+    """Open the console on a small living world: agents ask, one misbehaves, and you press the buttons.
 
-    First a bundled week is replayed: what Watchkeeper would have allowed, held and denied, and why. Then a
-    made-up world runs for some simulated weeks: one agent earns its authority from replay to 100 %, another
-    is stopped at 1 % before it does much harm. Recorded histories of others may not be shipped with
-    Watchkeeper, but can be imported.
+    The service runs on a folder of its own, `demo` in the data folder, which each demo begins anew. Ctrl-C
+    ends it. Meanwhile a bundled week is replayed: what Watchkeeper would have allowed, held and denied, and
+    why; then a made-up world runs for some simulated weeks, in which one agent earns its authority from
+    replay to 100 % and another is stopped at 1 %, and is replayed as well. --headless prints both instead.
     """
-    report, journal = folder("reports") / "demo.html", home() / "demo-rollouts.db"
-    summary = run_replay(Recording(_DEMO), [SHIPPED_POLICY], name=str(shown(_DEMO)), score=True, kpis=True)
-    click.echo(text(summary))
-    told = None if quick else _tell(seed, journal)
-    if told is not None:
-        click.echo(f"\n{story.text(told)}")
-    results = last_replay()
-    if results is not None:
-        with closing(sqlite_utils.Database(results)) as db:
-            write_report(report, db, summary, told)
-    click.echo(f"\nreport: {report}")
-    if not headless:
-        _open(report)
-    click.echo(
-        _NEXT.format(
-            example=summary.example,
-            recording=shown(_DEMO),
-            config=shown(SHIPPED_POLICY.parent),
-            history="" if told is None else _HISTORY.format(journal=shown(journal)),
-        )
-    )
+    if headless:
+        from watchkeeper.demo_histories import print_histories
+
+        print_histories(seed, quick=quick)
+        return
+    from watchkeeper.demo_service import run_demo
+
+    opened = has_screen() if opens is None else opens
+    raise SystemExit(run_demo(seed=seed, opens=opened, histories=not quick))
 
 
-def _tell(seed: int, journal: Path) -> story.Told:
-    """Live through the story on a journal that stays, for whoever wants to look at it."""
-    for tail in ("", "-wal", "-shm", ".lock"):
-        Path(f"{journal}{tail}").unlink(missing_ok=True)
-    with (
-        TemporaryDirectory(prefix="watchkeeper-demo-") as work,
-        bar("story", "facts") as advance,
-        closing(SqliteJournal(journal)) as kept,
-    ):
-        policy = read_policy(SHIPPED_POLICY)
-        return story.tell(
-            BOTH_STORY,
-            seed,
-            policy,
-            journal=kept,
-            folder=Path(work),
-            kpis=read_kpis(SHIPPED_CONFIG),
-            progress=advance,
-        )
-
-
-def _open(report: Path) -> None:
-    """Open the report where there is a screen to open it on."""
-    screen = (
+def has_screen() -> bool:
+    """Whether there is a screen to open a browser on."""
+    return bool(
         sys.platform in ("darwin", "win32") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     )
-    if not screen or not webbrowser.open(report.resolve().as_uri()):
-        click.echo("there is no browser here: open the file above in one")
-
-
-_NEXT = """
-Try next:
-  watchkeeper explain {example}
-{history}  watchkeeper replay {recording} --journal demo.db
-  watchkeeper journal verify --journal demo.db
-  cp -r {config} my-config                   change something in it, then
-  watchkeeper replay {recording} --policy my-config/policies --against {config}/policies
-  watchkeeper import --help                  bring a history of your own"""
-
-_HISTORY = "  watchkeeper canary history scale-busy --journal {journal}\n"

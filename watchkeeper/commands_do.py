@@ -4,13 +4,16 @@ import asyncio
 import json
 import secrets
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 import msgspec
 
 from watchkeeper import __version__
 from watchkeeper.home import CONFIG_VARIABLE, home
+
+if TYPE_CHECKING:
+    from engine.commands.model import Reply
 
 STATUSES: Final = {"done": 0, "refused": 1, "asks": 1, "forbidden": 3, "failed": 4}
 """Exit status by outcome: 1 wrong or things stand otherwise, 3 not allowed, 4 something does not answer."""
@@ -32,6 +35,13 @@ def do(line: str, yes: bool, as_json: bool, config: Path | None) -> None:
     Ends with status 0 when it was done, 1 when it was refused, 2 when it is no command, 3 when you may not,
     and 4 when something does not answer.
     """
+    answered(line, config, yes=yes, as_json=as_json)
+
+
+def answered(
+    line: str, config: Path | None, *, yes: bool = False, as_json: bool = False, ends: bool = True
+) -> "Reply":
+    """Give a command, print the answer, and end with its status; without `ends` return what was done."""
     from engine.commands.plain import plain
 
     reply = asyncio.run(_give(line, config, yes=yes))
@@ -41,10 +51,12 @@ def do(line: str, yes: bool, as_json: bool, config: Path | None) -> None:
         click.echo(plain(reply, buttons=False))
     if reply.outcome == "asks":
         click.echo("confirm it with --yes", err=True)
-    raise SystemExit(STATUSES[reply.outcome])
+    if ends or reply.outcome != "done":
+        raise SystemExit(STATUSES[reply.outcome])
+    return reply
 
 
-async def _give(line: str, config: Path | None, *, yes: bool):  # type: ignore[no-untyped-def]  # imported late
+async def _give(line: str, config: Path | None, *, yes: bool) -> "Reply":
     from bot.desk import open_desk
     from engine.commands.catalogue import LANGUAGE
     from engine.commands.following import follow

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 def import_(format_name: str, src: Path, out: Path, mapping: Path | None) -> None:
     """Turn the history SRC into the recording REC.
 
-    FORMAT is journal, agentdojo, govuk or generic. The recording appears when it is complete, or not at all.
+    FORMAT is journal, agentdojo, govuk, generic, claude-code, codex, openai-agents, otel, langsmith,
+    langfuse, alertmanager, github or git. The recording appears when it is complete, or not at all.
     """
     from simulator.importers import import_source
     from watchkeeper.progress import bar

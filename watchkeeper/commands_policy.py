@@ -8,6 +8,7 @@ import click
 from engine.adapters.files import storage_errors
 from engine.errors import InputError
 from engine.wiring import SHIPPED_POLICY, build_policy, read_policy
+from engine.wiring.ladders import read_waking
 from engine.wiring.policies import SHIPPED_CONFIG
 from watchkeeper.home import folder as made
 from watchkeeper.home import home
@@ -38,8 +39,12 @@ def init() -> None:
 @policy.command()
 @click.argument("folder", type=click.Path(path_type=Path), default=SHIPPED_POLICY)
 def check(folder: Path) -> None:
-    """Check a policy folder and print its hash; without FOLDER, the shipped one."""
+    """Check a policy folder and print its hash; without FOLDER, the shipped one.
+
+    The people, schedules and ladders in the folder above are checked as well.
+    """
     built = build_policy(read_policy(folder))
+    read_waking(folder.parent)
     click.echo(
         f"ok: {len(built.actions)} actions, {len(built.limits)} limits, policy hash {built.policy_hash}"
     )

@@ -103,12 +103,13 @@ def _send(body: dict[str, Any], key: str | None, wait_s: float) -> dict[str, Any
         ) from error
     try:
         answer = httpx.post(
-            f"{address.url}/v1/proposals",
+            f"{address.here}/v1/proposals",
             content=content,
             params={"wait_s": wait_s},
             headers=headers,
             timeout=wait_s + _MARGIN_S,
             trust_env=False,
+            verify=address.trust(),
         )
     except httpx.HTTPError as error:
         raise Unreachable(

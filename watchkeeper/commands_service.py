@@ -2,21 +2,25 @@
 
 import os
 import sys
+import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import click
 
-from engine.errors import InputError
+from engine.errors import InputError, WatchkeeperError
+from engine.runtime.layout import Layout
 from engine.runtime.tied import REFUSED
 from watchkeeper import __version__
 from watchkeeper.home import CONFIG_VARIABLE, home
 
-# Longer than a worker waits, past its own time, for its last reports to be taken.
-_MARGIN_S = 10.0
 # Engine and front write what only we may read. Workers write what agents and people share.
 _PRIVATE = 0o077
+# A cold start of the front takes a few seconds, on a small machine that is busy a minute.
+_LINK_WITHIN_S = 120.0
+_LOOK_EVERY_S = 0.2
 
 _config = click.option(
     "--config",
@@ -34,56 +38,64 @@ def up(config: Path | None) -> None:
 
     A first start on a fresh data folder makes you its captain.
     """
-    from engine.adapters.fence_files import FileFence
-    from engine.adapters.sweep import end_all, end_left_behind
-    from engine.runtime.child import Pace
-    from engine.runtime.pool import Supervisor
     from engine.wiring.service import check, make_folders, open_service
+    from notifiers.pager_process import ladder_channels
     from watchkeeper.home import shown
     from watchkeeper.people import first_captain
+    from watchkeeper.supervising import command_of, supervisor_of
 
     with _refusing():
         service = open_service(home(), config)
-        policy = check(service)
+        policy = check(service, ladder_channels(service))
     make_folders(service)
     layout = service.layout
     if (made := first_captain(layout)) is not None:
         name, token = made
         click.echo(f"{name} is captain; the token for this machine is in {shown(token)}", err=True)
-    # The children find the same folder, wherever they are started.
-    os.environ["WATCHKEEPER_HOME"] = str(layout.home)
-    names = _names(service.settings.workers.processes)
-    chat_of = service.settings.chat
-    if chat_of.discord.server is not None or chat_of.slack.channel is not None:
-        names.insert(2, "bots")
-    parts = {name: _command(name, service.config) for name in names}
     click.echo(
         f"watchkeeper {__version__}: {len(policy.actions)} actions, policy {policy.policy_hash[:12]}, "
         f"state in {shown(layout.home)}",
         err=True,
     )
-    supervisor = Supervisor(
-        layout,
-        parts,
-        fence=FileFence(layout.stops),
-        sweep=lambda stops: end_all(layout.home, stops),
-        end_left_behind=lambda: end_left_behind(layout.home),
-        announcer=service.announcements,
-        # The workers keep their own time; ours only catches one that does not come to its end.
-        pace=Pace(drain_s=service.settings.workers.drain_s + _MARGIN_S),
-        check=lambda: check(open_service(layout.home, service.config)),
-    )
+    names = ["engine", "front", "pager"]
+    chat_of, workers = service.settings.chat, service.settings.workers
+    if chat_of.discord.server is not None or chat_of.slack.channel is not None:
+        names.append("bots")
+    names += [f"worker-{number}" for number in range(1, workers.processes + 1)]
+    commands = {name: command_of(name, service.config) for name in names}
+    supervisor = supervisor_of(layout, service.config, commands, drain_s=workers.drain_s)
+    _offer_console(layout)
     raise SystemExit(supervisor.run())
 
 
-def _names(workers: int) -> list[str]:
-    return ["engine", "front", *(f"worker-{number}" for number in range(1, workers + 1))]
+def _offer_console(layout: Layout) -> None:
+    """Have whoever starts us find the console: by a link, where they look at this terminal.
+
+    A link is a key. So it goes to a terminal and never into the log of a service.
+    """
+    if not sys.stderr.isatty():
+        click.echo("the web console: `watchkeeper console` makes a link into it", err=True)
+        return
+    # The front needs a moment before it listens, and the supervisor needs this thread.
+    threading.Thread(target=_print_link, args=(layout,), name="console link", daemon=True).start()
 
 
-def _command(name: str, config: Path) -> list[str]:
-    kind, _, number = name.partition("-")
-    named = ["--name", name] if number else []
-    return [sys.executable, "-m", "watchkeeper", kind, "--config", str(config), *named]
+def _print_link(layout: Layout) -> None:
+    from bot.http_api.address import read_address
+    from engine.adapters.linux_processes import state_of
+    from watchkeeper.commands_console import link_for
+
+    end_s = time.monotonic() + _LINK_WITHIN_S
+    while time.monotonic() < end_s:
+        with suppress(WatchkeeperError):
+            address = read_address(layout.address)
+            # One that was killed leaves its address behind.
+            if address is not None and state_of(address.pid) != "gone":
+                link, name, role = link_for(layout, address.url)
+                click.echo(f"the web console, for {name}, {role}, once within 15 minutes:\n{link}", err=True)
+                return
+        time.sleep(_LOOK_EVERY_S)
+    click.echo("the web console: `watchkeeper console` makes a link into it once the front listens", err=True)
 
 
 @contextmanager
@@ -101,10 +113,12 @@ def _refusing() -> Iterator[None]:
 def engine(config: Path | None) -> None:
     """Run the engine alone. It is the only writer of the journal."""
     from engine.wiring.service import open_service, run_engine
+    from notifiers.pager_process import ladder_channels
 
     os.umask(_PRIVATE)
     with _refusing():
-        run_engine(open_service(home(), config), version=__version__)
+        service = open_service(home(), config)
+        run_engine(service, version=__version__, channels=ladder_channels(service))
 
 
 @click.command()
@@ -129,6 +143,18 @@ def bots(config: Path | None) -> None:
     os.umask(_PRIVATE)
     with _refusing():
         run_bots(open_service(home(), config), version=__version__)
+
+
+@click.command()
+@_config
+def pager(config: Path | None) -> None:
+    """Run the pager alone: it sends what wakes people, over the channels that channels.yaml has."""
+    from engine.wiring.service import open_service
+    from notifiers.pager_process import run_pager
+
+    os.umask(_PRIVATE)
+    with _refusing():
+        run_pager(open_service(home(), config))
 
 
 @click.command()

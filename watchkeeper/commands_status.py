@@ -17,8 +17,9 @@ _RECENT: Final = 5
 _DOCTORS: Final = {
     "discord": "watchkeeper.doctor_discord:diagnose_discord",
     "slack": "watchkeeper.doctor_slack:diagnose_slack",
+    "waking": "watchkeeper.doctor_waking:diagnose_waking",
 }
-"""Who looks at which chat platform."""
+"""Who looks at which chat platform, and at every channel that wakes people."""
 _RECORDS: Final = 20_000
 """As many are counted in half a second. The front counts too, and leaves little to do."""
 _MARKS: Final = {"ok": "ok  ", "warn": "warn", "bad": "BAD "}
@@ -137,7 +138,8 @@ def _state(seen: Any, name: str) -> str:
 def doctor(what: str, config: Path | None, as_json: bool) -> None:
     """Check everything a working installation needs, and say how to mend what is wrong.
 
-    With the name of a chat platform, check the bot there instead. Ends with status 1 when something is wrong.
+    With the name of a chat platform, check the bot there instead; with waking, ask every provider about its
+    channel and every address. Ends with status 1 when something is wrong.
     """
     module, _, attribute = _DOCTORS.get(what, "watchkeeper.diagnosis:diagnose").partition(":")
     found = getattr(importlib.import_module(module), attribute)(home().resolve(), config)

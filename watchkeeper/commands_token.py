@@ -2,13 +2,13 @@
 
 import json
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Final, Literal
 
 import click
 
 from bot.http_api.address import read_address
 from engine.adapters.machine_time import now_us
-from engine.adapters.token_file import TokenEntry, TokenFile
+from engine.adapters.token_file import TokenEntry, TokenFile, Use
 from engine.core.vocabulary.units import DAY_US, time_text
 from engine.errors import InputError
 from engine.runtime.layout import Layout
@@ -16,6 +16,11 @@ from watchkeeper.home import home
 
 # A year of hundredfold length is a typing mistake, and would not fit a date.
 _MOST_DAYS = 36_500
+_USES: Final[dict[Use, str]] = {
+    "api": "",
+    "login": ", a link into the web console that waits",
+    "session": ", a browser that is logged in to the web console",
+}
 
 
 @click.group()
@@ -98,11 +103,30 @@ def list_(as_json: bool) -> None:
 
 
 @token.command()
-@click.argument("token_id", metavar="ID")
-def revoke(token_id: str) -> None:
-    """Take a token back. Whoever holds it is refused from now on, and open streams with it end."""
-    entry = _tokens().revoke(token_id)
-    click.echo(f"revoked {entry.id}: {_who(entry)}", err=True)
+@click.argument("token_id", metavar="[ID]", required=False)
+@click.option(
+    "--sessions-of",
+    "person",
+    metavar="PERSON",
+    help="Log this person out of the web console everywhere, and let no login link of theirs in.",
+)
+def revoke(token_id: str | None, person: str | None) -> None:
+    """Take a token back. Whoever holds it is refused from now on, and open streams with it end.
+
+    A browser's session and a login link that waits are tokens, too: `token list` shows their ids.
+    """
+    tokens = _tokens()
+    if (token_id is None) == (person is None):
+        raise InputError("which one?", cure="give an ID of `watchkeeper token list`, or --sessions-of PERSON")
+    if token_id is not None:
+        ids = [token_id]
+    else:
+        ids = [entry.id for entry in tokens.entries() if entry.name == person and entry.use != "api"]
+        if not ids:
+            click.echo(f"{person} is logged in nowhere", err=True)
+    for each in ids:
+        entry = tokens.revoke(each)
+        click.echo(f"revoked {entry.id}: {_who(entry)}", err=True)
 
 
 def _tokens() -> TokenFile:
@@ -116,7 +140,7 @@ def _url() -> str:
 
 def _who(entry: TokenEntry) -> str:
     if entry.kind == "person":
-        return f"person {entry.name}, {entry.role}"
+        return f"person {entry.name}, {entry.role}{_USES[entry.use]}"
     whose = f" of {entry.owner}" if entry.owner is not None else ""
     return f"agent {entry.name}{whose}, proposes under {', '.join(entry.capabilities)}"
 
@@ -124,6 +148,7 @@ def _who(entry: TokenEntry) -> str:
 def _shown(entry: TokenEntry) -> dict[str, object]:
     return {
         "id": entry.id,
+        "use": entry.use,
         "kind": entry.kind,
         "name": entry.name,
         "role": entry.role,

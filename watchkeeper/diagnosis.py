@@ -5,21 +5,22 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final
 
 import httpx
-import msgspec
-from msgspec import Struct
 
+from bot.http_api.address import read_address
 from engine.adapters.files import open_to_others
 from engine.adapters.journal_reader import SqliteReader
 from engine.adapters.sandbox_choice import Sandboxes
 from engine.adapters.snapshot_store import SnapshotStore
 from engine.adapters.token_file import TokenFile
 from engine.core.policy import Policy
-from engine.errors import WatchkeeperError
+from engine.errors import InputError, WatchkeeperError
+from engine.wiring.checks import Check
 from engine.wiring.kpis import read_kpis
 from engine.wiring.service import Service, check, open_service
+from notifiers.reach import reach_of, waking_checks
 from watchkeeper.commands_status import ago
 from watchkeeper.looking import Seen, look
 
@@ -28,21 +29,6 @@ _PATIENCE_S: Final = 1.0
 _LOW_MIB: Final = 512
 # Twice the distance between two snapshots: one may be late, two are missing.
 _LATE: Final = 2
-
-
-class Check(Struct, frozen=True, kw_only=True):
-    """One thing that was looked at."""
-
-    what: str
-    verdict: Literal["ok", "warn", "bad"]
-    """`warn` works, but not as well as it could."""
-    said: str
-    cure: str = ""
-
-    def plain(self) -> dict[str, Any]:
-        """Return it as plain JSON values."""
-        found: dict[str, Any] = msgspec.to_builtins(self)
-        return found
 
 
 def diagnose(home: Path, config: Path | None) -> list[Check]:
@@ -64,7 +50,18 @@ def diagnose(home: Path, config: Path | None) -> list[Check]:
         )
     )
     seen = look(home, patience_s=_PATIENCE_S)
-    for each in (_state, _processes, _http, _people, _journal, _snapshots, _sandboxes, _unsandboxed, _stops):
+    for each in (
+        _state,
+        _processes,
+        _http,
+        _people,
+        _journal,
+        _snapshots,
+        _sandboxes,
+        _unsandboxed,
+        _stops,
+        _waking,
+    ):
         try:
             found += each(service, policy, seen)
         except WatchkeeperError as wrong:
@@ -158,8 +155,9 @@ def _process(name: str, pid: int, seen: Seen) -> Check:
             )
 
 
-def _http(_service: Service, _policy: Policy, seen: Seen) -> Iterator[Check]:
-    if not seen.url:
+def _http(service: Service, _policy: Policy, seen: Seen) -> Iterator[Check]:
+    address = read_address(service.layout.address)
+    if not seen.url or address is None:
         yield Check(what="http", verdict="bad", said="the API does not listen", cure="watchkeeper up")
         return
     if seen.states.get("front") == "still":
@@ -169,11 +167,16 @@ def _http(_service: Service, _policy: Policy, seen: Seen) -> Iterator[Check]:
         return
     began = time.perf_counter()
     try:
-        answer = httpx.get(f"{seen.url}/v1/health", timeout=_PATIENCE_S, trust_env=False)
+        answer = httpx.get(
+            f"{address.here}/v1/health", timeout=_PATIENCE_S, trust_env=False, verify=address.trust()
+        )
     except httpx.HTTPError as error:
         yield Check(
             what="http", verdict="bad", said=f"{seen.url} does not answer: {error}", cure="kill the front"
         )
+        return
+    except InputError as error:
+        yield Check(what="http", verdict="bad", said=str(error), cure=error.cure or "")
         return
     took_ms = (time.perf_counter() - began) * 1000
     yield Check(
@@ -262,6 +265,10 @@ def _unsandboxed(_service: Service, policy: Policy, _seen: Seen) -> Iterator[Che
             said=f"{', '.join(names)}: programs run with nothing around them, as the registry says",
             cure="take `sandbox: none` out of actions.yaml",
         )
+
+
+def _waking(service: Service, _policy: Policy, _seen: Seen) -> Iterator[Check]:
+    yield from waking_checks(reach_of(service))
 
 
 def _stops(_service: Service, _policy: Policy, seen: Seen) -> Iterator[Check]:

@@ -12,8 +12,8 @@ from bot.discord_app.client import INTENTS, point_at, registered
 from bot.discord_app.errors import LOST, NEEDED, permission_names, refusal
 from engine.errors import WatchkeeperError
 from engine.settings.service import DiscordSection
+from engine.wiring.checks import Check
 from engine.wiring.service import open_service
-from watchkeeper.diagnosis import Check
 
 _PORTAL = "https://discord.com/developers/applications → Watchkeeper"
 

@@ -10,8 +10,8 @@ from bot.slack_app.calls import SlackRefused, make_client, slack_errors
 from bot.slack_app.manifest import EVENTS_PATH, SCOPES, make_manifest
 from engine.errors import WatchkeeperError
 from engine.settings.service import SlackSection
+from engine.wiring.checks import Check
 from engine.wiring.service import Service, open_service
-from watchkeeper.diagnosis import Check
 
 _APPS = "https://api.slack.com/apps → Watchkeeper"
 

@@ -108,6 +108,45 @@ def shipped_kpis() -> str:
     return table(("name", "kind", "what it shows", "window", "target", "least"), rows)
 
 
+def metrics() -> str:
+    """List every metric that a scrape gets, by where it comes from."""
+    from bot.http_api.metric_table import METRICS, SOURCES
+
+    parts = []
+    for source, text in SOURCES.items():
+        rows = [
+            (
+                f"`{metric.name}`",
+                metric.kind,
+                ", ".join(f"`{label}`" for label in metric.labels) or "-",
+                metric.help,
+            )
+            for metric in METRICS
+            if metric.source == source
+        ]
+        parts += [
+            f"**From {text}**.",
+            table(("metric", "kind", "labels", "what it is"), rows),
+        ]
+    return "\n\n".join(parts)
+
+
+def alerts() -> str:
+    """List the alert rules that ship."""
+    from watchkeeper.monitoring.alerts import ALERTS
+
+    rows = [
+        (
+            f"[{alert.name}](../runbooks/alerts.md#{alert.name.casefold()})",
+            alert.severity,
+            "at once" if alert.after == "0s" else alert.after,
+            f"`{alert.expr}`",
+        )
+        for alert in ALERTS
+    ]
+    return table(("alert", "severity", "after", "when"), rows)
+
+
 def rollout_settings() -> str:
     """List the keys of `rollouts.yaml`, as the shipped file explains them."""
     rows: list[tuple[str, ...]] = []

@@ -10,7 +10,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import discord
 
@@ -39,6 +39,11 @@ _REMEMBERED: Final = 10_000
 _MOST_TALKS: Final = 100
 _IN_PLACE: Final[tuple[type[Command], ...]] = (c.Yes, c.No, c.ReplayCancel)
 """Commands whose reply takes the place of the message that their button stands under."""
+_OF_ESCALATIONS: Final[tuple[type[Command], ...]] = (c.Ack, c.Take, c.Snooze, c.Hand, c.Pass, c.Resolve)
+"""Commands whose reply itself says whether it does: what was refused leaves the message to others."""
+
+Where = Literal["beside", "instead", "as it says"]
+"""Where a reply goes: beside the message whose button was pressed, in its place, or as the reply says."""
 
 Interaction = discord.Interaction[Any]
 
@@ -110,7 +115,7 @@ class Answering:
             press = pressed(identifier, self._messages().text)
         except WatchkeeperError as unknown:
             said = Reply(title="That does not work", outcome="refused", tone="warning", text=f"{unknown}")
-            await self._first(interaction, said, in_place=False)
+            await self._first(interaction, said, where="beside")
             return
         if press is None:
             return
@@ -118,8 +123,7 @@ class Answering:
             with suppress(*LOST):
                 await interaction.response.send_modal(modal(press, identifier))
             return
-        said_in_place = isinstance(_parsed(press.line), _IN_PLACE)
-        await self._answer(interaction, _with_reason(press, reason), in_place=said_in_place)
+        await self._answer(interaction, _with_reason(press, reason), where=_where(press.line))
 
     def _is_new(self, interaction: Interaction) -> bool:
         """Whether this is no second delivery: the first one is answered, and Discord takes one answer."""
@@ -133,26 +137,26 @@ class Answering:
     # ------------------------------------------------------------ what we say
 
     async def _answer(
-        self, interaction: Interaction, said: str | Command | Given, *, in_place: bool = False
+        self, interaction: Interaction, said: str | Command | Given, *, where: Where = "beside"
     ) -> None:
         self._unanswered += 1
         if self._unanswered > MOST_AT_ONCE:
             self._crowded.set()
         try:
-            giving, held = await self._begun(interaction, said, in_place=in_place)
+            giving, held = await self._begun(interaction, said, where=where)
             began_s = asyncio.get_running_loop().time()
-            shown = None if held else await self._first(interaction, giving.result(), in_place=in_place)
+            shown = None if held else await self._first(interaction, giving.result(), where=where)
         finally:
             self._unanswered -= 1
             if self._unanswered <= MOST_AT_ONCE:
                 self._crowded.clear()
         if held:
-            shown = await self._later(interaction, await giving, in_place=in_place)
+            shown = await self._later(interaction, await giving, where=where)
         if giving.result().job and shown is not None:
             self._follow(interaction, shown, giving.result(), began_s)
 
     async def _begun(
-        self, interaction: Interaction, said: str | Command | Given, *, in_place: bool
+        self, interaction: Interaction, said: str | Command | Given, *, where: Where
     ) -> tuple[asyncio.Future[Reply], bool]:
         """Begin a command, and say whether Discord was told to wait for its reply."""
 
@@ -161,20 +165,20 @@ class Answering:
 
         minds_others = not c.stops(said)
         if minds_others and self._crowded.is_set():
-            await self._hold(interaction, in_place=in_place)
+            await self._hold(interaction, where)
             return begin(), True
         giving, crowd = begin(), asyncio.ensure_future(self._crowded.wait())
         waits: set[asyncio.Future[Any]] = {giving, crowd} if minds_others else {giving}
         await asyncio.wait(waits, timeout=self._grace_s, return_when=asyncio.FIRST_COMPLETED)
         crowd.cancel()
         if held := not giving.done():
-            await self._hold(interaction, in_place=in_place)
+            await self._hold(interaction, where)
         return giving, held
 
-    async def _first(self, interaction: Interaction, reply: Reply, *, in_place: bool) -> int | None:
+    async def _first(self, interaction: Interaction, reply: Reply, *, where: Where) -> int | None:
         """Answer an interaction for the first time; returns the message, `None` when it is lost."""
         try:
-            if not in_place:
+            if not _takes_place(where, reply):
                 shown = await self._drawn(interaction, reply)
                 sent = await interaction.response.send_message(**shown, ephemeral=reply.private)
                 return sent.message_id
@@ -188,10 +192,10 @@ class Answering:
                 return None
             return await self._otherwise(interaction, reply, lost)
 
-    async def _hold(self, interaction: Interaction, *, in_place: bool) -> None:
+    async def _hold(self, interaction: Interaction, where: Where) -> None:
         """Have Discord wait: whatever comes of the command, it shows that it is at work."""
         try:
-            if in_place:
+            if where != "beside":
                 await interaction.response.defer()
             else:
                 # Nobody knows yet whom the reply is for, so only whoever asked sees this.
@@ -199,14 +203,17 @@ class Answering:
         except LOST as lost:
             _log.warning("Discord was not told that a command is under way: %s", lost)
 
-    async def _later(self, interaction: Interaction, reply: Reply, *, in_place: bool) -> int | None:
+    async def _later(self, interaction: Interaction, reply: Reply, *, where: Where) -> int | None:
         """Answer one that waits; through the bot's own token when its own has run out."""
         try:
-            if in_place:
+            if _takes_place(where, reply):
                 await interaction.edit_original_response(
                     **await self._redrawn(interaction, _mine(interaction, reply))
                 )
                 return await self._tell_others(interaction, reply)
+            if where == "as it says":
+                # The original is the message of the button, which stays as it is.
+                return await self._send(interaction, reply)
             if reply.private:
                 return (
                     await interaction.edit_original_response(**await self._redrawn(interaction, reply))
@@ -290,6 +297,18 @@ def _parsed(line: str) -> Command | None:
         return c.LANGUAGE.parse(line)
     except InputError:
         return None
+
+
+def _where(line: str) -> Where:
+    """Return where the reply to a button's line goes."""
+    command = _parsed(line)
+    if isinstance(command, _IN_PLACE):
+        return "instead"
+    return "as it says" if isinstance(command, _OF_ESCALATIONS) else "beside"
+
+
+def _takes_place(where: Where, reply: Reply) -> bool:
+    return where == "instead" or (where == "as it says" and reply.instead)
 
 
 def _with_reason(press: Press, reason: str | None) -> str | Given:

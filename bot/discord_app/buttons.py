@@ -8,11 +8,11 @@ from typing import Any, Final, Protocol, Self, cast
 import discord
 from msgspec import Struct
 
-from bot.discord_app.markup import length, visible
 from bot.discord_app.render import LABEL
 from engine.commands.catalogue import LANGUAGE
 from engine.commands.model import Button
 from engine.errors import InputError, WatchkeeperError
+from notifiers.discord_markup import length, visible
 
 _LONGEST_ID: Final = 100
 _LONGEST_QUESTION: Final = 45

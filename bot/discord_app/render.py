@@ -9,10 +9,10 @@ from typing import Final
 import discord
 from msgspec import Struct
 
-from bot.discord_app.markup import code, escaped, fitted, length, visible
 from engine.commands.model import Button, Reply, Table, Tone
 from engine.commands.plain import plain, table_lines
 from engine.core.vocabulary.units import SECOND_US, parse_time
+from notifiers.discord_markup import code, escaped, fitted, length, visible
 
 TITLE, DESCRIPTION, FIELDS, FIELD_NAME, FIELD_VALUE, FOOTER, WHOLE = 256, 4096, 25, 256, 1024, 2048, 6000
 """What an embed may hold; `WHOLE` is all of it together."""

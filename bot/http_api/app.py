@@ -1,10 +1,11 @@
 """The application: every route behind one door, and every refusal in one form."""
 
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
-from typing import Any, Final
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Any, Final, Protocol
+from urllib.parse import urlsplit
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -12,13 +13,20 @@ from starlette.responses import Response
 from starlette.routing import Match
 
 from bot.http_api import (
+    alerts,
     captaincy,
     contests,
     decisions,
     document,
+    escalations,
     holds,
     kpis,
+    links,
+    messages,
+    metrics,
+    on_call,
     override,
+    phone,
     proposals,
     questions,
     ratings,
@@ -30,16 +38,30 @@ from bot.http_api import (
 from bot.http_api.door import Door
 from bot.http_api.front import Front
 from bot.http_api.outside import Outside
-from bot.http_api.problems import of_error, of_framework, of_validation, request_id
+from bot.http_api.problems import problem_of, request_id
+from engine.adapters.counts_view import CountsSeen
 from engine.adapters.kpi_view import KpisSeen
+from engine.adapters.roster import FileRoster
 from engine.commands.hearing import Engine
 from engine.errors import WatchkeeperError
 from engine.ports import DecisionsReader, Fence, StepUp, Tokens
 
 _ROOMS: Final = (
-    proposals, decisions, holds, questions, votes, contests, streams, override, captaincy, rollouts, kpis,
-    ratings, service,
+    proposals, decisions, holds, questions, votes, contests, streams, override, captaincy, escalations,
+    messages, alerts, on_call, rollouts, kpis, metrics, ratings, service,
 )  # fmt: skip
+
+
+class Pages(Protocol):
+    """Pages for people, served beside the API."""
+
+    router: APIRouter
+
+    def running(self) -> AbstractAsyncContextManager[None]:
+        """Hold what they work with while the server runs."""
+
+    async def refused(self, request: Request, error: Exception) -> Response | None:
+        """Answer an error that was raised for one of the pages; `None` for any other."""
 
 
 def make_app(
@@ -52,20 +74,27 @@ def make_app(
     fence: Fence,
     sweep: Callable[[], object],
     counting: Callable[[int], KpisSeen],
+    tallying: Callable[[int], CountsSeen],
     version: str,
     most_body_bytes: int,
     requests_per_s: int,
     names: Iterable[str] = (),
     body_within_s: float = 10.0,
     keep_alive_s: float = 15.0,
+    phones: phone.Phone | None = None,
+    roster: FileRoster | None = None,
+    answering: links.Links | None = None,
+    pages: Callable[[Front], Pages] | None = None,
 ) -> FastAPI:
     """Make the application. It listens to the engine while its lifespan lasts.
 
     `journal` gives a reader for quick look-ups on the event loop, `looking` one of its own for long walks in
     threads; both are asked for it every time. `sweep` ends what is under way behind the fence, and is called
-    in a thread; so is `counting`, with the number of records that it may go on by: it says how KPIs stand.
-    `names` are the hosts it answers to
-    besides the loopback ones. `app.state.front` is what the routes work with.
+    in a thread; so are `counting`, with the number of records that it may go on by: it says how KPIs stand,
+    and `tallying`, which counts for who watches from outside. `names` are the hosts it answers to besides the
+    loopback ones, and besides that of `phones`, through which Twilio calls us back; `None` where it is not
+    used. `pages` makes the pages for people; without it there are none. `app.state.front` is what the routes
+    work with.
     """
     front = Front(
         engine=engine,
@@ -76,13 +105,20 @@ def make_app(
         fence=fence,
         sweep=sweep,
         kpis=counting,
+        counts=tallying,
         version=version,
         keep_alive_s=keep_alive_s,
+        roster=roster or FileRoster((), (), channels={}),
     )
+
+    shown = pages(front) if pages is not None else None
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        async with front.running():
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(front.running())
+            if shown is not None:
+                await stack.enter_async_context(shown.running())
             yield
 
     # No page for people at /docs: it would load its scripts from the internet.
@@ -97,12 +133,25 @@ def make_app(
     app.state.front = front
     for room in _ROOMS:
         app.include_router(room.routes(front))
-    app.add_exception_handler(HTTPException, _refused)
-    app.add_exception_handler(RequestValidationError, _refused)
-    app.add_exception_handler(WatchkeeperError, _refused)
+    if phones is not None:
+        app.include_router(phone.routes(phones))
+        names = (*names, urlsplit(phones.public_url).hostname or "")
+    if answering is not None:
+        app.include_router(links.routes(front, answering))
+        names = (*names, urlsplit(answering.public_url).hostname or "")
+    if shown is not None:
+        app.include_router(shown.router)
+    for kind in (HTTPException, RequestValidationError, WatchkeeperError):
+        app.add_exception_handler(kind, _refusing(shown))
     # The one added last stands outermost.
     app.add_middleware(Door, front=front, requests_per_s=requests_per_s)
-    app.add_middleware(Outside, names=names, most_body_bytes=most_body_bytes, body_within_s=body_within_s)
+    app.add_middleware(
+        Outside,
+        names=names,
+        most_body_bytes=most_body_bytes,
+        body_within_s=body_within_s,
+        requests=front.requests,
+    )
     document.install(app, version=version)
     return app
 
@@ -130,15 +179,16 @@ def _methods(request: Request) -> list[str]:
     ]
 
 
+def _refusing(pages: Pages | None) -> Callable[[Request, Exception], Coroutine[Any, Any, Response]]:
+    async def refused(request: Request, error: Exception) -> Response:
+        answer = await pages.refused(request, error) if pages is not None else None
+        return answer if answer is not None else await _refused(request, error)
+
+    return refused
+
+
 async def _refused(request: Request, error: Exception) -> Response:
-    if isinstance(error, WatchkeeperError):
-        problem = of_error(error)
-    elif isinstance(error, RequestValidationError):
-        problem = of_validation(error)
-    elif isinstance(error, HTTPException):
-        problem = of_framework(error)
-        if problem.status_code == 405:
-            problem.headers = {"Allow": ", ".join(_methods(request))}
-    else:
-        raise error
+    problem = problem_of(error)
+    if isinstance(error, HTTPException) and problem.status_code == 405:
+        problem.headers = {"Allow": ", ".join(_methods(request))}
     return problem.response(request_id(request))

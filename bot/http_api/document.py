@@ -7,7 +7,14 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from msgspec import Struct
 
-from bot.http_api import answers, captaincy_answers, contest_answers, question_answers, vote_answers
+from bot.http_api import (
+    answers,
+    captaincy_answers,
+    contest_answers,
+    escalation_answers,
+    question_answers,
+    vote_answers,
+)
 from bot.http_api.door import OPEN
 from bot.http_api.problems import MEDIA_TYPE, TITLES, ProblemDetails
 from engine.core.explain import Explanation
@@ -24,6 +31,10 @@ _ANSWERS: Final[tuple[type[Struct], ...]] = (
     captaincy_answers.CaptaincyShown,
     contest_answers.ContestList,
     contest_answers.BallotTaken,
+    escalation_answers.EscalationList,
+    escalation_answers.EscalationTaken,
+    escalation_answers.AlertsTaken,
+    escalation_answers.OnCallShown,
     answers.UndoQueued,
     answers.Preview,
     answers.Reported,

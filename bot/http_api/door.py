@@ -14,7 +14,11 @@ from engine.errors import WatchkeeperError
 
 OPEN: Final = frozenset({"/v1/health", "/v1/version"})
 """What is answered without a token."""
+SIGNED: Final = "/v1/twilio/"
+"""What lies below proves who asks by a signature of its own: bot/http_api/phone.py."""
 KILL: Final = "/v1/kill"
+METRICS: Final = "/v1/metrics"
+"""Scraped by a machine with a person's token: nobody is at the controls because of that."""
 _PREFIX: Final = "/v1/"
 MOST_AT_ONCE: Final = 64
 """How many requests of one token may be under way at once: each that waits holds a connection."""
@@ -55,7 +59,8 @@ class Door:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let one request in, or refuse it before anything of it is read."""
-        if scope["type"] != "http" or not scope["path"].startswith(_PREFIX) or scope["path"] in OPEN:
+        path = scope.get("path", "")
+        if scope["type"] != "http" or path in OPEN or not path.startswith(_PREFIX) or path.startswith(SIGNED):
             await self._app(scope, receive, send)
             return
         token = self._token(Request(scope))
@@ -85,7 +90,8 @@ class Door:
         scope.setdefault("state", {})["holder"] = holder
         # An answer that goes on for hours ends when its token is revoked.
         scope["state"]["still_in"] = lambda: self._front.tokens.holder_of(token) == given
-        self._presence.saw(holder)
+        if path != METRICS:
+            self._presence.saw(holder)
         self._under_way[count] += 1
         try:
             await self._app(scope, receive, send)

@@ -11,13 +11,17 @@ from msgspec import structs
 from starlette.requests import Request
 
 from bot.http_api.problems import Problem
+from bot.http_api.requests_seen import RequestsSeen
+from engine.adapters.counts_view import CountsSeen
 from engine.adapters.kpi_view import FURTHEST, PIECE, KpisSeen
 from engine.adapters.machine_time import now_us
+from engine.adapters.roster import FileRoster
 from engine.commands.captaincy import captaincy_of
 from engine.commands.hearing import Engine, Hearing
 from engine.commands.lookup import Lookup
 from engine.commands.standing import Standing, standing_of
 from engine.commands.stopping import Stopping
+from engine.core.kpis.standing import KpiStanding
 from engine.core.vocabulary.ids import AgentId, DecisionId, PersonId
 from engine.core.vocabulary.people_facts import RANKS, Role
 from engine.errors import InputError, WatchkeeperError
@@ -44,8 +48,10 @@ class Front(Lookup):
         fence: Fence,
         sweep: Callable[[], object],
         kpis: Callable[[int], KpisSeen],
+        counts: Callable[[int], CountsSeen],
         version: str,
         keep_alive_s: float,
+        roster: FileRoster,
     ) -> None:
         """Take what `make_app` was given."""
         super().__init__(engine, journal, looking)
@@ -53,7 +59,9 @@ class Front(Lookup):
         # Agents that stop themselves keep no person waiting.
         self.stopping = Stopping(engine, fence, sweep, askers=("person", "agent"))
         self.version, self.keep_alive_s = version, keep_alive_s
-        self._kpis = kpis
+        self._kpis, self._counts, self.roster = kpis, counts, roster
+        self.requests = RequestsSeen()
+        self.kpis_last: tuple[KpiStanding, ...] = ()
         self.hearing = Hearing(engine)
         self._behind: set[asyncio.Task[Any]] = set()
         self.started_us = now_us()
@@ -94,20 +102,27 @@ class Front(Lookup):
 
     async def kpis(self, most: int = FURTHEST) -> KpisSeen:
         """Count what the journal got since the last time, at most so many records. Raises as `look`."""
-        return await self.look(lambda _journal: self._kpis(most))
+        seen = await self.look(lambda _journal: self._kpis(most))
+        if not seen.behind:
+            self.kpis_last = seen.kpis
+        return seen
+
+    async def counted(self, most: int = FURTHEST) -> CountsSeen:
+        """Count for who watches from outside, at most so many records more. Raises as `look`."""
+        return await self.look(lambda _journal: self._counts(most))
 
     async def _keep_counting(self) -> None:
-        """Keep KPIs up, so that whoever asks need not wait: in pieces, for a thread that counts slows us."""
-        pause_s = COUNT_EVERY_S
+        """Keep both up, so that whoever asks need not wait: in pieces, for a thread that counts slows us."""
+        pause_s = _BREATH_S
         while True:
             await asyncio.sleep(pause_s)
             pause_s = COUNT_EVERY_S
             try:
-                if (await self.kpis(PIECE)).behind:
+                if (await self.kpis(PIECE)).behind + (await self.counted(PIECE)).behind:
                     pause_s = _BREATH_S
             except WatchkeeperError as error:
                 # Whoever asks is told the same.
-                _log.info("KPIs cannot be counted now: %s", error)
+                _log.info("nothing can be counted now: %s", error)
 
     def standing(self, decision: DecisionId, holder: Holder) -> Standing:
         """Return where a decision stands. An agent's token finds its own only: others do not exist for it."""

@@ -8,6 +8,8 @@ from typing import Annotated, Any, Final, Literal
 from msgspec import UNSET
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
+from bot.http_api.message_bodies import STRICT, MessageBody
+from engine.adapters.redaction import redact
 from engine.core.vocabulary.captaincy import Word
 from engine.core.vocabulary.facts import Scope
 from engine.core.vocabulary.ids import (
@@ -80,13 +82,14 @@ def _whole(given: object) -> object:
 
 # The bounds stand inside, where the document can see them.
 Count = Annotated[int, Field(ge=0, le=10**9), BeforeValidator(_whole)]
+Seconds = Annotated[int, Field(ge=60, le=86_400), BeforeValidator(_whole)]
 Step = Annotated[int, Field(ge=-20, le=20), BeforeValidator(_whole)]
 
 
 class Body(BaseModel):
     """Frozen, strict about types and keys."""
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", hide_input_in_errors=True)
+    model_config = STRICT
 
 
 class ImpactBody(Body):
@@ -109,6 +112,10 @@ class ProposalBody(Body):
 
     model_config = ConfigDict(
         json_schema_extra={
+            "anyOf": [
+                {"properties": {"context": {"maxItems": 0}}},
+                {"required": ["episode"], "properties": {"episode": {"minLength": 1}}},
+            ],
             "examples": [
                 {
                     "action": "file.write",
@@ -121,7 +128,7 @@ class ProposalBody(Body):
                     "rationale": "the shopping list lacked milk",
                     "options": [{"name": "write"}, {"name": "ask", "why_not": "nobody answers at night"}],
                 }
-            ]
+            ],
         }
     )
 
@@ -144,6 +151,9 @@ class ProposalBody(Body):
     priority: Annotated[
         Step | None, Field(description="The smaller goes first; null: as the registry says")
     ] = None
+    context: Annotated[
+        list[MessageBody], Field(max_length=50, description="What was said in the episode, in order")
+    ] = []
 
     def proposal(self, *, agent: AgentId, proposal_id: ProposalId, owner: str | None = None) -> Proposal:
         """Return it in the words of the core. Agent and owner are as the token says, never the body."""
@@ -204,6 +214,8 @@ class IncumbentBody(Body):
 
 def _scope(text: str) -> str:
     Scope(*_scope_parts(text))
+    if redact(text) != text:
+        raise ValueError("this looks like a secret, and a stop is named for everybody to read")
     return text
 
 

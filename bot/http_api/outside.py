@@ -12,6 +12,8 @@ from typing import Final
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bot.http_api.problems import Problem
+from bot.http_api.requests_seen import RequestsSeen
+from engine.adapters.link_tokens import PREFIX
 
 log = logging.getLogger("watchkeeper.http")
 current_request: contextvars.ContextVar[str] = contextvars.ContextVar("current_request", default="-")
@@ -47,10 +49,19 @@ class Outside:
     """ASGI middleware. Refuses other hosts' requests (DNS rebinding), large bodies and slow ones."""
 
     def __init__(
-        self, app: ASGIApp, *, names: Iterable[str], most_body_bytes: int, body_within_s: float
+        self,
+        app: ASGIApp,
+        *,
+        names: Iterable[str],
+        most_body_bytes: int,
+        body_within_s: float,
+        requests: RequestsSeen,
     ) -> None:
-        """Wrap an application; `names` are the hosts it answers to besides the loopback ones."""
-        self._app = app
+        """Wrap an application; `names` are the hosts it answers to besides the loopback ones.
+
+        Every answer is counted in `requests`.
+        """
+        self._app, self._requests = app, requests
         self._names = LOOPBACK | {name.casefold() for name in names}
         self._most, self._within_s = most_body_bytes, body_within_s
 
@@ -70,15 +81,16 @@ class Outside:
         try:
             await self._inside(scope, headers, body, answer)
         finally:
-            took_ms = (asyncio.get_running_loop().time() - started_s) * 1000
+            took_s = asyncio.get_running_loop().time() - started_s
+            route = getattr(scope.get("route"), "path", None)
+            self._requests.saw(scope["method"], route, answer.status, took_s)
             holder = scope["state"].get("holder")
             log.info(
                 "%s %s %s %.1f ms by %s",
                 scope["method"],
-                # The path alone: a query may carry what does not belong in a log.
-                scope["path"].encode("unicode_escape").decode(),
+                _loggable(scope["path"]),
                 answer.status or "-",
-                took_ms,
+                took_s * 1000,
                 f"{holder.kind} {holder.name} ({holder.token_id})" if holder else "nobody",
             )
             current_request.reset(before)
@@ -92,7 +104,9 @@ class Outside:
             await self._app(scope, body, answer)
         except Problem as problem:
             await self._refuse(problem, scope, body, answer)
-        except Exception:
+        except (
+            Exception
+        ):  # whatever it was: whoever asked gets an answer with a number to report, not a cut line
             log.exception("a bug of ours")
             if answer.status:
                 raise  # the answer is half out: the server cuts the connection
@@ -115,8 +129,15 @@ class Outside:
             )
 
 
+def _loggable(path: str) -> str:
+    """Return what may be logged of an address: no query, and of a link that answers not the link."""
+    if path.startswith(PREFIX):
+        return f"{PREFIX}…"
+    return path.encode("unicode_escape").decode()
+
+
 class _Answer:
-    """Sends an answer, with what belongs to every answer."""
+    """Sends an answer, with what belongs to every answer unless it has its own."""
 
     def __init__(self, send: Send, request_id: str) -> None:
         self._send = send
@@ -126,7 +147,9 @@ class _Answer:
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            message = {**message, "headers": [*message.get("headers", ()), *self._more]}
+            given = list(message.get("headers", ()))
+            has = {name for name, _ in given}
+            message = {**message, "headers": given + [pair for pair in self._more if pair[0] not in has]}
         await self._send(message)
 
 

@@ -12,6 +12,7 @@ from bot.http_api.models import KillBody, ResumeBody
 from bot.http_api.problems import Problem
 from bot.http_api.routing import StrictRoute
 from engine.adapters.machine_time import now_us
+from engine.adapters.redaction import redact
 from engine.core.vocabulary.facts import Scope
 from engine.ports import Holder, Stop
 from engine.runtime import wire
@@ -60,7 +61,7 @@ def routes(front: Front) -> APIRouter:
     async def resume(holder: Captain, body: ResumeBody) -> Response:
         scope = body.parsed
         await front.ask(wire.LiftStop(scope=scope, by=by(holder), reason=body.reason), wire.Done)
-        return answers.answer(answers.Resumed(scope=str(scope), by=by(holder), reason=body.reason))
+        return answers.answer(answers.Resumed(scope=str(scope), by=by(holder), reason=redact(body.reason)))
 
     @router.get(
         "/stops",

@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from engine.adapters.redaction import redact
 from engine.errors import (
     ChainBroken,
     EffectRefused,
@@ -117,11 +118,15 @@ class Problem(HTTPException):
             type=f"urn:watchkeeper:{self.kind}",
             title=self.title,
             status=self.status_code,
-            detail=str(self.detail),
-            cure=self.cure,
-            place=self.place,
+            # What was sent may be quoted in it, and answers are logged and pasted into tickets.
+            detail=redact(str(self.detail)),
+            cure=redact(self.cure),
+            place=redact(self.place),
             request_id=request_id,
-            faults=self.faults,
+            faults=tuple(
+                Fault(place=fault.place, pointer=redact(fault.pointer), detail=redact(fault.detail))
+                for fault in self.faults
+            ),
         )
         return Response(
             msgspec.json.encode(details),
@@ -137,6 +142,17 @@ def of_error(error: WatchkeeperError) -> Problem:
     retry = {"Retry-After": str(RETRY_S)} if TITLES[kind][0] == 503 else {}
     cure = error.cure or "see watchkeeper status"
     return Problem(kind, error.message, cure=cure, place=error.place or "", headers=retry)
+
+
+def problem_of(error: Exception) -> Problem:
+    """Turn whatever a route may raise into a problem; what is none of that is a bug, and raised again."""
+    if isinstance(error, WatchkeeperError):
+        return of_error(error)
+    if isinstance(error, RequestValidationError):
+        return of_validation(error)
+    if isinstance(error, HTTPException):
+        return of_framework(error)
+    raise error
 
 
 def of_framework(error: HTTPException) -> Problem:

@@ -11,6 +11,7 @@ from bot.http_api import answers
 from bot.http_api.change_answers import replacement_of
 from bot.http_api.document import problems, shown
 from bot.http_api.front import Agent, Front
+from bot.http_api.message_bodies import messages_of
 from bot.http_api.models import KEY, OutcomeBody, ProposalBody
 from bot.http_api.problems import Problem
 from bot.http_api.question_answers import is_asked, questions_about
@@ -77,9 +78,12 @@ def routes(front: Front) -> APIRouter:
             )
         # Chance is as good as a key of the agent's own for whoever never repeats a request.
         proposal_id = ProposalId(f"{agent}:{key or secrets.token_hex(16)}")
+        if body.context and not body.episode:
+            raise Problem("invalid", "context: what was said belongs to an episode", cure="name the episode")
         try:
             request = wire.Propose(
-                proposal=body.proposal(agent=agent, proposal_id=proposal_id, owner=holder.owner)
+                proposal=body.proposal(agent=agent, proposal_id=proposal_id, owner=holder.owner),
+                context=messages_of(body.context),
             )
         except ValueError as wrong:
             raise Problem("invalid", str(wrong), cure="mend that part of the proposal") from wrong

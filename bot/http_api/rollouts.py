@@ -11,6 +11,7 @@ from bot.http_api.front import Anybody, Captain, Front, Responder, by
 from bot.http_api.models import IncumbentBody, ReasonBody
 from bot.http_api.problems import Problem
 from bot.http_api.routing import StrictRoute
+from engine.adapters.redaction import redact
 from engine.core.vocabulary.ids import ActionName, CapabilityId, EpisodeId, capability_name
 from engine.core.vocabulary.units import time_text
 from engine.core.work.rollout.evidence import shown as shown_requirement
@@ -98,7 +99,9 @@ def routes(front: Front) -> APIRouter:
     async def pause(holder: Responder, capability: Capability, body: ReasonBody) -> Response:
         name = capability_name(CapabilityId(capability))
         await front.ask(wire.PauseRollout(capability=name, by=by(holder), reason=body.reason), wire.Done)
-        return answers.answer(answers.Held(capability=name, paused=True, by=by(holder), reason=body.reason))
+        return answers.answer(
+            answers.Held(capability=name, paused=True, by=by(holder), reason=redact(body.reason))
+        )
 
     @router.post(
         "/capabilities/{capability}/resume",
@@ -111,7 +114,9 @@ def routes(front: Front) -> APIRouter:
     async def resume(holder: Responder, capability: Capability, body: ReasonBody) -> Response:
         name = capability_name(CapabilityId(capability))
         await front.ask(wire.ResumeRollout(capability=name, by=by(holder), reason=body.reason), wire.Done)
-        return answers.answer(answers.Held(capability=name, paused=False, by=by(holder), reason=body.reason))
+        return answers.answer(
+            answers.Held(capability=name, paused=False, by=by(holder), reason=redact(body.reason))
+        )
 
     @router.post(
         "/episodes/{episode}/incumbent",

@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
@@ -15,11 +16,12 @@ import uvicorn
 import uvloop
 from fastapi import FastAPI
 
-from bot.http_api.address import Address, read_address
+from bot.http_api.address import Address, address_of, read_address
 from bot.http_api.connections import Connection
 from bot.http_api.front import Front
 from bot.http_api.outside import WithRequestId
 from engine.adapters.files import atomic_write
+from engine.adapters.log_lines import CleanFormatter
 from engine.errors import InputError, StorageError
 
 _BACKLOG: Final = 512
@@ -27,16 +29,64 @@ _DRAIN_S: Final = 10.0
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
+class Encryption(msgspec.Struct, frozen=True, kw_only=True):
+    """How what is sent is kept from others on the way."""
+
+    certificate: Path | None = None
+    """PEM file; `None` means that we do not encrypt."""
+    key: Path | None = None
+    name: str = ""
+    """What the certificate calls us; empty: we are called by our address."""
+    behind_proxy: bool = False
+    """Whether `X-Forwarded-Proto` is believed: all come through a proxy that sets it."""
+
+    def context(self) -> ssl.SSLContext | None:
+        """Read the files; `None` where we do not encrypt. Raises `InputError` when they do not do."""
+        if self.certificate is None or self.key is None:
+            return None
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        place = f"http.tls_certificate {self.certificate}, http.tls_key {self.key}"
+        try:
+            # An empty passphrase opens no key, and keeps it from asking for one at a terminal.
+            context.load_cert_chain(self.certificate, self.key, password="")
+        except ssl.SSLError as error:
+            raise InputError(
+                f"cannot encrypt with these: {error.reason or error}",
+                place=place,
+                cure="give PEM files that belong together, the key without a passphrase",
+            ) from error
+        except OSError as error:
+            raise InputError(
+                f"cannot be read: {error.strerror or error}",
+                place=place,
+                cure="give both files whole paths, and let the user of the service read them",
+            ) from error
+        return context
+
+
+PLAIN: Final = Encryption()
+
+
 def run(
-    make: Callable[[], FastAPI], *, host: str, port: int, address_file: Path, drain_s: float = _DRAIN_S
+    make: Callable[[], FastAPI],
+    *,
+    host: str,
+    port: int,
+    address_file: Path,
+    drain_s: float = _DRAIN_S,
+    encryption: Encryption = PLAIN,
 ) -> None:
     """Serve until SIGTERM or SIGINT, on an event loop of uvloop's.
 
-    `make` is called inside the loop. Raises `StorageError` when the address cannot be listened on.
+    `make` is called inside the loop. Raises `StorageError` when the address cannot be listened on, and
+    `InputError` when the certificate does not do.
     """
 
     async def main() -> None:
-        await serve(make(), host=host, port=port, address_file=address_file, drain_s=drain_s)
+        await serve(
+            make(), host=host, port=port, address_file=address_file, drain_s=drain_s, encryption=encryption
+        )
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main())
@@ -50,12 +100,14 @@ async def serve(
     address_file: Path,
     drain_s: float = _DRAIN_S,
     stop: asyncio.Event | None = None,
+    encryption: Encryption = PLAIN,
 ) -> None:
     """Serve until SIGTERM, SIGINT or `stop`: then take no more connections and finish what is open.
 
     The address, with the port that was chosen for 0, stands in `address_file` while it is listened on. What
-    is still open after `drain_s` is cut. Raises `StorageError` when the address cannot be listened on.
+    is still open after `drain_s` is cut. Raises as `run`.
     """
+    context = encryption.context()
     ended = stop if stop is not None else asyncio.Event()
     listener = _listen(host, port)
     front: Front = app.state.front
@@ -71,10 +123,21 @@ async def serve(
             backlog=_BACKLOG,
             timeout_keep_alive=30,
             timeout_graceful_shutdown=max(1, round(drain_s)),
+            # Believed from whoever connects, for only the proxy does; else from nobody.
+            proxy_headers=encryption.behind_proxy,
+            forwarded_allow_ips="*",
+            ssl_context_factory=(lambda _config, _default: context) if context is not None else None,
         ),
         front,
     )
-    with _told(ended), _address(address_file, listener, host):
+    address = address_of(
+        host,
+        listener.getsockname()[1],
+        os.getpid(),
+        certificate=str(encryption.certificate or ""),
+        name=encryption.name,
+    )
+    with _told(ended), _address(address_file, address):
         ending = asyncio.create_task(_end(server, ended))
         try:
             await server.serve(sockets=[listener])
@@ -124,11 +187,8 @@ def _told(ended: asyncio.Event) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _address(path: Path, listener: socket.socket, host: str) -> Iterator[None]:
+def _address(path: Path, address: Address) -> Iterator[None]:
     """Say where we listen, for as long as we do."""
-    port = listener.getsockname()[1]
-    shown = f"[{host}]" if ":" in host else host
-    address = Address(url=f"http://{shown}:{port}", host=host, port=port, pid=os.getpid())
     with atomic_write(path) as file:
         file.write(msgspec.json.encode(address) + b"\n")
     try:
@@ -167,7 +227,7 @@ def log_requests(stream_handler: logging.Handler) -> None:
     """Have a handler write our log lines, each with the id of its request."""
     stream_handler.addFilter(WithRequestId())
     stream_handler.setFormatter(
-        logging.Formatter("%(asctime)s %(levelname)s %(name)s [%(request)s] %(message)s")
+        CleanFormatter("%(asctime)s %(levelname)s %(name)s [%(request)s] %(message)s")
     )
     for name in ("watchkeeper", "uvicorn.error"):
         logger = logging.getLogger(name)

@@ -212,6 +212,8 @@ class Listeners:
         if reply.outcome == "failed":
             # The same delivery, repeated, may find things well again.
             self._seen.forget(key)
+        # What was typed stands under no message that could be out of date.
+        instead = instead or (reply.instead and bool(place.message))
         await self._answers.give(place, reply, instead=instead)
         self._after(reply)
 

@@ -14,6 +14,8 @@ from typing import Final, TextIO
 import msgspec
 from msgspec import Struct
 
+from engine.adapters.redaction import redact
+
 _MOST_BYTES: Final = 4 << 20
 _LONGEST_TEXT: Final = 2_000
 
@@ -23,7 +25,7 @@ class Announcement(Struct, frozen=True, kw_only=True):
 
     at_us: int
     kind: str
-    """What it is about, for programs: `stopped`, `waiting`, `restarted`, `trouble`."""
+    """What it is about, for programs: `stopped`, `waiting`, `restarted`, `trouble`, `failsafe`."""
     text: str
     urgent: bool = False
     """Whether somebody should look right now."""
@@ -46,6 +48,8 @@ class Announcements:
 
     def announce(self, kind: str, text: str, *, urgent: bool = False) -> None:
         """Say one thing, in one line. Never raises, and never waits for a lock."""
+        with contextlib.suppress(Exception):
+            text = redact(text)
         plain = " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
         plain = plain.encode(errors="replace").decode()[:_LONGEST_TEXT]
         told = Announcement(at_us=time.time_ns() // 1000, kind=kind, text=plain, urgent=urgent)

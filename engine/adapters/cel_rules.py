@@ -40,6 +40,7 @@ class CelRuleBook:
         everything = cel.NewEnv(variables={name: _TYPES[fact.type] for name, fact in RULE_FACTS.items()})
         self._each = [_compiled(everything, rule, condition, place) for rule, condition, place in rules]
         self._rules = tuple(rule for rule, _, _ in rules)
+        self.sources = tuple((rule, condition) for rule, condition, _ in rules)
         self.names = tuple(
             name for name in RULE_FACTS if any(_reads(condition, name) for _, condition, _ in rules)
         )

@@ -51,9 +51,9 @@ class DecisionsView(SqliteReader):
                     " OR substr(json_extract(body, '$.verdict.capability'), 1, ?) = ?)"
                 )
                 values += [capability, len(capability) + 1, f"{capability}@"]
-        lowest = self._first_at(wanted.since_us) if wanted.since_us is not None else 1
+        lowest = self.first_at(wanted.since_us) if wanted.since_us is not None else 1
         if wanted.until_us is not None:
-            end = self._first_at(wanted.until_us)
+            end = self.first_at(wanted.until_us)
             before = end if before is None else min(before, end)
         return self._walk([_VERDICT], conditions, values, before=before, most=most, lowest=lowest)
 
@@ -67,6 +67,21 @@ class DecisionsView(SqliteReader):
             raise InputError("an empty prefix covers the whole journal", cure="use read()")
         after = prefix[:-1] + chr(ord(prefix[-1]) + 1)
         return [Record(*row) for row in self._ask(_FROM, (prefix, after))]
+
+    def first_at(self, at_us: int) -> int:
+        """Return the number of the first record at this time or later; one past the last for none.
+
+        A journal's time never goes back, so this is quick.
+        """
+        low, high = 1, self.head().seq + 1
+        while low < high:
+            middle = (low + high) // 2
+            rows = self._ask(_AT, (middle,))
+            if rows and (rows[0][1] or 0) < at_us:
+                low = middle + 1
+            else:
+                high = middle
+        return low
 
     def _walk(
         self,
@@ -92,18 +107,6 @@ class DecisionsView(SqliteReader):
         # A full page may end before the walk did.
         reached = records[-1].seq if len(records) == most else bottom
         return Page(records=records, before=reached if reached > lowest else None)
-
-    def _first_at(self, at_us: int) -> int:
-        """Return the number of the first record at this time or later: a journal's time never goes back."""
-        low, high = 1, self.head().seq + 1
-        while low < high:
-            middle = (low + high) // 2
-            rows = self._ask(_AT, (middle,))
-            if rows and (rows[0][1] or 0) < at_us:
-                low = middle + 1
-            else:
-                high = middle
-        return low
 
 
 _Reader = TypeVar("_Reader", bound=JournalReader)

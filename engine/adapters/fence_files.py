@@ -25,6 +25,7 @@ import msgspec
 
 from engine.adapters.files import atomic_write, storage_errors
 from engine.adapters.linux_processes import Process, holders
+from engine.adapters.redaction import without_secrets
 from engine.core.vocabulary.facts import Scope
 from engine.core.vocabulary.ids import ActionName, AgentId, CapabilityId
 from engine.core.vocabulary.units import time_text
@@ -189,7 +190,7 @@ class FileFence:
     def _write(self, path: Path, stop: Stop) -> None:
         try:
             with atomic_write(path) as file:
-                file.write(_encode(stop))
+                file.write(_encode(without_secrets(stop)))
         except StorageError:
             # A name needs no block of its own, so this mostly works on a disk that is full. Where the name is
             # a hash, an empty file names no scope and stops everything: the safe side.

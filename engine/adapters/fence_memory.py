@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from engine.adapters.redaction import without_secrets
 from engine.core.vocabulary.facts import Scope
 from engine.core.vocabulary.ids import ActionName, AgentId, CapabilityId
 from engine.errors import Stopped
@@ -25,7 +26,7 @@ class MemoryFence:
     def set(self, stop: Stop) -> None:
         """Put a stop up."""
         with self._lock:
-            self._stops.setdefault(stop.scope, stop)
+            self._stops.setdefault(stop.scope, without_secrets(stop))
 
     def clear(self, scope: Scope) -> None:
         """Take one stop down."""

@@ -42,7 +42,7 @@ _UNDER_WAY: Final = {
     "BISECT_LOG": "a bisection",
 }
 # Passed as arguments, these stand above every file, also one that changes while we work.
-_NO_PROGRAMS: Final = (
+NO_PROGRAMS: Final = (
     "--no-pager", "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "core.pager=cat",
     "-c", "core.alternateRefsCommand=", "-c", "core.sshCommand=false", "-c", "credential.helper=",
     "-c", "gc.auto=0", "-c", "maintenance.auto=false", "-c", "submodule.recurse=false",
@@ -116,7 +116,7 @@ class Repository:
         )
         process = await asyncio.create_subprocess_exec(
             program,
-            *_NO_PROGRAMS,
+            *NO_PROGRAMS,
             *arguments,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,

@@ -115,7 +115,7 @@ class SqliteTasks(SqliteTaskReader):
         first = f"SELECT effect_id FROM task WHERE worker = ''{where} ORDER BY due_us, effect_id LIMIT 1"
         lease = (
             "UPDATE task SET worker = ?, lease_until_us = ?, token = (SELECT token + 1 FROM fencing), "
-            f"attempts = attempts + 1, started = 0 WHERE effect_id = ({first}) RETURNING {_COLUMNS}"
+            f"started = 0 WHERE effect_id = ({first}) RETURNING {_COLUMNS}"
         )
         leased: list[Task] = []
         with self._changing():
@@ -142,13 +142,19 @@ class SqliteTasks(SqliteTaskReader):
         return lost
 
     def start(self, effect_id: EffectId, token: int) -> Task:
-        """Note that it is being begun. Raises `LeaseLost` when the token is not the newest."""
-        return self._held(f"UPDATE task SET started = 1 {_HELD} RETURNING {_COLUMNS}", effect_id, token)
+        """Note that it is being begun, once a lease. Raises `LeaseLost` when the token is not the newest."""
+        return self._held(
+            f"UPDATE task SET attempts = attempts + 1 - started, started = 1 {_HELD} RETURNING {_COLUMNS}",
+            effect_id,
+            token,
+        )
 
     def give_back(self, effect_id: EffectId, token: int) -> None:
-        """Let a leased task wait again, as if it had never been leased. Raises `LeaseLost`."""
+        """Let a leased task wait again, as if it had never been leased this time. Raises `LeaseLost`."""
         self._held(
-            f"{_FREE}, attempts = attempts - 1, started = 0 {_HELD} RETURNING {_COLUMNS}", effect_id, token
+            f"{_FREE}, attempts = attempts - started, started = 0 {_HELD} RETURNING {_COLUMNS}",
+            effect_id,
+            token,
         )
 
     def requeue(self, effect_id: EffectId) -> None:

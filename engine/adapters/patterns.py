@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import re2
-from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
 from engine.errors import PolicyError
 
@@ -23,6 +22,7 @@ class Re2Patterns:
         options.max_mem = _MEMORY_BYTES
         options.log_errors = False
         self._set = re2.Set.SearchSet(options)
+        self.expressions = tuple(expression for expression, _ in expressions)
         self._count = len(expressions)
         self._known: dict[str, tuple[int, ...]] = {}
         for expression, place in expressions:
@@ -65,6 +65,9 @@ def _fault(expression: str) -> str:
 
 def path_patterns(globs: Sequence[tuple[str, str]]) -> Re2Patterns:
     """Compile `(glob, place)` pairs that read as lines of a `.gitignore` do. Raises `PolicyError`."""
+    # What was compiled before is read from its expressions, and whoever does so must be quick.
+    from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern  # noqa: PLC0415 - see above
+
     expressions = []
     for glob, place in globs:
         try:

@@ -3,9 +3,12 @@
 from pathlib import Path
 from typing import Final
 
+from engine.adapters import restore_notes
 from engine.adapters.machine_time import now_us
 from engine.adapters.snapshot_manifest import SnapshotInfo
 from engine.adapters.snapshot_store import SnapshotStore
+from engine.core.vocabulary.facts import SnapshotRestored
+from engine.core.vocabulary.ids import PersonId
 from engine.core.vocabulary.units import SECOND_US
 from engine.errors import EffectRefused, InputError
 from engine.ports import SnapshotSeen
@@ -40,8 +43,8 @@ class WorkspaceShelf:
                 lines.append(f"{sign} and {len(paths) - _SHOWN:,} more")
         return _seen(info), tuple(lines)
 
-    def restore(self, snapshot_id: str) -> tuple[SnapshotSeen, tuple[str, ...]]:
-        """Bring the workspace back, and return from what and what was done, a line each."""
+    def restore(self, snapshot_id: str, by: PersonId) -> tuple[SnapshotRestored, tuple[str, ...]]:
+        """Bring the workspace back, note it, and return what is to be journaled and what was done."""
         store, info = self._find(snapshot_id)
         running = sum(1 for _ in self._inflight.iterdir()) if self._inflight.is_dir() else 0
         if running:
@@ -54,7 +57,13 @@ class WorkspaceShelf:
         lines = [f"{done.files:,} files of {done.snapshot_id} are back."]
         if done.safety_id is not None:
             lines.append(f"What was there is snapshot {done.safety_id}.")
-        return _seen(info), tuple(lines)
+        restored = SnapshotRestored(at_us=now_us(), snapshot_id=info.snapshot_id, by=by, parts=(_WORKSPACE,))
+        restore_notes.leave_note(self._home, restore_notes.note_of(restored))
+        return restored, tuple(lines)
+
+    def journaled(self, restored: SnapshotRestored) -> None:
+        """Take the note of a restore away."""
+        restore_notes.clear_notes(self._home, frozenset({restore_notes.note_of(restored).key}))
 
     def _find(self, snapshot_id: str) -> tuple[SnapshotStore, SnapshotInfo]:
         if not self._folder.is_dir():

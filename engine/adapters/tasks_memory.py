@@ -39,7 +39,7 @@ class MemoryTasks:
             for task in waiting[:most]:
                 self._token += 1
                 changes = {"worker": worker, "lease_until_us": now_us + lease_us, "token": self._token}
-                leased.append(self._put(task, **changes, attempts=task.attempts + 1, started=False))
+                leased.append(self._put(task, **changes, started=False))
             return leased
 
     def renew(self, worker: str, tokens: Mapping[EffectId, int], *, until_us: int) -> list[EffectId]:
@@ -55,15 +55,16 @@ class MemoryTasks:
         return lost
 
     def start(self, effect_id: EffectId, token: int) -> Task:
-        """Note that it is being begun. Raises `LeaseLost` when the token is not the newest."""
-        with self._turn:
-            return self._put(self._held(effect_id, token), started=True)
-
-    def give_back(self, effect_id: EffectId, token: int) -> None:
-        """Let a leased task wait again, as if it had never been leased. Raises `LeaseLost`."""
+        """Note that it is being begun, once a lease. Raises `LeaseLost` when the token is not the newest."""
         with self._turn:
             task = self._held(effect_id, token)
-            self._put(task, worker="", lease_until_us=0, started=False, attempts=task.attempts - 1)
+            return self._put(task, started=True, attempts=task.attempts + 1 - task.started)
+
+    def give_back(self, effect_id: EffectId, token: int) -> None:
+        """Let a leased task wait again, as if it had never been leased this time. Raises `LeaseLost`."""
+        with self._turn:
+            task = self._held(effect_id, token)
+            self._put(task, worker="", lease_until_us=0, started=False, attempts=task.attempts - task.started)
 
     def requeue(self, effect_id: EffectId) -> None:
         """Let a task whose lease ran out wait again."""

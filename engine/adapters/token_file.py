@@ -35,6 +35,8 @@ _NOBODY: Final = "0" * 64
 
 Kind = Literal["agent", "person"]
 Role = Literal["viewer", "responder", "captain"]
+Use = Literal["api", "login", "session"]
+"""What a token is good for: the HTTP API; one login to the web console; a browser that is logged in."""
 
 
 class TokenEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -54,6 +56,7 @@ class TokenEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """When it stops working; `None` means when it is revoked."""
     owner: str | None = None
     """For an agent: the person it belongs to; `None` where nobody said."""
+    use: Use = "api"
 
 
 class _File(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -74,8 +77,8 @@ class TokenFile:
         self._seen: tuple[int, ...] | None = None
         self._by_id: dict[str, TokenEntry] = {}
 
-    def holder_of(self, token: str) -> Holder | None:
-        """Return whom a token speaks for, or `None` when it is wrong, revoked or past its time.
+    def holder_of(self, token: str, use: Use = "api") -> Holder | None:
+        """Return whom a token speaks for, or `None` when it is wrong, revoked, too old or for other use.
 
         Raises `StorageError` or `InputError` when the file cannot be read or trusted.
         """
@@ -85,9 +88,9 @@ class TokenFile:
         entry = known.get(token_id)
         # The same work whether or not the id exists, so that the time it takes says nothing.
         fits = hmac.compare_digest(_hash(secret), entry.hash if entry is not None else _NOBODY)
-        if entry is None or not fits:
+        if entry is None or not fits or entry.use != use:
             return None
-        if entry.expires_us is not None and entry.expires_us <= self._now():
+        if self._is_over(entry):
             return None
         return Holder(
             token_id=entry.id,
@@ -107,11 +110,13 @@ class TokenFile:
         capabilities: tuple[str, ...] = (),
         expires_us: int | None = None,
         owner: str | None = None,
+        use: Use = "api",
     ) -> tuple[TokenEntry, str]:
         """Make a token and return its entry and its text, which nobody can find out again.
 
-        An agent without capabilities may propose under any. Raises `InputError` when the parts do not fit
-        together, and `StorageError` when the file cannot be written.
+        Logins and sessions that are past their time are forgotten on the way. An agent without capabilities
+        may propose under any. Raises `InputError` when the parts do not fit together, and `StorageError` when
+        the file cannot be written.
         """
         _check(kind, name, role, capabilities)
         _check_owner(kind, owner)
@@ -126,9 +131,11 @@ class TokenFile:
             created_us=self._now(),
             expires_us=expires_us,
             owner=owner,
+            use=use,
         )
         with self._changing() as before:
-            self._write((*before, entry))
+            kept = [each for each in before if each.use == "api" or not self._is_over(each)]
+            self._write((*kept, entry))
         return entry, f"wk_{token_id}_{secret}"
 
     def entries(self) -> tuple[TokenEntry, ...]:
@@ -146,6 +153,9 @@ class TokenFile:
                 )
             self._write(left)
         return gone[0]
+
+    def _is_over(self, entry: TokenEntry) -> bool:
+        return entry.expires_us is not None and entry.expires_us <= self._now()
 
     def _current(self) -> dict[str, TokenEntry]:
         """Return the tokens by id, read again when another file took the place of the last one."""

@@ -129,15 +129,16 @@ def _unreadable(path: Path, failure: Exception) -> PolicyError:
 
 def _keys_beside(model: type[BaseModel], steps: tuple[str | int, ...]) -> list[str]:
     """Follow a path of keys through nested models to the ones allowed where it ends."""
-    current: Any = model
+    fields = _fields(model)
     for step in steps[:-1]:
-        if isinstance(step, int):
-            continue
-        field = getattr(current, "model_fields", {}).get(step)
-        if field is None:
-            continue
-        current = _model_in(field.annotation)
-    return sorted(getattr(current, "model_fields", {}))
+        if step in fields:
+            fields = _fields(_model_in(fields[step].annotation))
+    return sorted(map(str, fields))
+
+
+def _fields(model: Any) -> dict[str | int, Any]:
+    """Return the keys of a model as they stand in a file: a word of Python may be one."""
+    return {field.alias or name: field for name, field in getattr(model, "model_fields", {}).items()}
 
 
 def _model_in(annotation: Any) -> Any:

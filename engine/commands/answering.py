@@ -123,15 +123,6 @@ class Code(Command):
         return self.words
 
 
-class Ack(Command):
-    """Say that you have it, so that others need not look."""
-
-    words = "ack"
-    role: ClassVar[Role] = "responder"
-    changes = True
-    decision_id: DecisionKey = argument(ANY_DECISION, complete="held")
-
-
 class StandingAllow(Command):
     """Approve an action beforehand, for a while: /standing allow service.restart service=web for 30 why."""
 

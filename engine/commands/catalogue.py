@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Final, Literal, Self
 
 from engine.commands.answering import (
-    Ack,
     Approve,
     ApproveAll,
     Ask,
@@ -41,6 +40,22 @@ from engine.commands.kinds import (
     why,
 )
 from engine.commands.language import Command, Given, Language, argument
+from engine.commands.policy_words import PolicySave
+from engine.commands.wake_words import (
+    Ack,
+    Drill,
+    Escalations,
+    Hand,
+    OnCallCover,
+    OnCallRestore,
+    OnCallShow,
+    OnCallSwap,
+    Page,
+    Pass,
+    Resolve,
+    Snooze,
+    Take,
+)
 from engine.core.vocabulary.people_facts import Role
 
 # ---------------------------------------------------------------- the override
@@ -108,18 +123,6 @@ class Vote(Command):
     decision_id: DecisionKey = argument(ANY_DECISION, complete="held")
     choice: Literal["for", "against", "abstain"] = argument("What you say to it")
     rationale: str = argument("Why, for everybody to read", "", rest=True, max_length=500)
-
-
-class Take(Command):
-    """Take what is recommended: let it run, or say that you did it yourself."""
-
-    words = "take"
-    role: ClassVar[Role] = "responder"
-    changes = True
-    tone = "good"
-    decision_id: DecisionKey = argument(ANY_DECISION, complete="held")
-    how: Literal["run", "did"] = argument("Let it run, or did you do it yourself", "run")
-    reason: Reason = why()
 
 
 class Decline(Command):
@@ -308,7 +311,7 @@ class ReplayStart(Command):
     changes = True
     recording: str = argument("Name of a recording", complete="recording", min_length=1)
     policy: str = argument("Name of a policy folder; the one in force when left out", "", complete="policy")
-    against: str = argument("Another policy folder to compare with", "", complete="policy")
+    against: str = argument("Another to compare with; in-force: the one in force", "", complete="policy")
 
 
 class ReplayStatus(Command):
@@ -418,12 +421,14 @@ class No(Command):
 
 LANGUAGE: Final = Language((
     Kill, Resume, Override, Approve, Change, ApproveAll, Deny, Ask, Vote, Take, Decline, Ack,
+    Snooze, Hand, Pass, Resolve, Page, Drill,
     Ballot, Settle, StandingAllow, StandingList, StandingRevoke, Undo, Rate,
     CaptainShow, CaptainHandOver, CaptainAccept, CaptainDecline, CaptainAway, CaptainBack, CaptainDeputy,
-    Status, Decisions, Recommendations, Explain, Audit, Agents, Budget, Limits, Calibration,
+    OnCallShow, OnCallCover, OnCallSwap, OnCallRestore,
+    Status, Decisions, Escalations, Recommendations, Explain, Audit, Agents, Budget, Limits, Calibration,
     CanaryStatus, CanaryPromote, CanaryPause, CanaryResume, CanaryAbort, CanaryHistory, ShadowReport,
     ReplayStart, ReplayStatus, ReplayCancel, ReplayReport,
-    Snapshot, Restore,
+    Snapshot, Restore, PolicySave,
     Link, Unlink, Enrol, Whoami, Help, Yes, No, Code,
 ))  # fmt: skip
 """The command language."""

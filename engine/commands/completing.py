@@ -10,6 +10,7 @@ from engine.core.work.rollout.showing import RolloutShown
 from engine.errors import WatchkeeperError
 from engine.ports import DecisionFilter
 from engine.runtime import wire
+from engine.runtime.wire_escalations import DutyShown, EscalationList, GetDuty, GetEscalations
 
 MOST: Final = 25
 """The most any platform shows."""
@@ -29,18 +30,24 @@ class Completions:
             "action": self._actions,
             "agent": self._agents,
             "capability": self._capabilities,
+            "change": self._changes,
             "command": self._commands,
             "decision": self._decisions,
+            "escalation": self._escalations,
             "held": self._held,
             "job": self._jobs,
+            "ladder": self._ladders,
+            "only-ladder": self._only_ladders,
             "person": self._people,
             "policy": self._policies,
             "recording": self._recordings,
+            "schedule": self._schedules,
             "scope": self._scopes,
             "snapshot": self._snapshots,
             "standing": self._standing,
             "stop": self._stops,
             "version": self._versions,
+            "wanted": self._wanted,
         }
 
     async def complete(self, kind: str, typed: str, *, most: int = MOST) -> list[str]:
@@ -116,8 +123,30 @@ class Completions:
     async def _jobs(self) -> list[str]:
         return [job.name for job in self._tools.replays.jobs()]
 
+    async def _changes(self) -> list[str]:
+        duty = await self._tools.ask(GetDuty(), DutyShown, timeout_s=_ENGINE_S)
+        return [each.change_id for each in duty.changes]
+
+    async def _escalations(self) -> list[str]:
+        found = await self._tools.ask(GetEscalations(), EscalationList, timeout_s=_ENGINE_S)
+        standing = [each for each in found.escalations if each.stage != "ended"]
+        return [each.code or each.escalation_id for each in reversed(standing)]
+
+    async def _wanted(self) -> list[str]:
+        return [*await self._escalations(), *await self._held()]
+
+    async def _ladders(self) -> list[str]:
+        return ["critical", "warning", *self._tools.directory().ladders]
+
+    async def _only_ladders(self) -> list[str]:
+        return list(self._tools.directory().ladders)
+
+    async def _schedules(self) -> list[str]:
+        return list(self._tools.directory().schedules)
+
     async def _people(self) -> list[str]:
-        return list(dict.fromkeys(each.person for each in self._tools.links.all()))
+        known = [*(each.person for each in self._tools.links.all()), *self._tools.directory().people]
+        return list(dict.fromkeys(known))
 
     async def _policies(self) -> list[str]:
         return list(self._tools.replays.policies())

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator
 
+from engine.adapters.redaction import redact
 from engine.commands.language import argument
 from engine.errors import InputError
 from engine.runtime.stops import scope_of
@@ -16,9 +17,12 @@ _ID: Final = re.compile(r"[du]_[0-9a-f]{15}\Z")
 def checked_scope(text: str) -> str:
     """Write a scope as the journal does. Raises `ValueError`."""
     try:
-        return str(scope_of(text))
+        scope = str(scope_of(text))
     except InputError as wrong:
         raise ValueError(f"{wrong.message}; {wrong.cure}") from None
+    if redact(scope) != scope:
+        raise ValueError("this looks like a secret, and a stop is named for everybody to read")
+    return scope
 
 
 def _decision(text: str) -> str:

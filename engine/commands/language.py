@@ -98,7 +98,7 @@ class Command(BaseModel):
             given.pop()
         for each in given:
             value = str(getattr(self, each.name))
-            parts.append(value if each.rest else _quoted(value))
+            parts.append(value if each.rest else quoted(value))
         return " ".join(parts)
 
 
@@ -116,7 +116,7 @@ class Given(Struct, frozen=True, kw_only=True):
     def line(self) -> str:
         """Write it for whoever looks it up later; it need not be readable as a command."""
         return " ".join(
-            [self.kind.words, *(f"{name}={_quoted(str(each))}" for name, each in self.values.items())]
+            [self.kind.words, *(f"{name}={quoted(str(each))}" for name, each in self.values.items())]
         )
 
 
@@ -280,7 +280,8 @@ def _token(text: str) -> tuple[str, str]:
     return value, left.strip()
 
 
-def _quoted(value: str) -> str:
+def quoted(value: str) -> str:
+    """Write one word as a line takes it: in quotes where it would be read as several, or as none."""
     return value if value and " " not in value and value[0] not in _QUOTES else f'"{value}"'
 
 

@@ -20,7 +20,7 @@ from engine.core.vocabulary.ids import AgentId, DecisionId
 from engine.core.vocabulary.units import SECOND_US, duration_text, percent_text
 from engine.errors import Unreachable
 from engine.ports import DecisionFilter, DecisionsReader
-from engine.runtime import wire
+from engine.runtime import wire, wire_figures
 
 _MOST: Final = 10
 _AUDITED: Final = (
@@ -255,7 +255,7 @@ async def agents(tools: Tools, asker: Asker, said: c.Agents) -> Reply:
 async def budget(tools: Tools, asker: Asker, said: c.Budget) -> Reply:
     """Say what was used of each limit."""
     agent = AgentId(said.agent) if said.agent else None
-    found = await tools.ask(wire.GetUsage(agent=agent), wire.UsageList)
+    found = await tools.ask(wire_figures.GetUsage(agent=agent), wire_figures.UsageList)
     rows = tuple(
         (
             each.limit.id,
@@ -275,7 +275,7 @@ async def budget(tools: Tools, asker: Asker, said: c.Budget) -> Reply:
 
 async def limits(tools: Tools, asker: Asker, said: c.Limits) -> Reply:
     """Say which limits hold."""
-    found = await tools.ask(wire.GetUsage(), wire.UsageList)
+    found = await tools.ask(wire_figures.GetUsage(), wire_figures.UsageList)
     known = {each.limit.id: each.limit for each in found.usage}
 
     def adopted(journal: DecisionsReader) -> tuple[f.Limit, ...]:

@@ -88,8 +88,12 @@ class Reply(Struct, frozen=True, kw_only=True):
     table: Table | None = None
     buttons: tuple[Button, ...] = ()
     footer: str = ""
+    instead: bool = False
+    """Whether it takes the place of the message whose button was pressed: that one is out of date."""
     private: bool = True
     """Whether only whoever asked should see it. What concerns everybody is told by the board anyway."""
+    hands_over: bool = False
+    """Whether it is there to hand a secret of theirs to whoever asked; then none is taken out of it."""
     about: DecisionId | None = None
     """The decision it shows, so that a front-end can keep it up to date."""
     episode: EpisodeId = EpisodeId("")

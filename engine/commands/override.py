@@ -7,7 +7,6 @@ from engine.commands import catalogue as c
 from engine.commands.cards import card, waits_text
 from engine.commands.model import Asker, Button, Confirm, Reply
 from engine.commands.tools import Tools
-from engine.core.vocabulary.facts import CommandGiven
 from engine.core.vocabulary.ids import DecisionId, EffectId
 from engine.core.vocabulary.units import time_text
 from engine.errors import InputError
@@ -142,23 +141,6 @@ async def change(tools: Tools, asker: Asker, said: c.Change) -> Reply:
 async def deny(tools: Tools, asker: Asker, said: c.Deny) -> Reply:
     """Refuse what waits."""
     return await _answer(tools, asker, said, "deny")
-
-
-async def ack(tools: Tools, asker: Asker, said: c.Ack) -> Reply:
-    """Note that somebody has it."""
-    standing = tools.standing(said.decision_id)
-    if standing.status != "held":
-        raise InputError(f"it does not wait for people: it is {standing.status}", place=said.decision_id)
-    fact = CommandGiven(
-        at_us=now_us(), command=said.line(), by=asker.person, front=asker.account.front, outcome="done"
-    )
-    await tools.ask(wire.Tell(key=f"ack:{said.decision_id}:{asker.person}", fact=fact), wire.Done)
-    return Reply(
-        title=f"{asker.person} has it",
-        tone="good",
-        text=f"{standing.verdict.action} of {standing.verdict.agent} still waits for an answer.",
-        about=standing.verdict.decision_id,
-    )
 
 
 async def before_undo(tools: Tools, asker: Asker, said: c.Undo) -> Confirm:

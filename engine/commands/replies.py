@@ -23,7 +23,9 @@ def refusal(error: WatchkeeperError, outcome: Outcome) -> Reply:
 
 
 def clean(reply: Reply) -> Reply:
-    """Take secrets out of everything a reply says."""
+    """Take secrets out of everything a reply says, unless it is there to hand one over."""
+    if reply.hands_over:
+        return reply
     table = reply.table
     if table is not None:
         rows = tuple(tuple(redact(cell) for cell in row) for row in table.rows)
@@ -34,4 +36,9 @@ def clean(reply: Reply) -> Reply:
         text=redact(reply.text),
         fields=tuple((name, redact(value)) for name, value in reply.fields),
         table=table,
+        buttons=tuple(
+            structs.replace(button, label=redact(button.label), line=redact(button.line))
+            for button in reply.buttons
+        ),
+        footer=redact(reply.footer),
     )

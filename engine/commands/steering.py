@@ -18,7 +18,7 @@ from engine.ports import DecisionsReader
 from engine.runtime import wire
 
 _MOST_STEPS: Final = 12
-_STEPS: Final = (
+STEPS: Final = (
     f.CapabilityReplayed,
     f.StageChanged,
     f.PromotionRefused,
@@ -26,6 +26,7 @@ _STEPS: Final = (
     f.RolloutResumed,
     f.RolloutAborted,
 )
+"""What people see as a step of a rollout."""
 _TONES: Final[dict[str, Tone]] = {"rollback": "danger", "pause": "warning", "advance": "good"}
 
 
@@ -130,9 +131,7 @@ async def history(tools: Tools, asker: Asker, said: c.CanaryHistory) -> Reply:
     name = _name(said.capability)
 
     def walk(journal: DecisionsReader) -> list[tuple[int, Any]]:
-        return newest(
-            journal, _STEPS, lambda fact: capability_name(fact.capability) == name, most=_MOST_STEPS
-        )
+        return newest(journal, STEPS, lambda fact: capability_name(fact.capability) == name, most=_MOST_STEPS)
 
     rows = tuple((f"{seq:,}", clock_text(fact.at_us), _step(fact)) for seq, fact in await tools.look(walk))
     return Reply(

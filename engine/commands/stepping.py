@@ -67,6 +67,7 @@ def show_seed(tools: Tools, asker: Asker, token: str) -> Reply:
         text="It is shown this once, and to you alone. Then give the first code your app shows: only from "
         "then on do your codes count. On the machine, `watchkeeper totp enrol` shows a picture to scan.",
         fields=(("Key", made.spaced), ("Or as a link", made.uri)),
+        hands_over=True,
         buttons=(
             give_code(token),
             Button(label="Cancel", line=f"no {token}"),

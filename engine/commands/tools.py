@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 
+from engine.commands.directory import Directory
 from engine.commands.hearing import Engine
 from engine.commands.lookup import Lookup
 from engine.commands.standing import Standing, standing_of
 from engine.commands.stopping import Stopping
 from engine.core.vocabulary.ids import DecisionId
 from engine.errors import InputError
-from engine.ports import DecisionsReader, Fence, Links, Replays, Shelf, StepUp
+from engine.ports import DecisionsReader, Drafts, Fence, Links, Replays, Shelf, StepUp
 
 
 class Tools(Lookup):
@@ -27,11 +28,19 @@ class Tools(Lookup):
         replays: Replays,
         shelf: Shelf,
         version: str,
+        directory: Callable[[], Directory] = Directory,
+        drafts: Drafts | None = None,
     ) -> None:
-        """`journal` is for what is found by its key, `looking` for long walks in threads."""
+        """`journal` is for what is found by its key, `looking` for long walks in threads.
+
+        `directory` says who there is; without it, nobody was ever named. `drafts` are changed policies that
+        are tried; `None` where nobody makes any.
+        """
         super().__init__(engine, journal, looking)
         self.fence, self.links, self.step_up = fence, links, step_up
         self.replays, self.shelf, self.version = replays, shelf, version
+        self.drafts = drafts
+        self.directory = directory
         self.stopping = Stopping(engine, fence, sweep)
 
     async def close(self) -> None:

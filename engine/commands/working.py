@@ -9,9 +9,8 @@ from engine.commands.cards import clock_text, left_text
 from engine.commands.model import Asker, Button, Confirm, Reply, Table, Tone
 from engine.commands.tools import Tools
 from engine.core.plain_text import count_text
-from engine.core.vocabulary.facts import SnapshotRestored
 from engine.core.vocabulary.units import SECOND_US
-from engine.errors import InputError
+from engine.errors import InputError, Unreachable
 from engine.ports import ReplayJob, ReplayWish, SnapshotSeen
 from engine.runtime import wire
 
@@ -61,6 +60,20 @@ async def report(tools: Tools, asker: Asker, said: c.ReplayReport) -> Reply:
         text=job.summary,
         file=job.report,
         private=False,
+    )
+
+
+async def keep_policy(tools: Tools, asker: Asker, said: c.PolicySave) -> Reply:
+    """Keep a draft of a policy as a folder of its own."""
+    if tools.drafts is None:
+        raise InputError("policies are drafted in the web console", cure="open Policies there")
+    kept = await asyncio.to_thread(tools.drafts.keep, said.draft, said.name)
+    return Reply(
+        title=f"Kept as {said.name}",
+        tone="good",
+        text=f"{kept.file} was changed in it. The policy in force is as it was: whoever looks after the "
+        "machine puts this one in force, by taking its files over into the configuration.",
+        footer=f"policy {kept.policy_hash[:12]}",
     )
 
 
@@ -118,12 +131,22 @@ async def before_restore(tools: Tools, asker: Asker, said: c.Restore) -> Confirm
 
 async def restore(tools: Tools, asker: Asker, said: c.Restore) -> Reply:
     """Bring the workspace back."""
-    found, done = await asyncio.to_thread(tools.shelf.restore, said.snapshot_id)
-    at_us = now_us()
-    fact = SnapshotRestored(at_us=at_us, snapshot_id=found.snapshot_id, by=asker.person, parts=("workspace",))
-    await tools.ask(wire.Tell(key=f"restored:{found.snapshot_id}:{at_us}", fact=fact), wire.Done)
+    restored, done = await asyncio.to_thread(tools.shelf.restore, said.snapshot_id, asker.person)
+    key = f"restored:{restored.snapshot_id}:{restored.at_us}"
+    footer = ""
+    try:
+        await tools.ask(wire.Tell(key=key, fact=restored), wire.Done)
+    except Unreachable:
+        footer = "The engine does not answer; it is noted, and journaled when the engine starts again."
+    else:
+        await asyncio.to_thread(tools.shelf.journaled, restored)
     return Reply(
-        title="Restored", tone="good", text="\n".join(done), fields=(("By", asker.person),), private=False
+        title="Restored",
+        tone="warning" if footer else "good",
+        text="\n".join(done),
+        fields=(("By", asker.person),),
+        footer=footer,
+        private=False,
     )
 
 

@@ -6,10 +6,11 @@ from typing import TypeVarTuple, Unpack
 
 from msgspec import UNSET
 
-from engine.core import calibrations, provenance
-from engine.core.gates import escalation, risk, rules, validation
+from engine.core import calibrations
+from engine.core.gates import escalation, limits, risk, rules, validation
 from engine.core.policy import Arguments, Policy, Remembered, Risked
-from engine.core.provenance import Episodes
+from engine.core.provenance import heard, wanted
+from engine.core.provenance.heard import Episodes
 from engine.core.state import State
 from engine.core.vocabulary.actions import Action, RiskLevel
 from engine.core.vocabulary.arguments import texts_of
@@ -46,13 +47,13 @@ def read_arguments(policy: Policy, action: Action | None, proposal: Proposal, kn
     if said is None:
         valid = ask(validation.GATE, validation.judge, policy.actions, proposal)
         texts, digest = texts_of(proposal.args), digest_of(proposal.action, args)
-        traces, targets = None, None
+        traces, addresses = None, None
         # Where it fails, the gate that needs it tries again, and says so.
         with suppress(Exception):
             traces = risk.traces(policy.risk, action, proposal.args, texts)
-            targets = provenance.targets_of(texts)
-        said = Arguments(texts, digest, valid, traces, targets)
-        if len(args) <= _SHORT and targets is not None and not valid.rule.endswith(FAILED):
+            addresses = wanted.addresses_of(texts)
+        said = Arguments(texts, digest, valid, traces, addresses)
+        if len(args) <= _SHORT and addresses is not None and not valid.rule.endswith(FAILED):
             known.arguments.keep((proposal.action, args), said)
     return said
 
@@ -73,8 +74,8 @@ def ask_rules(  # noqa: PLR0917 - bundling the inputs would cost every proposal 
     `again` says that the risk was known: then it is worth remembering when nothing fires.
     """
     try:
-        targets = provenance.targets_of(said.texts) if said.targets is None else said.targets
-        origins = provenance.origins(episodes, proposal.episode, targets, at_us)
+        addresses = wanted.addresses_of(said.texts) if said.addresses is None else said.addresses
+        origins = heard.origins(episodes, policy.provenance, action, proposal, addresses, at_us)
         quiet, passing = risked.quiet, None
         if quiet is not None:
             passing = policy.rules.passing(rules.Moment(proposal, said.texts, at_us, origins))
@@ -96,7 +97,7 @@ def ask_risk(policy: Policy, action: Action | None, proposal: Proposal, said: Ar
     """Ask how bad a mistake would be."""
     try:
         found = risk.assess(policy.risk, action, proposal, said.texts, said.traces)
-        return Risked(found, risk.judge(policy.risk, found.risk))
+        return Risked(found, risk.judge(policy.risk, found.risk, found.shell))
     except Exception as failure:  # noqa: BLE001 - as in `ask`: a risk nobody could measure is taken as critical
         part = RiskPart("unmeasured", risk.TOP_SCORE, f"measuring it failed with {type(failure).__name__}")
         critical = Risk(level=RiskLevel.CRITICAL, score=risk.TOP_SCORE, parts=(part,))
@@ -168,3 +169,23 @@ def ask_for_itself(
         at_us,
     )
     return () if said.ruling == "allow" else (said,)
+
+
+def adopted(policy: Policy, state: State) -> bool:
+    """Whether state counts by this very policy: a hash alone is easily written into a recording."""
+    limits_in_force, settings = state.usage.limits, state.breakers.settings
+    return (
+        state.policy_hash == policy.policy_hash
+        and (limits_in_force is policy.limits or limits_in_force == policy.limits)
+        and (settings is policy.breaker or settings == policy.breaker)
+    )
+
+
+NOT_ADOPTED = Answer(
+    gate=limits.GATE,
+    ruling="escalate",
+    reason="this policy was never adopted here, so nothing was counted against its limits",
+    rule="limits.adopted",
+    owner="captain",
+    waits=(Wait(kind="person", role="captain"),),
+)

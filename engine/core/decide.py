@@ -13,6 +13,8 @@ from msgspec.structs import replace
 
 from engine.core.asking import (
     FAILED,
+    NOT_ADOPTED,
+    adopted,
     ask,
     ask_calibration,
     ask_for_itself,
@@ -30,6 +32,7 @@ from engine.core.gates import (
     escalation,
     kill_switch,
     limits,
+    privacy,
     risk,
     rollout,
     rules,
@@ -37,7 +40,7 @@ from engine.core.gates import (
 )
 from engine.core.grounds import grounds_of
 from engine.core.policy import Policy, Remembered, Weighed
-from engine.core.provenance import Episodes
+from engine.core.provenance.heard import Episodes
 from engine.core.state import State
 from engine.core.vocabulary.actions import RiskLevel
 from engine.core.vocabulary.competing import Touches
@@ -66,6 +69,7 @@ from engine.core.vocabulary.ids import (
     capability_name,
     decision_id,
 )
+from engine.core.vocabulary.privacy import Found
 from engine.core.vocabulary.proposals import Changed, Proposal
 from engine.core.vocabulary.verdicts import (
     RULING_RANK,
@@ -96,8 +100,8 @@ GATES = (
 )
 """All gates that are asked about every proposal, in the order people read them."""
 
-READING = (*GATES, change.GATE)
-"""The same, and behind them the one that is asked about what a person changed."""
+READING = (*GATES, privacy.GATE, change.GATE)
+"""The same, and behind them those that are asked where something was found, and what a person changed."""
 
 _WORDS: dict[Ruling, Word] = {"allow": "allow", "escalate": "hold", "consensus": "hold", "deny": "deny"}
 
@@ -131,6 +135,8 @@ class Claim(Struct, frozen=True, array_like=True, gc=False):
     """Whose proposal it is in this form; `None` where it is as the agent proposed it."""
     touches: Touches | None = None
     """What it needs for itself; `None` where nothing competes."""
+    found: tuple[Found, ...] = ()
+    """What must not be kept in clear and was found in it."""
 
 
 class Decisions(Struct, frozen=True):
@@ -298,6 +304,7 @@ def assess(
         PersonId("") if proposal.owner is UNSET else proposal.owner,
         None if proposal.changed is UNSET else proposal.changed,
         touched(policy, action, proposal, weighed.risk_score),
+        () if proposal.found is UNSET else proposal.found,
     )
     return claim, weighed
 
@@ -319,8 +326,8 @@ def settle(
         ask(kill_switch.GATE, kill_switch.judge, state.stops, agent, capability, action),
         ask(breaker.GATE, breaker.judge, state.breakers, capability, action, now_us),
         ask(limits.GATE, limits.judge, state.usage, agent, weighed.impact, now_us, shadowed)
-        if _adopted(policy, state)
-        else _NOT_ADOPTED,
+        if adopted(policy, state)
+        else NOT_ADOPTED,
         stage,
     )
     calibration = state.calibrations.settings
@@ -329,6 +336,8 @@ def settle(
         answers += ask_calibration(
             policy, state, capability, claim.rule, claim.confidence, weighed.risk_level
         )
+    if claim.found:
+        answers += (ask(privacy.GATE, privacy.judge, policy.privacy, claim.found),)
     if claim.changed is not None:
         answers += (_weigh_change(state, claim.changed, claim),)
     ruling, waits, against = weigh(answers)
@@ -428,23 +437,3 @@ def in_order(verdict: Verdict) -> list[Answer]:
     """Return all answers in the order of `READING`."""
     answers = (*verdict.answers, *verdict.assessment.answers)
     return sorted(answers, key=lambda answer: READING.index(answer.gate))
-
-
-def _adopted(policy: Policy, state: State) -> bool:
-    """Whether state counts by this very policy: a hash alone is easily written into a recording."""
-    limits_in_force, settings = state.usage.limits, state.breakers.settings
-    return (
-        state.policy_hash == policy.policy_hash
-        and (limits_in_force is policy.limits or limits_in_force == policy.limits)
-        and (settings is policy.breaker or settings == policy.breaker)
-    )
-
-
-_NOT_ADOPTED = Answer(
-    gate=limits.GATE,
-    ruling="escalate",
-    reason="this policy was never adopted here, so nothing was counted against its limits",
-    rule="limits.adopted",
-    owner="captain",
-    waits=(Wait(kind="person", role="captain"),),
-)

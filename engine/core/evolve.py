@@ -10,9 +10,15 @@ from typing import Any
 
 from msgspec import UNSET
 
-from engine.core import calibrations, provenance, signals
+from engine.core import calibrations, signals
 from engine.core.gates import breaker, kill_switch, limits
+from engine.core.provenance import heard
 from engine.core.state import State
+from engine.core.vocabulary.escalation_facts import (
+    EscalationFact,
+    OnCallChanged,
+    OnCallRestored,
+)
 from engine.core.vocabulary.facts import (
     AnswerRefused,
     BallotCast,
@@ -72,6 +78,7 @@ from engine.core.vocabulary.facts import (
     VoteClosed,
 )
 from engine.core.work import captaincy, contests, holds, presence, standing_approvals, troubles
+from engine.core.work.escalations import folding
 from engine.core.work.rollout import episodes, stages
 
 
@@ -87,7 +94,7 @@ def _adopt(state: State, fact: PolicyAdopted) -> None:
     # What the old policy has already forgotten must not come back under longer windows of the new one, tidied
     # away by a snapshot yet or not.
     limits.trim(state.usage, state.now_us)
-    provenance.trim(state.episodes, state.now_us)
+    heard.trim(state.episodes, state.now_us)
     state.policy_hash = fact.policy_hash
     state.usage.limits = fact.limits
     state.breakers.settings = fact.breaker
@@ -131,6 +138,7 @@ def _measured(state: State, fact: MetricObserved) -> None:
 def _effect_ended(state: State, fact: EffectEnded) -> None:
     holds.fold_effect(state.holds, fact)
     contests.fold_effect(state.contests, fact)
+    folding.fold_effect(state.escalations, fact)
     episodes.fold_ended(state.rollouts, fact)
 
 
@@ -159,6 +167,16 @@ def _time_passed(state: State, fact: Fact) -> None:
     holds.fold_time(state.holds, fact.at_us)
     contests.fold_time(state.contests, fact.at_us, state.holds.hold_us)
     episodes.fold_time(state.rollouts, fact.at_us)
+    folding.fold_time(state.escalations, fact.at_us)
+
+
+def _stage_changed(state: State, fact: StageChanged) -> None:
+    stages.fold_changed(state.rollouts, fact)
+    folding.fold_stage(state.escalations, fact)
+
+
+def _escalated(state: State, fact: EscalationFact) -> None:
+    folding.fold(state.escalations, fact)
 
 
 def _contest_opened(state: State, fact: ContestOpened) -> None:
@@ -171,8 +189,8 @@ FOLDS: dict[type[Fact], Callable[[State, Any], None]] = {
     ProposalReceived: _noted,
     VerdictReached: _decided,
     OutcomeReported: _came_of,
-    MessageObserved: lambda state, fact: provenance.fold_message(state.episodes, fact),
-    EpisodeClosed: lambda state, fact: provenance.fold_closed(state.episodes, fact),
+    MessageObserved: lambda state, fact: heard.fold_message(state.episodes, fact),
+    EpisodeClosed: lambda state, fact: heard.fold_closed(state.episodes, fact),
     MetricObserved: _measured,
     KillSwitchSet: lambda state, fact: kill_switch.fold_set(state.stops, fact),
     KillSwitchCleared: lambda state, fact: kill_switch.fold_cleared(state.stops, fact),
@@ -182,7 +200,7 @@ FOLDS: dict[type[Fact], Callable[[State, Any], None]] = {
     IncumbentActed: lambda state, fact: episodes.fold_incumbent(state.rollouts, fact),
     PromotionAsked: lambda state, fact: episodes.fold_time(state.rollouts, fact.at_us),
     RolloutAborted: _noted,
-    StageChanged: lambda state, fact: stages.fold_changed(state.rollouts, fact),
+    StageChanged: _stage_changed,
     PromotionRefused: _noted,
     PromotionReady: lambda state, fact: stages.fold_ready(state.rollouts, fact),
     RolloutPaused: lambda state, fact: stages.fold_paused(state.rollouts, fact),
@@ -222,6 +240,9 @@ FOLDS: dict[type[Fact], Callable[[State, Any], None]] = {
     ContestSettled: _noted,
     ContestDecided: lambda state, fact: contests.fold_decided(state.contests, fact),
     DecisionRated: lambda state, fact: calibrations.fold_rated(state.calibrations, fact),
+    **dict.fromkeys(EscalationFact.__args__, _escalated),
+    OnCallChanged: lambda state, fact: folding.fold_changed(state.escalations, fact),
+    OnCallRestored: lambda state, fact: folding.fold_restored(state.escalations, fact),
 }
 
 KEYED = (MessageObserved, EpisodeClosed, MetricObserved)

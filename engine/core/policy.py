@@ -15,7 +15,9 @@ from engine.core.vocabulary.captaincy import CaptaincySettings
 from engine.core.vocabulary.facts import BreakerSettings, CalibrationSettings, Limit, PolicyAdopted
 from engine.core.vocabulary.ids import ActionName, Digest
 from engine.core.vocabulary.memory import Memory
+from engine.core.vocabulary.privacy import PrivacySettings
 from engine.core.vocabulary.proposals import Impact
+from engine.core.vocabulary.provenance import ProvenanceSettings
 from engine.core.vocabulary.rollouts import RolloutSettings
 from engine.core.vocabulary.verdicts import Answer, Assessment, Objection, RiskFound, Ruling, Wait
 from engine.core.vocabulary.voting import VotingSettings
@@ -39,6 +41,8 @@ class Policy(Struct, frozen=True, kw_only=True):
     rollouts: RolloutSettings = RolloutSettings()
     voting: VotingSettings = VotingSettings()
     captaincy: CaptaincySettings = CaptaincySettings()
+    provenance: ProvenanceSettings = ProvenanceSettings()
+    privacy: PrivacySettings = PrivacySettings()
     captain_unseen_us: int | None = None
     """After how long without any captain autonomy stops by itself; `None` means never."""
     calibration: CalibrationSettings | None = None
@@ -66,8 +70,8 @@ class Arguments(Struct, frozen=True):
     valid: Answer
     traces: Traces | None
     """What the risk gate searches for; `None` where that failed, and is to be tried again."""
-    targets: frozenset[str] | None
-    """Whom they would reach; `None` where finding that out failed, and is to be tried again."""
+    addresses: frozenset[str] | None
+    """Addresses and accounts among them; `None` where finding them failed, and is to be tried again."""
 
 
 class Risked(Struct, eq=False):

@@ -11,18 +11,21 @@ from typing import Any, get_args
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from engine.core import calibrations, provenance
+from engine.core import calibrations
 from engine.core.calibrations import Calibrations
 from engine.core.gates import limits
 from engine.core.gates.breaker import Breakers
 from engine.core.gates.kill_switch import Stops
 from engine.core.gates.limits import Usage
-from engine.core.provenance import Episodes
+from engine.core.provenance import heard
+from engine.core.provenance.heard import Episodes
 from engine.core.signals import Signals
 from engine.core.vocabulary.ids import Digest
 from engine.core.work import holds
 from engine.core.work.captaincy import Captaincy
 from engine.core.work.contests import Contests
+from engine.core.work.escalations import folding
+from engine.core.work.escalations.standing import Escalations
 from engine.core.work.holds import Holds
 from engine.core.work.presence import Presence
 from engine.core.work.rollout import candidates
@@ -49,6 +52,7 @@ class State(Struct, kw_only=True):
     presence: Presence = msgspec.field(default_factory=Presence)
     troubles: Troubles = msgspec.field(default_factory=Troubles)
     calibrations: Calibrations = msgspec.field(default_factory=Calibrations)
+    escalations: Escalations = msgspec.field(default_factory=Escalations)
     episodes: Episodes = msgspec.field(default_factory=Episodes)
     signals: Signals = msgspec.field(default_factory=Signals)
 
@@ -56,18 +60,20 @@ class State(Struct, kw_only=True):
 def encode_state(state: State) -> bytes:
     """Write state in canonical JSON, without what no longer counts: equal states give equal bytes."""
     limits.trim(state.usage, state.now_us)
-    provenance.trim(state.episodes, state.now_us)
+    heard.trim(state.episodes, state.now_us)
+    heard.keep_no_text(state.episodes)
     return _ENCODER.encode(state)
 
 
 def decode_state(body: bytes) -> State:
     """Read state back. Raises `msgspec.ValidationError` when the bytes are not a state of this version."""
     state = _DECODER.decode(body)
-    # Canonical bytes are sorted by name; holds are let go in the order in which they began,
-    # and episodes judged in the order in which they are due.
+    # Canonical bytes are sorted by name; holds are let go in the order in which they began, episodes judged
+    # in the order in which they are due, and escalations counted from the latest back.
     holds.put_in_order(state.holds)
     calibrations.put_in_order(state.calibrations)
     candidates.put_in_order(state.rollouts)
+    folding.put_in_order(state.escalations)
     return state
 
 

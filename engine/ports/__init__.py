@@ -25,6 +25,7 @@ from engine.ports.people import (
     StepUp,
     Tokens,
 )
+from engine.ports.privacy import Scrubber
 from engine.ports.programs import (
     Ended,
     Limits,
@@ -33,6 +34,9 @@ from engine.ports.programs import (
     SandboxState,
 )
 from engine.ports.talking import (
+    IN_FORCE,
+    Draft,
+    Drafts,
     Linked,
     Links,
     Messages,
@@ -51,9 +55,12 @@ from engine.ports.tasks import (
 )
 
 __all__ = [
+    "IN_FORCE",
     "Announcer",
     "DecisionFilter",
     "DecisionsReader",
+    "Draft",
+    "Drafts",
     "Durability",
     "Ended",
     "Enrolment",
@@ -77,6 +84,7 @@ __all__ = [
     "Runner",
     "Sandbox",
     "SandboxState",
+    "Scrubber",
     "Shelf",
     "Snapshot",
     "SnapshotSeen",

@@ -142,3 +142,6 @@ class DecisionsReader(JournalReader, Protocol):
 
     def with_prefix(self, prefix: str) -> list[Record]:
         """Return the records whose key begins so, in the order of the journal. Quick."""
+
+    def first_at(self, at_us: int) -> int:
+        """Return the number of the first record at this time or later; one past the last for none. Quick."""

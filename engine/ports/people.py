@@ -11,7 +11,10 @@ class Announcer(Protocol):
     """Tells people at once, by whatever is at hand. It never raises: a full disk must not stop a stop."""
 
     def announce(self, kind: str, text: str, *, urgent: bool = False) -> None:
-        """Say one thing, in one line: what kind (`stopped`, `waiting`, `restarted`, `trouble`) and what."""
+        """Say one thing, in one line: what kind (`stopped`, `waiting`, `restarted`, `trouble`) and what.
+
+        `failsafe` is for one that did not work: somebody is woken for it.
+        """
 
 
 class Holder(Struct, frozen=True, kw_only=True):

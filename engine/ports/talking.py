@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from msgspec import Struct
 
-from engine.core.vocabulary.ids import PersonId
+from engine.core.vocabulary.facts import SnapshotRestored
+from engine.core.vocabulary.ids import Digest, PersonId
 from engine.core.vocabulary.people_facts import Role
 
 
@@ -43,6 +44,40 @@ class Links(Protocol):
         """Return every link, in the order in which they were made."""
 
 
+IN_FORCE: Final = "in-force"
+"""Names the policy in force where another is compared with it."""
+
+
+class Draft(Struct, frozen=True, kw_only=True):
+    """A changed policy that compiles and decides nothing: it can be replayed, and kept."""
+
+    name: str
+    """Says what is in it: the same policy is the same draft."""
+    file: str
+    """Which of its files was changed, such as `rules.yaml`."""
+    base: str
+    """The policy folder it was drafted from; empty for the one in force."""
+    policy_hash: Digest
+
+
+class Drafts(Protocol):
+    """Changed policies, to be tried before anybody proposes them. A few are kept, the newest."""
+
+    def make(self, file: str, text: str, base: str = "") -> Draft:
+        """Draft a policy in which one file says something else. Raises `PolicyError` naming line and cure
+        where it does not compile, `InputError` for a file or folder that is not there.
+        """
+
+    def draft(self, name: str) -> Draft:
+        """Return one. Raises `InputError` when there is none of that name any more."""
+
+    def folder(self, name: str) -> Path:
+        """Return a policy folder, or a draft; the one in force for an empty name. Raises `InputError`."""
+
+    def keep(self, draft: str, name: str) -> Draft:
+        """Make a policy folder of one. Raises `InputError` when the name is taken, or the draft is gone."""
+
+
 class ReplayWish(Struct, frozen=True, kw_only=True):
     """A replay somebody wants."""
 
@@ -50,7 +85,7 @@ class ReplayWish(Struct, frozen=True, kw_only=True):
     policy: str = ""
     """Empty for the policy in force."""
     against: str = ""
-    """Empty for no comparison."""
+    """Empty for no comparison; `in-force` for the one in force."""
     by: str
 
 
@@ -89,6 +124,9 @@ class Replays(Protocol):
     def jobs(self) -> tuple[ReplayJob, ...]:
         """Return those that are remembered, the newest first."""
 
+    def results(self, name: str) -> Path:
+        """Return where the results of one lie that is done. Raises `InputError` when there are none."""
+
     def recordings(self) -> tuple[str, ...]:
         """Return the names of the recordings at hand."""
 
@@ -117,11 +155,15 @@ class Shelf(Protocol):
         Raises `InputError` when there is no such snapshot.
         """
 
-    def restore(self, snapshot_id: str) -> tuple[SnapshotSeen, tuple[str, ...]]:
-        """Bring the workspace back, and return from what and what was done, a line each.
+    def restore(self, snapshot_id: str, by: PersonId) -> tuple[SnapshotRestored, tuple[str, ...]]:
+        """Bring the workspace back, and return what is to be journaled and what was done, a line each.
 
-        Raises `InputError`, `EffectRefused` while effects are under way, and `StorageError`.
+        It is noted until `journaled` says that the journal has it; an engine that starts looks there. Raises
+        `InputError`, `EffectRefused` while effects are under way, and `StorageError`.
         """
+
+    def journaled(self, restored: SnapshotRestored) -> None:
+        """Take a restore for known that is in the journal. Raises `StorageError`."""
 
 
 class Posted(Struct, frozen=True, kw_only=True):

@@ -30,7 +30,9 @@ class Task(Struct, frozen=True, kw_only=True):
     force: bool = False
     """For an undo: whether it is done though the world has moved on."""
     attempts: int = 0
-    """How often it was leased."""
+    """In how many leases it was begun; those given back, or lost before that, do not count. At 0 nothing was
+    touched.
+    """
     token: int = 0
     """The fencing token of its newest lease: it only ever rises, over all tasks."""
     worker: str = ""
@@ -72,10 +74,10 @@ class TaskTable(TaskReader, Protocol):
         """Keep leases alive; returns those that the worker has lost."""
 
     def start(self, effect_id: EffectId, token: int) -> Task:
-        """Note that it is being begun. Raises `LeaseLost` when the token is not the newest."""
+        """Note that it is being begun, once a lease. Raises `LeaseLost` when the token is not the newest."""
 
     def give_back(self, effect_id: EffectId, token: int) -> None:
-        """Let a leased task wait again, as if it had never been leased. Raises `LeaseLost`."""
+        """Let a leased task wait again, as if it had never been leased this time. Raises `LeaseLost`."""
 
     def requeue(self, effect_id: EffectId) -> None:
         """Let a task whose lease ran out wait again."""

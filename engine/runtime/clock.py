@@ -44,7 +44,20 @@ class SteadyClock:
         """Take over the step the machine's clock has made."""
         self._offset += self.drift_us()
 
-    def accept(self, at_least_us: int) -> None:
-        """Take over what the machine's clock says now, or count on from `at_least_us` where that is later."""
+    def not_before(self, at_us: int) -> None:
+        """Count on from `at_us` where it is not that late yet: from the journal's newest, after a restart.
+
+        Else whatever waits for its time would wait until a clock that was set back is there again. It is
+        drift all the same, so people are told.
+        """
+        self._offset += max(0, at_us - self.now_us())
+
+    def accept(self, at_least_us: int) -> int:
+        """Take over what the machine's clock says now, or count on from `at_least_us` where that is later.
+
+        Returns by how much the time moved.
+        """
+        before_us = self.now_us()
         self._ahead = max(0, at_least_us - self._wall())
         self.follow()
+        return self.now_us() - before_us

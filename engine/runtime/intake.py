@@ -1,4 +1,8 @@
-"""Intake: where facts of many askers become one group in the journal, and what a full disk does to that."""
+"""Intake: where facts of many askers become one group in the journal, and what a full disk does to that.
+
+Nothing comes into the journal but by here, so this is where everything is looked through for what must not be
+kept in clear.
+"""
 
 import asyncio
 import logging
@@ -13,7 +17,7 @@ from engine.core.vocabulary.chain import Record
 from engine.core.vocabulary.facts import Fact, TroubleFound, TroubleGone
 from engine.core.vocabulary.ids import EffectId
 from engine.errors import ChainBroken, StorageError, WatchkeeperError
-from engine.ports import Durability, Finished, Journal, Task
+from engine.ports import Durability, Finished, Journal, Scrubber, Task
 from engine.runtime.loop import Loop
 
 _log = logging.getLogger(__name__)
@@ -47,6 +51,7 @@ class Intake:
     def __init__(
         self,
         policy: Policy,
+        scrubber: Scrubber,
         open_journal: Callable[[], Journal],
         now_us: Callable[[], int],
         taken: Callable[[list[Record], list[Decisions]], None],
@@ -56,6 +61,7 @@ class Intake:
         `taken` is told of each group's records, and of what followed from them.
         """
         self._policy, self._open, self._now_us, self._on_taken = policy, open_journal, now_us, taken
+        self._scrubber = scrubber
         self._waiting: list[_Waiting] = []
         self.failure: WatchkeeperError | None = None
         """Why nothing can be written; `None` while all is well."""
@@ -80,8 +86,12 @@ class Intake:
         """Take one fact and return when it is in the journal.
 
         `key` is for facts that have none of their own. Raises as `Loop.offer` does, and `StorageError` while
-        the journal cannot be written; then it was not taken.
+        the journal cannot be written; then it was not taken. `InputError` says that a name holds a secret, or
+        that nobody could look through a proposal.
         """
+        scrubbed = self._scrubber.scrub(key, fact)
+        # Long ones are looked through beside the loop, for nobody is decided on meanwhile.
+        key, fact = await asyncio.to_thread(scrubbed) if callable(scrubbed) else scrubbed
         if self.failure is not None:
             raise _again(self.failure)
         # Stops and restores are stamped by other clocks. A time that is still to come would become the
@@ -99,7 +109,11 @@ class Intake:
 
         Nobody is told of it. Raises as `take` does.
         """
-        return self._loop.feed([(key, fact)])[0]
+        return self._loop.feed([self._looked_through(key, fact)])[0]
+
+    def _looked_through(self, key: str, fact: Fact) -> tuple[str, Fact]:
+        scrubbed = self._scrubber.scrub(key, fact)
+        return scrubbed() if callable(scrubbed) else scrubbed
 
     def enqueue(self, task: Task) -> None:
         """Put a task into the table that follows from no fact. Raises `StorageError`."""
@@ -163,7 +177,8 @@ class Intake:
             now_us = self._now_us()
             found = TroubleFound(at_us=now_us, trouble=JOURNAL_TROUBLE, detail=failure.message)
             gone = TroubleGone(at_us=now_us, trouble=JOURNAL_TROUBLE, by="engine")
-            self._loop.feed([(f"trouble:journal:{now_us}", found), (f"trouble:journal:{now_us}:gone", gone)])
+            told = [(f"trouble:journal:{now_us}", found), (f"trouble:journal:{now_us}:gone", gone)]
+            self._loop.feed([self._looked_through(key, fact) for key, fact in told])
         except WatchkeeperError as again:
             self.failure = again
             return False

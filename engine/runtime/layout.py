@@ -71,6 +71,26 @@ class Layout(Struct, frozen=True):
         return self.home / "chat"
 
     @property
+    def channels(self) -> Path:
+        """The secrets of channels, a file each. Nothing an agent may name lies in it."""
+        return self.home / "channels"
+
+    @property
+    def link_secret(self) -> Path:
+        """What links that answer are signed with; mode 0600. Delete it, and no link answers any more."""
+        return self.home / "link-secret"
+
+    @property
+    def outage(self) -> Path:
+        """How far people were woken for an engine that does not answer; there only while it does not."""
+        return self.home / "outage.json"
+
+    @property
+    def outage_answer(self) -> Path:
+        """Who said that they have such an outage."""
+        return self.home / "outage-answer.json"
+
+    @property
     def messages(self) -> Path:
         """What was posted where in chat; it can be thrown away."""
         return self.home / "messages.db"
@@ -99,3 +119,13 @@ class Layout(Struct, frozen=True):
     def kpis(self) -> Path:
         """What was counted of KPIs so far; made anew from the journal where it is missing or old."""
         return self.home / "kpis.bin"
+
+    @property
+    def counts(self) -> Path:
+        """What was counted for those who watch from outside; made anew from the journal like the KPIs."""
+        return self.home / "counts.bin"
+
+    @property
+    def decisions(self) -> Path:
+        """What decisions are searched by; made anew from the journal where it is missing or old."""
+        return self.home / "decisions.db"

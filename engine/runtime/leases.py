@@ -186,8 +186,8 @@ class Leases:
         task = self._intake.journal.tasks.find(effect_id)
         if task is None:
             return
-        # Of what a worker took along with it nobody can say that nothing was touched.
-        touched = task.started or task.attempts > 1
+        # Of what a worker was let begin, now or before, nobody can say that nothing was touched.
+        touched = task.attempts > 0
         if touched:
             await self._end_leftovers(effect_id)
             if task.worker:
@@ -324,9 +324,9 @@ class Leases:
             if refusal is None and (action is None or action.run is None):
                 refusal = f"the registry no longer says how to perform {task.action}"
             if refusal is not None or action is None:
-                # Of what a worker took along with it nobody can say that nothing was touched.
+                # Of what another worker was let begin nobody can say that nothing was touched.
                 lost: EffectStatus = "stopped" if refusal == _VETOED else "unknown"
-                status: EffectStatus = "refused" if task.attempts == 1 else lost
+                status: EffectStatus = "refused" if task.attempts == 0 else lost
                 await self._end(
                     task, status, Result(success=False, error=refusal or "", execution_time_s=0.0)
                 )

@@ -4,79 +4,54 @@ import asyncio
 import logging
 import os
 from collections.abc import Awaitable, Callable
-from decimal import Decimal
-from pathlib import Path
 from typing import Any, Final
 
-from msgspec import Struct, structs
+from msgspec import UNSET, structs
 
 from engine.core.decide import Decisions
-from engine.core.gates import limits
-from engine.core.policy import Policy
 from engine.core.vocabulary import facts as f
 from engine.core.vocabulary.chain import Record
 from engine.core.vocabulary.effects import AskPeople
-from engine.core.vocabulary.ids import AgentId, EffectId, decision_id, undo_id
+from engine.core.vocabulary.ids import AgentId, undo_id
 from engine.core.vocabulary.units import MINUTE_US, SECOND_US
 from engine.core.vocabulary.voting import AGENT
 from engine.core.work.holds import overdue
 from engine.core.work.rollout.showing import under_way
-from engine.errors import Forbidden, InputError, WatchkeeperError
-from engine.ports import Announcer, Durability, Fence, Journal
+from engine.errors import InputError, WatchkeeperError
+from engine.ports import Durability
 from engine.runtime import wire
 from engine.runtime.answers import CATCH_UP, AnswerKeeper
 from engine.runtime.captaincy import CaptaincyKeeper
-from engine.runtime.clock import SteadyClock
 from engine.runtime.contests import ContestKeeper
+from engine.runtime.escalation_words import WITHOUT_LADDERS, EscalationWords
+from engine.runtime.figures import FigureKeeper
 from engine.runtime.intake import Intake
 from engine.runtime.leases import Leases
 from engine.runtime.loop import fact_of
+from engine.runtime.messages import MessageKeeper
 from engine.runtime.outbox import (
     decision_behind,
     done_undo,
     effect_status,
     preview_of,
+    reasons_of,
     status_of,
     verdict_of,
-    was_granted,
 )
+from engine.runtime.parts import Parts
+from engine.runtime.proposing import outcome_of, reached
 from engine.runtime.ratings import RatingKeeper
 from engine.runtime.rollouts import RolloutKeeper
+from engine.runtime.sendings import Sendings
 from engine.runtime.standing_approvals import StandingKeeper
 from engine.runtime.stops import StopKeeper
+from engine.runtime.waking import Waking
 
 _log = logging.getLogger(__name__)
 CLOCK_TROUBLE: Final = "clock"
 _MOST_NAMED: Final = 5
 _NOTICED_US: Final = SECOND_US // 10
 """Smaller steps shorten no lease by enough to matter, and may come every second."""
-
-
-class SavedSnapshot(Struct, frozen=True, kw_only=True):
-    """A copy of journal, configuration and workspace that was made."""
-
-    snapshot_id: str
-    journal_seq: int
-    files: int
-    size_bytes: int
-
-
-class Parts(Struct, frozen=True, kw_only=True):
-    """What a live engine is put together from."""
-
-    policy: Policy
-    open_journal: Callable[[], Journal]
-    fence: Fence
-    clock: SteadyClock
-    announcer: Announcer
-    home: Path
-    version: str
-    lease_s: float
-    start_within_s: float
-    end_leftovers: Callable[[EffectId], Awaitable[None]]
-    """Ends whatever still works for an effect whose worker went silent."""
-    save_snapshot: Callable[[], SavedSnapshot]
-    """Copies everything; takes its time, and is called on a thread of its own."""
 
 
 class Live:
@@ -86,7 +61,10 @@ class Live:
         """Open the journal, restore state, adopt the policy. Raises `JournalError` and `StorageError`."""
         self._parts, self.clock = parts, parts.clock
         self._subscribers: set[Callable[[wire.Happened], None]] = set()
-        self.intake = Intake(parts.policy, parts.open_journal, parts.clock.now_us, self._taken)
+        self.intake = Intake(
+            parts.policy, parts.scrubber, parts.open_journal, parts.clock.now_us, self._taken
+        )
+        parts.clock.not_before(self.intake.state.now_us)
         self.leases = Leases(
             parts.policy,
             self.intake,
@@ -110,13 +88,16 @@ class Live:
             policy=parts.policy,
         )
         self.captaincy = CaptaincyKeeper(parts.policy, self.intake, parts.clock.now_us, parts.announcer)
+        self.messages = MessageKeeper(self.intake, parts.clock.now_us)
         self.ratings = RatingKeeper(self.intake, parts.clock.now_us)
         self.standing = StandingKeeper(parts.policy, self.intake, parts.clock.now_us, parts.announcer)
         self._started_us = parts.clock.now_us()
         self._beats: dict[AgentId, int] = {}
         self._undoing, self._saving = asyncio.Lock(), asyncio.Lock()
         self._answers: dict[type[wire.Request], Callable[[Any], Awaitable[wire.AnyAnswer]]] = {
+            **WITHOUT_LADDERS,
             wire.Propose: self.propose,
+            wire.TellMessages: self.messages.tell,
             wire.Lease: self.leases.lease,
             wire.Start: self.leases.start,
             wire.Renew: self.leases.renew,
@@ -139,9 +120,10 @@ class Live:
             wire.TakeSnapshot: self.save_snapshot,
             wire.Drain: self.drain,
             wire.GetStatus: self.status,
-            wire.GetUsage: self.usage,
+            **FigureKeeper(self.intake, parts.clock.now_us).handlers(),
             **ContestKeeper(parts.policy, self.intake, parts.clock.now_us, self.stops.catch_up).answers,
         }
+        self.waking = self._waking(parts)
         self._end_overdue()
         self.leases.wait_for_workers()
         self._tell_again()
@@ -155,6 +137,25 @@ class Live:
         except WatchkeeperError as refused:
             # Nothing of a vetoed decision starts all the same, and the next minute tries again.
             _log.warning("a veto could not be carried out yet: %s", refused)
+
+    def _waking(self, parts: Parts) -> Waking | None:
+        if parts.ladders is None:
+            return None
+        waking = Waking(
+            parts.ladders,
+            self.intake,
+            parts.clock.now_us,
+            parts.announcer,
+            stops=parts.fence.stops,
+            set_stop=self.stops.set,
+            reasons=lambda decision: reasons_of(self.intake.journal, decision),
+        )
+        self._answers |= {**EscalationWords(waking).handlers(), **Sendings(waking).handlers()}
+        return waking
+
+    async def wake_people(self) -> None:
+        """Keep escalations going, for ever; where nobody is ever woken, do nothing as long."""
+        await (self.waking.run() if self.waking is not None else asyncio.Event().wait())
 
     def _end_overdue(self) -> None:
         """Let the time pass that no engine was there to count, before anything else happens."""
@@ -181,14 +182,15 @@ class Live:
         effects = [effect for decisions in decided for effect in decisions.effects]
         for effect in effects:
             if isinstance(effect, AskPeople):
-                told = f"{effect.decision_id} waits: {effect.summary}"
-                self._parts.announcer.announce("waiting", told)
+                self._parts.announcer.announce("waiting", f"{effect.decision_id} waits: {effect.summary}")
         for decisions in decided:
             if decisions.facts:
                 self.rollouts.tell(decisions.facts)
                 self.answers.tell(decisions.facts)
         if effects:
             self.leases.wake()
+        if self.waking is not None:
+            self.waking.look(records)
         if self._subscribers:
             for record in records:
                 happened = wire.Happened(seq=record.seq, fact=fact_of(record))
@@ -200,22 +202,17 @@ class Live:
     async def propose(self, request: wire.Propose) -> wire.Decided:
         """Decide on a proposal; one that is known keeps the verdict it has."""
         proposal = request.proposal
+        if proposal.found is not UNSET:
+            raise InputError("what was found in a proposal is for the engine to say", place="found")
+        if request.context:
+            await self.messages.take(proposal.agent, proposal.episode, request.context)
         fact = f.ProposalReceived(at_us=self.clock.now_us(), proposal=proposal)
         self._beats[proposal.agent] = fact.at_us
         await self.stops.catch_up()
         await self.answers.catch_up()
         taken = await self.intake.take("", fact)
-        journal = self.intake.journal
-        followed = taken.decisions.facts
-        verdicts = [each.verdict for each in followed if isinstance(each, f.VerdictReached)]
-        if verdicts:
-            # It comes first of what follows; behind it a standing approval may have let it go on at once.
-            verdict, seq = verdicts[0], taken.seq - len(followed) + 1
-        else:
-            own = decision_id(proposal.proposal_id)
-            verdict, record = verdict_of(journal, own), journal.find(f"verdict:{own}")
-            seq = record.seq if record is not None else 0
-        return wire.Decided(verdict=verdict, status=status_of(journal, verdict), seq=seq)
+        came = reached(self.intake.journal, proposal.proposal_id, taken.decisions.facts, taken.seq)
+        return wire.Decided(verdict=came.verdict, status=came.status, seq=came.seq)
 
     async def report(self, request: wire.ReportOutcome) -> wire.Done:
         """Take what an agent says came of its proposal.
@@ -223,26 +220,13 @@ class Live:
         Raises `Forbidden` for the proposal of another agent, and `InputError` where the engine itself
         performs the action, and so knows better.
         """
-        journal = self.intake.journal
-        verdict = verdict_of(journal, decision_id(request.proposal_id))
-        if verdict.agent != request.agent:
-            raise Forbidden("the proposal is another agent's", place=request.proposal_id)
-        status = status_of(journal, verdict)
-        if status not in _REPORTED:
-            raise InputError(
-                f"the engine performs it, and it is {status}",
-                place=verdict.decision_id,
-                cure="leave it to the engine to report",
-            )
-        fact = f.OutcomeReported(
-            at_us=self.clock.now_us(),
-            proposal_id=verdict.proposal_id,
-            agent=verdict.agent,
-            capability=verdict.capability,
-            action=verdict.action,
+        fact = outcome_of(
+            self.intake.journal,
+            request.proposal_id,
+            request.agent,
             ok=request.ok,
-            by="executor" if was_granted(journal, verdict) else "incumbent",
             detail=request.detail,
+            at_us=self.clock.now_us(),
             cost_usd=request.cost_usd,
         )
         await self.intake.take(f"outcome:{request.proposal_id}", fact)
@@ -329,10 +313,8 @@ class Live:
             known = ", ".join(open_now) or "none"
             raise InputError(f"no trouble {request.trouble!r} is open", cure=f"open troubles: {known}")
         if request.trouble == CLOCK_TROUBLE:
-            before_us = self.clock.now_us()
             # The journal's time never goes back, so neither does ours, whatever the new time is.
-            self.clock.accept(self.intake.state.now_us)
-            self.clock_moved(self.clock.now_us() - before_us)
+            self.clock_moved(self.clock.accept(self.intake.state.now_us))
         now_us = self.clock.now_us()
         fact = f.TroubleGone(at_us=now_us, trouble=request.trouble, by=request.by, detail=request.reason)
         await self.intake.take(f"trouble:{request.trouble}:{self.intake.journal.head().seq}:cleared", fact)
@@ -365,19 +347,6 @@ class Live:
         )
         await self.intake.take(f"saved:{saved.snapshot_id}", fact)
         return wire.Saved(snapshot_id=saved.snapshot_id, files=saved.files, size_bytes=saved.size_bytes)
-
-    async def usage(self, request: wire.GetUsage) -> wire.UsageList:
-        """Say what was used of each limit. One that nobody used shows as nothing used by all together."""
-        usage, now_us = self.intake.state.usage, self.clock.now_us()
-        shown = []
-        for limit in usage.limits:
-            used = limits.used_now(usage, limit, now_us)
-            wanted = {AgentId("")} if limit.per == "all" else {request.agent} if request.agent else set(used)
-            shown += [
-                wire.UsageShown(limit=limit, agent=who or None, used=Decimal(used.get(who, 0)))
-                for who in sorted(wanted)
-            ]
-        return wire.UsageList(usage=tuple(shown))
 
     async def status(self, _request: wire.GetStatus | None = None) -> wire.EngineStatus:
         """Say how the engine is."""
@@ -423,6 +392,9 @@ class Live:
             await self.see(wire.SeePerson(person=request.by, role="captain"))
         elif isinstance(request, _BY_ROLES) and self.intake.failure is None:
             await self.see(wire.SeePerson(person=request.by, role=request.role))
+        if not isinstance(request, _AS_THEY_ARE):
+            # Before anything of it is told, logged or answered; and what goes by a name is found by it again.
+            request = self._parts.scrubber.without_secrets(request)
         return await self._answers[type(request)](request)
 
 
@@ -439,10 +411,11 @@ _BY_CAPTAINS: Final = (
 _BY_ROLES: Final = (wire.AnswerHold, wire.ChangeHold, wire.RateDecision)
 """Whoever asks for these says in which role."""
 
-_REPORTED: Final = frozenset(
-    {"granted", "shadowed", "held", "denied", "vetoed", "expired", "taken", "replaced"}
-)
-"""Statuses of what the engine does not perform itself: what came of it, others know better."""
+_AS_THEY_ARE: Final = (
+    wire.Propose, wire.ReportOutcome, wire.ActIncumbent, wire.ChangeHold, wire.Tell,
+    wire.Lease, wire.Start, wire.Renew, wire.End, wire.GiveBack,
+)  # fmt: skip
+"""What is refused rather than changed, and what becomes a fact and nothing else."""
 
 _TOLD: Final = (
     f.ProcessEnded, f.SnapshotSaved, f.SnapshotRestored, f.EpisodeClosed, f.MessageObserved, f.MetricObserved,

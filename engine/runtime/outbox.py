@@ -9,6 +9,7 @@ from typing import Final, assert_never
 
 from msgspec import UNSET
 
+from engine.core.decide import in_order
 from engine.core.vocabulary.effects import AskPeople, Effect, PerformAction, PerformHeld, TakeBack
 from engine.core.vocabulary.facts import (
     AnswerRefused,
@@ -36,11 +37,11 @@ from engine.core.vocabulary.ids import (
 )
 from engine.core.vocabulary.people_facts import HoldEnding
 from engine.core.vocabulary.proposals import Proposal
-from engine.core.vocabulary.verdicts import Verdict
+from engine.core.vocabulary.verdicts import RULING_RANK, Verdict
 from engine.core.work.endings import ENGINE
 from engine.errors import InputError
 from engine.ports import JournalReader, Task
-from engine.runtime.wire import DecisionStatus
+from engine.runtime.wire_people import DecisionStatus
 
 
 def tasks_of(
@@ -135,6 +136,16 @@ def verdict_of(journal: JournalReader, decision_id: DecisionId | EffectId) -> Ve
     if not isinstance(fact, VerdictReached):
         raise InputError("no such decision", place=decision_id, cure="see `watchkeeper journal tail`")
     return fact.verdict
+
+
+def reasons_of(journal: JournalReader, decision_id: DecisionId) -> tuple[str, ...]:
+    """Return why a decision does not simply go ahead, the strictest first; nothing for an unknown one."""
+    fact = _fact(journal, f"verdict:{decision_id}")
+    if not isinstance(fact, VerdictReached):
+        return ()
+    against = [answer for answer in in_order(fact.verdict) if answer.ruling != "allow"]
+    against.sort(key=lambda answer: -RULING_RANK[answer.ruling])
+    return tuple(answer.reason for answer in against)
 
 
 def proposal_of(journal: JournalReader, verdict: Verdict) -> Proposal:

@@ -33,7 +33,7 @@ from engine.runtime.tied import REFUSED, adopt_orphans
 BY_SIGNAL: Final = "signal"
 """Who set a stop that came as SIGUSR1."""
 
-_DRAIN_ORDER: Final = {"front": 0, "worker": 1, "engine": 2}
+_DRAIN_ORDER: Final = {"front": 0, "worker": 1, "pager": 1, "engine": 2}
 """What is stopped after what: nothing new comes in, then what is under way ends, then all of it is known."""
 _LAST: Final = max(_DRAIN_ORDER.values())
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGCHLD)
@@ -149,7 +149,7 @@ class Supervisor:
             self._fence.set(stop)
         except WatchkeeperError as error:
             # Without a fence only processes that are gone begin nothing.
-            self._say("trouble", f"the fence cannot be set, so all is ended: {error}", urgent=True)
+            self._say("failsafe", f"the fence cannot be set, so all is ended: {error}", urgent=True)
             self._status = REFUSED
             self._begin_stop("ending everything")
             self._hurry(0)
@@ -193,14 +193,14 @@ class Supervisor:
         """End what a dead worker left under way."""
         outcome = self._end_left_behind()
         if outcome.alive:
-            self._say("trouble", f"what a dead process left under way: {outcome}", urgent=True)
+            self._say("failsafe", f"what a dead process left under way: {outcome}", urgent=True)
 
     def _in_thread(self, task: Callable[[], None]) -> None:
         def run() -> None:
             try:
                 task()
             except Exception as error:  # noqa: BLE001 - said aloud; the supervisor itself must go on
-                self._say("trouble", f"a sweep failed: {type(error).__name__}: {error}", urgent=True)
+                self._say("failsafe", f"a sweep failed: {type(error).__name__}: {error}", urgent=True)
 
         self._sweeps = [thread for thread in self._sweeps if thread.is_alive()]
         thread = threading.Thread(target=run, daemon=True)

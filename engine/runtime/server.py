@@ -70,7 +70,7 @@ class EngineServer:
             self._subscribe(lines, asked.number)
             return
         task = asyncio.get_running_loop().create_task(self._answer(lines, asked))
-        if type(asked.request).__name__ in {"Lease", "RequestPreview"}:
+        if type(asked.request).__name__ in {"Lease", "RequestPreview", "TakeNotifications"}:
             task.set_name("lease")
         self._answering.add(task)
         task.add_done_callback(self._answering.discard)

@@ -5,13 +5,14 @@ nothing. What must survive a restart lies in the journal.
 """
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 from typing import Final
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
+from msgspec import Struct
 
 from engine.core.kpis.uptime import TICK
 from engine.core.vocabulary.facts import TimePassed
@@ -19,9 +20,19 @@ from engine.core.vocabulary.units import MINUTE_US
 from engine.errors import WatchkeeperError
 from engine.ports import Announcer, Durability
 from engine.runtime.live import Live
+from engine.runtime.wire_escalations import RaiseEscalation
 
 _log = logging.getLogger(__name__)
 MINUTE: Final = TICK
+
+
+class DrillPlan(Struct, frozen=True, kw_only=True):
+    """A drill that comes round by itself."""
+
+    ladder: str
+    cron: str
+    """Minute, hour, day, month and weekday, as cron reads them."""
+    zone: str
 
 
 class Timers:
@@ -34,6 +45,7 @@ class Timers:
         *,
         snapshot_every_s: float,
         tidy: Callable[[], Awaitable[None]],
+        drills: Iterable[DrillPlan] = (),
     ) -> None:
         """`snapshot_every_s` of 0 means only by hand. `tidy` lets go of what is kept long enough."""
         self._live, self._announcer, self._tidy = live, announcer, tidy
@@ -44,6 +56,9 @@ class Timers:
         if snapshot_every_s:
             every = IntervalTrigger(seconds=round(snapshot_every_s), timezone=UTC)
             add(self.snapshot, every, misfire_grace_time=None)
+        for plan in drills:
+            # A drill that was missed is not made up for: it would ring at another hour than people agreed to.
+            add(self.drill, CronTrigger.from_crontab(plan.cron, timezone=plan.zone), args=(plan,))
 
     def start(self) -> None:
         """Begin; needs a running event loop."""
@@ -75,9 +90,25 @@ class Timers:
         try:
             saved = await self._live.save_snapshot()
         except WatchkeeperError as failure:
-            self._announcer.announce("trouble", f"the snapshot failed: {failure}", urgent=True)
+            self._announcer.announce("failsafe", f"the snapshot failed: {failure}", urgent=True)
             return
         _log.info("snapshot %s at %s", saved.snapshot_id, datetime.now(UTC).isoformat(timespec="seconds"))
+
+    async def drill(self, plan: DrillPlan) -> None:
+        """Ring a ladder for practice."""
+        due_us = self._live.clock.now_us() // MINUTE_US * MINUTE_US
+        await self._quietly(
+            self._live.answer(
+                RaiseEscalation(
+                    key=f"drill:{plan.ladder}:{due_us}",
+                    kind="drill",
+                    severity="critical",
+                    summary=f"Drill of the ladder {plan.ladder}",
+                    by="schedule",
+                    ladder=plan.ladder,
+                )
+            )
+        )
 
     @staticmethod
     async def _quietly(work: Awaitable[object]) -> None:

@@ -83,23 +83,20 @@ class Watch:
         self._announced_failure = False
         # Nobody could renew a lease meanwhile.
         self._live.leases.give_time()
+        if self._live.waking is not None:
+            self._live.waking.restored()
         self._announcer.announce("trouble", "the journal can be written again; work goes on", urgent=True)
         await self._live.begin()
         self._live.leases.wake()
         return True
 
     async def _clock(self) -> None:
+        # Also what it was set back by while no engine ran: then ours counts on from the journal's newest.
         drift_us = self._live.clock.drift_us()
         if abs(drift_us) > self._slack_us:
             way = "ahead of" if drift_us > 0 else "behind"
             by = duration_text(abs(drift_us) // SECOND_US)
             await self._found(CLOCK_TROUBLE, f"the machine's clock is {by} {way} the steady one")
-        elif (behind_us := self._live.intake.state.now_us - self._live.clock.now_us()) > self._slack_us:
-            # It was set back while no engine ran. Every window would stand still until it is there again.
-            by = duration_text(behind_us // SECOND_US)
-            await self._found(
-                CLOCK_TROUBLE, f"the machine's clock is {by} behind the journal's newest record"
-            )
         else:
             await self._gone(CLOCK_TROUBLE)
             if drift_us > 0:

@@ -29,6 +29,9 @@ from engine.core.vocabulary.verdicts import Verdict
 from engine.core.work.rollout.showing import RolloutShown, UnderWay
 from engine.ports import Stop
 from engine.runtime.wire_contests import ContestReply, ContestRequest
+from engine.runtime.wire_escalations import EscalationReply, EscalationRequest
+from engine.runtime.wire_figures import FigureReply, FigureRequest
+from engine.runtime.wire_messages import Message, TellMessages
 from engine.runtime.wire_people import (
     AnswerHold,
     AskAgent,  # noqa: F401 - part of `QuestionRequest`
@@ -43,7 +46,6 @@ from engine.runtime.wire_people import (
     GetHolds,
     GetPolls,  # noqa: F401 - part of `VoteRequest`
     GetStanding,
-    GetUsage,
     GiveStanding,
     HoldAnswer,
     HoldList,
@@ -60,8 +62,6 @@ from engine.runtime.wire_people import (
     SeePerson,
     StandingList,
     StandingShown,
-    UsageList,
-    UsageShown,  # noqa: F401 - part of `UsageList`
     VetoKnown,  # noqa: F401 - part of `VoteAnswer`
     VoteAnswer,
     VoteRequest,
@@ -86,6 +86,8 @@ class Propose(Request, frozen=True, kw_only=True):
     """Decide on a proposal. Answered with `Decided`, once it is on disk."""
 
     proposal: Proposal
+    context: tuple[Message, ...] = ()
+    """What was said in its episode so far; taken first."""
 
 
 class ReportOutcome(Request, frozen=True, kw_only=True):
@@ -232,6 +234,7 @@ class Drain(Request, frozen=True, kw_only=True):
 
 AnyRequest = (
     Propose
+    | TellMessages
     | ReportOutcome
     | Beat
     | SeePerson
@@ -263,12 +266,13 @@ AnyRequest = (
     | QuestionRequest
     | VoteRequest
     | ContestRequest
+    | EscalationRequest
     | GetHolds
     | RateDecision
     | GiveStanding
     | RevokeStanding
     | GetStanding
-    | GetUsage
+    | FigureRequest
     | TakeSnapshot
     | Drain
 )
@@ -415,9 +419,10 @@ AnyAnswer = (
     | QuestionTaken
     | VoteAnswer
     | ContestReply
+    | EscalationReply
     | StandingShown
     | StandingList
-    | UsageList
+    | FigureReply
     | EngineStatus
     | Failed
 )

@@ -8,7 +8,6 @@ from msgspec import Struct, field
 from engine.core.vocabulary.actions import RiskLevel
 from engine.core.vocabulary.captaincy import Word
 from engine.core.vocabulary.effects import EffectStatus
-from engine.core.vocabulary.facts import Limit
 from engine.core.vocabulary.ids import (
     ActionName,
     AgentId,
@@ -332,28 +331,6 @@ class PollList(Answer, frozen=True, kw_only=True):
     """What waits for votes."""
 
     polls: tuple[PollShown, ...]
-
-
-class GetUsage(Request, frozen=True, kw_only=True):
-    """Say what was used of each limit. Answered with `UsageList`."""
-
-    agent: AgentId | None = None
-    """Whose share of limits that hold for each agent alone; `None` for every agent that used any."""
-
-
-class UsageShown(Struct, frozen=True, kw_only=True):
-    """How much of one limit is used right now."""
-
-    limit: Limit
-    agent: AgentId | None
-    """`None` for all agents together."""
-    used: Decimal
-
-
-class UsageList(Answer, frozen=True, kw_only=True):
-    """What was used of each limit, in the order of policy."""
-
-    usage: tuple[UsageShown, ...]
 
 
 CaptaincyRequest = GetCaptaincy | SayOfCaptaincy

@@ -1,7 +1,8 @@
 """The policy folder as frozen models: unknown keys refused, contradictions found, everything under one hash.
 
 A policy folder holds `limits.yaml`, `risk.yaml`, `thresholds.yaml` and `rules.yaml`, and may hold
-`rollouts.yaml` and `voting.yaml`. The action registry is
+`rollouts.yaml`, `voting.yaml`, `captaincy.yaml`, `provenance.yaml`, `privacy.yaml` and
+`shell.yaml`. The action registry is
 `actions.yaml` in that folder or, where several policies share one, in the folder above.
 """
 
@@ -25,7 +26,10 @@ from engine.core.vocabulary.facts import Measured
 from engine.core.vocabulary.verdicts import Ruling
 from engine.settings.base import Count, Name, Points, Role, Seconds, Settings, Usd
 from engine.settings.captaincy import CaptaincyFile
+from engine.settings.privacy import PrivacyFile
+from engine.settings.provenance import ProvenanceFile
 from engine.settings.rollouts import RolloutsFile
+from engine.settings.shell import ShellFile
 from engine.settings.voting import VotingFile
 
 
@@ -355,6 +359,9 @@ class PolicySettings(Settings):
     rollouts: RolloutsFile = RolloutsFile()
     voting: VotingFile = VotingFile()
     captaincy: CaptaincyFile = CaptaincyFile()
+    provenance: ProvenanceFile = ProvenanceFile()
+    privacy: PrivacyFile = PrivacyFile()
+    shell: ShellFile | None = None
 
     limits: LimitsFile
     risk: RiskFile

@@ -1,5 +1,6 @@
 """The service file, `watchkeeper.yaml`: where it listens, how many hands it has, what it keeps."""
 
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -13,14 +14,45 @@ _Wait = Annotated[float, Field(strict=True, ge=0.1, le=366 * 86_400)]
 
 
 class HttpSection(Settings):
-    """The HTTP API."""
+    """The HTTP API and the web console."""
 
-    host: str
+    host: Annotated[str, Field(strict=True, min_length=1)]
     port: Annotated[int, Field(strict=True, ge=0, le=65_535)]
     names: tuple[str, ...]
     """Hosts it answers to besides the loopback ones."""
     most_body_bytes: Annotated[int, Field(strict=True, ge=1024, le=64 << 20)]
     requests_per_s: Annotated[int, Field(strict=True, ge=1, le=100_000)]
+    tls_certificate: Path | None = None
+    """PEM file with the certificate and what leads to its authority; `None` means that we do not encrypt."""
+    tls_key: Path | None = None
+    """PEM file with its key, without a passphrase."""
+    behind_proxy: bool = False
+    """Whether all requests come through something that encrypts, and says so in `X-Forwarded-Proto`."""
+
+    @model_validator(mode="after")
+    def _encrypted(self) -> Self:
+        """Refuse to be reached by others in clear: tokens and sessions would be anybody's on the way."""
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("tls_certificate and tls_key belong together: give both files, or null for both")
+        if self.tls_certificate is None and not self.behind_proxy and not is_loopback(self.host):
+            raise ValueError(
+                f"others can reach {self.host}, and nothing encrypts what they send: give tls_certificate "
+                "and tls_key, or say behind_proxy: true where something in front encrypts, or listen on "
+                "127.0.0.1"
+            )
+        return self
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches what listens there. A name that may be anything is not.
+
+    >>> [is_loopback(host) for host in ("127.0.0.1", "::1", "localhost", "0.0.0.0", "::", "bridge", "")]
+    [True, True, True, False, False, False, False]
+    """
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 class WorkersSection(Settings):

@@ -37,6 +37,8 @@ from engine.core.vocabulary.ids import (
     PersonId,
     RuleId,
 )
+from engine.core.vocabulary.privacy import PrivacySettings, Treated
+from engine.core.vocabulary.provenance import ProvenanceSettings
 from engine.core.vocabulary.rollouts import RolloutPlan, RolloutSettings, SeriesLimit
 from engine.core.vocabulary.units import DAY_US, SECOND_US
 from engine.core.vocabulary.verdicts import Wait
@@ -55,8 +57,12 @@ from engine.settings.policy import (
     RunSection,
     ThresholdsFile,
 )
+from engine.settings.privacy import PrivacyFile
+from engine.settings.provenance import ProvenanceFile
 from engine.settings.rollouts import PlanSection, RolloutsFile
+from engine.settings.shell import ShellFile
 from engine.settings.voting import CompetitionSection, VotingFile
+from engine.wiring.shell import RULES_VERSION, shell_settings
 
 SHIPPED_CONFIG = Path(__file__).resolve().parents[2] / "config"
 SHIPPED_POLICY = SHIPPED_CONFIG / "policies"
@@ -102,11 +108,20 @@ class PolicySource(msgspec.Struct, frozen=True):
                 del plan["mode"]
         if self.settings.captaincy == CaptaincyFile():
             del values["captaincy"]
+        if self.settings.provenance == ProvenanceFile():
+            del values["provenance"]
+        if self.settings.privacy == PrivacyFile():
+            del values["privacy"]
         if self.settings.voting == VotingFile():
             # Nobody has said anything about votes: the policy is what it was before there was a say in that.
             del values["voting"]
         elif values["voting"]["competition"] is None:
             del values["voting"]["competition"]
+        if self.settings.shell is None:
+            del values["shell"]
+        else:
+            # What is found in commands depends on lists and grammars of ours as much as on the file.
+            values["shell"]["rules"] = RULES_VERSION
         body = encode(values)
         return Digest(hashlib.sha256(len(body).to_bytes(8) + body + registry).hexdigest())
 
@@ -122,11 +137,9 @@ def read_policy(folder: Path) -> PolicySource:
     documents: dict[str, Document] = {}
     checked: dict[str, BaseModel] = {}
     for name, model in _FILES.items():
-        path = folder / f"{name}.yaml"
-        if name == "actions" and not path.exists():
-            path = folder.parent / "actions.yaml"
-        if name in {"rollouts", "voting", "captaincy"} and not path.exists():
-            # A policy folder from before there were plans, or voters, goes on as it is.
+        path = _place_of(folder, name)
+        if name in _MAY_BE_MISSING and not path.exists():
+            # A policy folder from before there were plans, voters, or a say in commands goes on as it is.
             continue
         if not path.exists():
             raise InputError(
@@ -144,6 +157,17 @@ def read_policy(folder: Path) -> PolicySource:
     _rule_book(settings, documents["rules"])
     _risk_settings(settings, documents["risk"])
     return source
+
+
+def policy_files(folder: Path) -> dict[str, Path]:
+    """Return the files of a policy folder that are there, under the names they would have in it."""
+    found = {f"{name}.yaml": _place_of(folder, name) for name in _FILES}
+    return {name: path for name, path in found.items() if path.exists()}
+
+
+def _place_of(folder: Path, name: str) -> Path:
+    path = folder / f"{name}.yaml"
+    return folder.parent / "actions.yaml" if name == "actions" and not path.exists() else path
 
 
 def build_policy(source: PolicySource) -> Policy:
@@ -182,6 +206,8 @@ def build_policy(source: PolicySource) -> Policy:
         rollouts=_rollouts(settings.rollouts),
         voting=_voting(settings.voting),
         captaincy=_captaincy(settings.captaincy),
+        provenance=_provenance(settings.provenance),
+        privacy=_privacy(settings.privacy),
         captain_unseen_us=_us(unseen) if (unseen := thresholds.presence.captain_unseen_s) else None,
         calibration=_calibration(thresholds.calibration),
     )
@@ -202,7 +228,11 @@ _FILES: dict[str, type[BaseModel]] = {
     "rollouts": RolloutsFile,
     "voting": VotingFile,
     "captaincy": CaptaincyFile,
+    "provenance": ProvenanceFile,
+    "privacy": PrivacyFile,
+    "shell": ShellFile,
 }
+_MAY_BE_MISSING = frozenset({"rollouts", "voting", "captaincy", "provenance", "privacy", "shell"})
 
 
 def _rollouts(file: RolloutsFile) -> RolloutSettings:
@@ -215,12 +245,28 @@ def _rollouts(file: RolloutsFile) -> RolloutSettings:
     )
 
 
+def _provenance(file: ProvenanceFile) -> ProvenanceSettings:
+    vouchers = None if file.vouchers is None else frozenset(map(AgentId, file.vouchers))
+    return ProvenanceSettings(tools=file.tools, unlabelled=file.unlabelled, vouchers=vouchers)
+
+
 def _captaincy(file: CaptaincyFile) -> CaptaincySettings:
     return CaptaincySettings(
         captain=PersonId(file.captain or ""),
         deputy=PersonId(file.deputy or ""),
         confirm=file.confirm,
         vetoers=tuple(AgentId(name) for name in file.veto),
+        owner=file.owner,
+    )
+
+
+def _privacy(file: PrivacyFile) -> PrivacySettings:
+    return PrivacySettings(
+        secret=Treated(**file.treated("secret")),
+        card=Treated(**file.treated("card")),
+        iban=Treated(**file.treated("iban")),
+        email=Treated(**file.treated("email")),
+        phone=Treated(**file.treated("phone")),
         owner=file.owner,
     )
 
@@ -363,6 +409,7 @@ def _risk_settings(settings: PolicySettings, document: Document | None = None) -
         caps=_caps(settings.limits.blast),
         role=table.role,
         owner=table.owner,
+        shell=None if settings.shell is None else shell_settings(settings.shell),
     )
 
 

@@ -18,7 +18,10 @@ from engine.adapters.fence_files import FileFence
 from engine.adapters.files import private_folder, storage_errors
 from engine.adapters.inflight import InFlight
 from engine.adapters.journal_sqlite import SqliteJournal
+from engine.adapters.link_file import LinkFile
+from engine.adapters.log_lines import clean_logs
 from engine.adapters.restore_notes import clear_notes, read_notes
+from engine.adapters.roster import Capable, FileRoster
 from engine.adapters.runner_docker import DockerRunner
 from engine.adapters.runner_file import FileRunner
 from engine.adapters.runner_git import GitRunner
@@ -39,13 +42,18 @@ from engine.runtime.client import EngineClient
 from engine.runtime.clock import SteadyClock
 from engine.runtime.executor import Executor
 from engine.runtime.layout import Layout
-from engine.runtime.live import Live, Parts, SavedSnapshot
+from engine.runtime.live import Live
+from engine.runtime.parts import Ladders, Parts, SavedSnapshot
 from engine.runtime.server import EngineServer
 from engine.runtime.timers import Timers
 from engine.runtime.watch import Watch
+from engine.settings.channels import ChannelsFile
 from engine.settings.service import ServiceFile
 from engine.wiring.kpis import read_kpis
+from engine.wiring.ladders import Channels, Waking, read_waking
+from engine.wiring.oncall import Known, open_file
 from engine.wiring.policies import SHIPPED_CONFIG, build_policy, config_folder, read_policy
+from engine.wiring.privacy import check_rules, make_scrubber
 
 _MIB = 1 << 20
 _SERVICE_FILE = "watchkeeper.yaml"
@@ -57,7 +65,7 @@ class Service(Struct, frozen=True, kw_only=True):
 
     layout: Layout
     config: Path
-    """The folder with watchkeeper.yaml, actions.yaml and policies/."""
+    """The folder with watchkeeper.yaml, actions.yaml, ladders.yaml and its companions, and policies/."""
     settings: ServiceFile
 
     @property
@@ -129,12 +137,22 @@ def check_runners(policy: Policy, runners: Mapping[RunnerKind, Runner]) -> None:
             runners[action.run.runner].check(action)
 
 
-def check(service: Service) -> Policy:
-    """Read everything a start would read. Raises as a start would."""
+def read_channels(config: Path) -> ChannelsFile:
+    """Read channels.yaml; the shipped one where a folder has none. Raises `InputError` and `PolicyError`."""
+    return open_file(config, "channels.yaml").checked(ChannelsFile)
+
+
+def check(service: Service, channels: Channels | None = None) -> Policy:
+    """Read everything a start would read. Raises as a start would.
+
+    Ladders are checked against the channels there are where these are given.
+    """
     policy = service.policy()
     read_kpis(service.config)
+    read_waking(service.config, channels)
     sandboxes = _sandboxes(service)
     check_runners(policy, make_runners(service, sandboxes))
+    check_rules(service.config / "policies")
     sandboxes.close()
     return policy
 
@@ -159,16 +177,36 @@ def told_to_end(end: asyncio.Event) -> Iterator[None]:
 # ---------------------------------------------------------------- the engine process
 
 
-def run_engine(service: Service, *, version: str) -> None:
-    """Run the engine until SIGTERM. Raises any error of ours when it cannot start."""
-    policy = check(service)
+def run_engine(service: Service, *, version: str, channels: Channels) -> None:
+    """Run the engine until SIGTERM. Raises any error of ours when it cannot start.
+
+    `channels` are those that people can be woken by.
+    """
+    clean_logs()
+    policy = check(service, channels)
     make_folders(service)
-    uvloop.run(_engine(service, policy, version))
+    uvloop.run(_engine(service, policy, version, channels))
 
 
-async def _engine(service: Service, policy: Policy, version: str) -> None:
+def ladders_of(service: Service, waking: Waking, channels: Channels) -> Ladders:
+    """Return how people are woken."""
+    return Ladders(settings=waking.settings, roster=roster_of(service, waking.known, channels.by_name))
+
+
+def roster_of(service: Service, known: Known, channels: Mapping[str, Capable]) -> FileRoster:
+    """Return who is meant by a rung and how they are reached, over these channels."""
+    return FileRoster(
+        known.people.values(),
+        known.schedules.values(),
+        channels=channels,
+        links=LinkFile(service.layout.links).all,
+    )
+
+
+async def _engine(service: Service, policy: Policy, version: str, channels: Channels) -> None:
     layout, settings, announcer = service.layout, service.settings, service.announcements
     undo = FolderUndoLog(layout.undo)
+    waking = read_waking(service.config, channels)
 
     async def end_leftovers(effect_id: EffectId) -> None:
         # All that dead workers left at once: finding it reads every process of the machine anyway.
@@ -181,12 +219,14 @@ async def _engine(service: Service, policy: Policy, version: str) -> None:
             fence=FileFence(layout.stops),
             clock=SteadyClock(),
             announcer=announcer,
+            scrubber=make_scrubber(policy.privacy, service.config / "policies", layout),
             home=layout.home,
             version=version,
             lease_s=settings.workers.lease_s,
             start_within_s=settings.workers.start_within_s,
             end_leftovers=end_leftovers,
             save_snapshot=lambda: _apart(service),
+            ladders=ladders_of(service, waking, channels),
         )
     )
 
@@ -198,7 +238,13 @@ async def _engine(service: Service, policy: Policy, version: str) -> None:
         await asyncio.to_thread(undo.trim, keep=section.keep, most_bytes=most_bytes, in_use=in_use)
 
     server = EngineServer(live, layout.socket)
-    timers = Timers(live, announcer, snapshot_every_s=settings.snapshots.every_s, tidy=tidy)
+    timers = Timers(
+        live,
+        announcer,
+        snapshot_every_s=settings.snapshots.every_s,
+        tidy=tidy,
+        drills=waking.drills,
+    )
     end = asyncio.Event()
     try:
         with told_to_end(end):
@@ -209,14 +255,15 @@ async def _engine(service: Service, policy: Policy, version: str) -> None:
             watching = asyncio.create_task(
                 Watch(live, announcer, layout.home, clock_slack_s=settings.clock_slack_s).run()
             )
+            ringing = asyncio.create_task(live.wake_people())
             ending = asyncio.create_task(end.wait())
-            await asyncio.wait([watching, ending], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([watching, ringing, ending], return_when=asyncio.FIRST_COMPLETED)
             ending.cancel()
-            if watching.done():
-                watching.result()
-            watching.cancel()
-            with suppress(asyncio.CancelledError):
-                await watching
+            for work in (watching, ringing):
+                if work.done():
+                    work.result()
+                work.cancel()
+            await asyncio.gather(watching, ringing, return_exceptions=True)
             timers.stop()
             await server.close()
             live.intake.snapshot()
@@ -263,6 +310,7 @@ def save_snapshot(service: Service) -> SavedSnapshot:
 
 def run_worker(service: Service, *, name: str) -> None:
     """Run a worker until SIGTERM; what is under way is finished first. Raises when it cannot start."""
+    clean_logs()
     policy = service.policy()
     sandboxes = _sandboxes(service)
     runners = make_runners(service, sandboxes)

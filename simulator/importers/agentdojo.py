@@ -17,6 +17,9 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, Final
 
+from msgspec import UNSET
+
+from engine.core.vocabulary.arguments import texts_of
 from engine.core.vocabulary.facts import (
     EpisodeClosed,
     Fact,
@@ -190,7 +193,15 @@ class Run:
     def _facts(self, message: Message, at_us: int) -> Iterator[Fact]:
         if message.text:
             source: Any = {"user": "person", "assistant": "agent", "tool": "tool"}[message.role]
-            yield MessageObserved(at_us=at_us, episode=self.episode, source=source, text=message.text)
+            call = message.answers[1] if message.answers is not None else None
+            yield MessageObserved(
+                at_us=at_us,
+                episode=self.episode,
+                source=source,
+                text=message.text,
+                tool=call.tool if call is not None else UNSET,
+                asked="\n".join(texts_of(call.args)) or UNSET if call is not None else UNSET,
+            )
         for step, call in message.calls:
             yield ProposalReceived(
                 at_us=at_us,

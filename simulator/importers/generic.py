@@ -21,11 +21,9 @@ from simulator.importers.mapping import Mapping, columns_in
 from simulator.importers.source import Source, listed
 from simulator.importers.summary import Summary, summarize
 from simulator.recording import Header, Origin, RecordingWriter
-from simulator.recording.spill import SortedSpill
+from simulator.recording.spill import SortedSpill, time_key
 
 FORMAT: Final = "generic"
-_SIGN: Final = 1 << 63
-"""Added to a time so that its bytes sort as the number does, also before 1970."""
 
 
 def import_generic(source: Source, out: Path, mapping: Path | None) -> Summary:
@@ -116,7 +114,7 @@ class _Import:
                 for emit in self._emitters:
                     made = emit(row, at_us)
                     if isinstance(made, Fact):
-                        spill.add((at_us + _SIGN).to_bytes(8), encode(made))
+                        spill.add(time_key(at_us), encode(made))
                     elif made is not None:
                         writer.label(made)
             for _, line in spill:

@@ -17,18 +17,25 @@ def parse_object(line: bytes, place: str) -> dict[str, Any]:
     object.
     """
     try:
-        found = msgspec.json.decode(line)
-    except (msgspec.DecodeError, RecursionError):
-        try:
-            found = _mended(json.loads(line))
-        except (ValueError, RecursionError) as error:
-            why = str(error) or "nested too deeply"
-            raise RecordingError(
-                f"not JSON: {why}", place=place, cure="give JSON lines: one complete object on each line"
-            ) from None
+        found = parse(line)
+    except ValueError as error:
+        raise RecordingError(
+            f"not JSON: {error}", place=place, cure="give JSON lines: one complete object on each line"
+        ) from None
     if not isinstance(found, dict):
         raise RecordingError("not a JSON object", place=place, cure="give one object {…} on each line")
     return found
+
+
+def parse(text: bytes | str) -> Any:
+    """Read any JSON value, mended as `parse_object` does. Raises `ValueError` when it is none."""
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        try:
+            return _mended(json.loads(text))
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
 
 
 def _mended(value: Any) -> Any:

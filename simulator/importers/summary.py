@@ -1,12 +1,15 @@
 """What an import says about itself when it is done."""
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 from msgspec import Struct
 
+from engine.core.vocabulary.facts import decode
 from engine.core.vocabulary.ids import Digest
-from simulator.recording import RecordingWriter
+from simulator.recording import Header, RecordingWriter
+from simulator.recording.spill import SortedSpill
 
 
 class Summary(Struct, frozen=True, kw_only=True):
@@ -32,6 +35,31 @@ class Summary(Struct, frozen=True, kw_only=True):
 def noted(oddities: Counter[str]) -> list[str]:
     """Write what was counted as sentences, in a stable order."""
     return [f"{what}: {'once' if n == 1 else f'{n:,} times'}" for what, n in sorted(oddities.items())]
+
+
+def write_sorted(
+    out: Path,
+    header: Header,
+    facts: SortedSpill,
+    *,
+    rows: int,
+    oddities: Counter[str],
+    label: Callable[[RecordingWriter], None] | None = None,
+) -> Summary:
+    """Write facts that were collected under their times, and sum them up. `label` adds the labels, if any.
+
+    Raises `RecordingError` and `StorageError`.
+    """
+    with RecordingWriter(out, header) as writer:
+        for _, line in facts:
+            writer.write(decode(line))
+        if label is not None:
+            label(writer)
+        writer.source_rows = rows
+    warnings = noted(oddities)
+    if not writer.facts:
+        warnings.append("nothing in it that we know: check that it is the right format")
+    return summarize(header.source, header.origin.name, writer, warnings)
 
 
 def summarize(format_name: str, source: str, writer: RecordingWriter, warnings: list[str]) -> Summary:

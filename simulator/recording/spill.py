@@ -16,6 +16,12 @@ _READ_BYTES: Final = 32 * 1024
 _SIZES: Final = struct.Struct("<II")
 # What Python itself keeps for one pair of bytes objects in a list, roughly.
 _ITEM_BYTES: Final = 150
+_SIGN: Final = 1 << 63
+
+
+def time_key(at_us: int) -> bytes:
+    """Return a key for a time whose bytes sort as the number does, also before 1970."""
+    return (at_us + _SIGN).to_bytes(8)
 
 
 class SortedSpill:

@@ -10,7 +10,7 @@ from msgspec import UNSET, Struct
 from engine.core.decide import FOLLOWED, follow, settle
 from engine.core.evolve import evolve
 from engine.core.policy import Policy
-from engine.core.provenance import Episodes
+from engine.core.provenance.heard import Episodes
 from engine.core.signals import Signals
 from engine.core.state import State, absorb, decode_state
 from engine.core.vocabulary.facts import Fact, VerdictReached, encode, encode_into

@@ -9,10 +9,11 @@ from msgspec import Struct
 from engine.core.statistics import thresholds
 from engine.core.vocabulary.facts import StageChanged
 from engine.core.vocabulary.ids import CapabilityId
+from simulator.course import Point
 from simulator.plain import when_text
 from simulator.report import charts, marks
 from simulator.report.charts import Chart
-from simulator.story import Point, Told, why
+from simulator.story import Told, why
 
 _LOWEST, _HIGHEST = 0.01, 10_000.0
 _FORM: Final = "%b %d"

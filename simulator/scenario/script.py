@@ -16,15 +16,16 @@
     engine leaves
     engine comes back
     engine comes back, counting by borda
+    engine comes back, waking people
     front restarts
     replays stand still          the front restarts on a machine that has no time for replays
     replays go on                it restarts on one that has, and those asked for come to their end
     25h pass
     board
 
-A name in capitals stands for the decision it was given to, and `CODE` for the one-time code that whoever
-speaks would read in their app. What is done `twice` is delivered twice by the platform. What begins with `#`
-is for readers.
+A name in capitals stands for the decision it was given to, `E1` for the first thing that somebody was woken
+for, and `CODE` for the one-time code that whoever speaks would read in their app. What is done `twice` is
+delivered twice by the platform. What begins with `#` is for readers.
 """
 
 import re
@@ -137,6 +138,7 @@ class Happens(Step, frozen=True, kw_only=True):
         "engine leaves",
         "engine comes back",
         "engine comes back, counting by borda",
+        "engine comes back, waking people",
         "front restarts",
         "replays stand still",
         "replays go on",
@@ -183,6 +185,7 @@ _HAPPENS: Final = frozenset(
         "engine leaves",
         "engine comes back",
         "engine comes back, counting by borda",
+        "engine comes back, waking people",
         "front restarts",
         "replays stand still",
         "replays go on",

@@ -27,7 +27,6 @@ from engine.commands.board import Board
 from engine.commands.desk import Desk
 from engine.commands.hearing import Hearing
 from engine.commands.tools import Tools
-from engine.core.vocabulary.effects import EffectStatus, Result
 from engine.core.vocabulary.facts import TimePassed
 from engine.core.vocabulary.ids import (
     ActionName,
@@ -46,11 +45,13 @@ from engine.errors import InputError, Unreachable
 from engine.runtime import wire, wire_contests
 from engine.runtime.client import EngineClient
 from engine.runtime.clock import SteadyClock
-from engine.runtime.live import Live, Parts, SavedSnapshot
+from engine.runtime.live import Live
 from engine.runtime.outbox import hold_end
+from engine.runtime.parts import Parts, SavedSnapshot
 from engine.runtime.questions import questions_of
 from engine.runtime.server import EngineServer
 from engine.wiring import SHIPPED_POLICY
+from engine.wiring.privacy import make_scrubber
 from simulator.bundled import BUNDLED
 from simulator.jobs import ReplayJobs
 from simulator.scenario import script as s
@@ -58,6 +59,8 @@ from simulator.scenario.asking import ballot_of, vote_of
 from simulator.scenario.normal import normal
 from simulator.scenario.players import Player, Seen
 from simulator.scenario.policy import CAPABILITY, by_borda, stage_policy
+from simulator.scenario.waking import StageWaking
+from simulator.scenario.working import work
 
 CODE: Final = "CODE"
 """What a script says for the one-time code of whoever speaks."""
@@ -85,6 +88,7 @@ class Stage:
         """Play in this folder, with these people; `bot` is what they talk to, if not the desk itself."""
         self._home, self._player, self._bot = home, player, bot
         self.policy = stage_policy()
+        self._waking = StageWaking(home)
         self._moved_us = 0
         self._clock = SteadyClock(
             lambda: time.time_ns() // 1000 + self._moved_us,
@@ -127,6 +131,7 @@ class Stage:
         for step in steps:
             await self._step(step)
             if self._live is not None:
+                await self._waking.turn(self._live)
                 # People read what is there before they go on.
                 await self._quiet()
         return "\n".join(self.transcript) + "\n"
@@ -184,6 +189,9 @@ class Stage:
                 await self._engine_comes()
             case "engine comes back, counting by borda":
                 self.policy = by_borda(self.policy)
+                await self._engine_comes()
+            case "engine comes back, waking people":
+                self._waking.begin()
                 await self._engine_comes()
             case "front restarts":
                 await self._front_goes()
@@ -269,30 +277,8 @@ class Stage:
         live, decision = self._live, self.names[step.name]
         if live is None:
             raise InputError("the engine is away, so nothing can be done", place=step.line)
-        leased = await live.leases.lease(wire.Lease(worker="w-1:1", most=20, wait_s=0.2))
-        mine = [each for each in leased.effects if each.task.decision_id == decision]
-        for other in leased.effects:
-            if other not in mine:
-                await live.leases.give_back(
-                    wire.GiveBack(effect_id=other.task.effect_id, token=other.task.token)
-                )
-        if not mine:
+        if not await work(live, decision, step.how):
             self._write("  there is nothing to do")
-            return
-        task = mine[0].task
-        await live.leases.start(wire.Start(effect_id=task.effect_id, token=task.token))
-        if step.how == "begins":
-            return
-        status: EffectStatus = "done" if step.how == "does" else "failed"
-        result = Result(
-            success=status == "done",
-            output="it worked" if status == "done" else "",
-            error="" if status == "done" else "it did not work",
-            execution_time_s=0.1,
-        )
-        await live.leases.end(
-            wire.End(effect_id=task.effect_id, token=task.token, status=status, result=result)
-        )
 
     async def _passes(self, us: int) -> None:
         self._moved_us += us
@@ -314,11 +300,13 @@ class Stage:
                 fence=self._fence,
                 clock=self._clock,
                 announcer=_Nobody(),
+                scrubber=make_scrubber(),
                 home=home,
                 version="0",
                 lease_s=60.0,
                 start_within_s=1e6,
                 end_leftovers=ended,
+                ladders=self._waking.ladders(),
                 save_snapshot=lambda: SavedSnapshot(
                     snapshot_id="s-1", journal_seq=1, files=2, size_bytes=2048
                 ),
@@ -361,6 +349,7 @@ class Stage:
                 home / "snapshots", workspace=home / "workspace", home=home, inflight=home / "inflight"
             ),
             version="0",
+            directory=self._waking.directory,
         )
         desk, hearing = Desk(tools), Hearing(client)
         self._player.attach(desk)
@@ -406,7 +395,7 @@ class Stage:
     def _ids(self, text: str) -> str:
         for name, decision in self.names.items():
             text = re.sub(rf"\b{name}\b", decision, text)
-        return text
+        return self._waking.ids(text)
 
     def _with_code(self, text: str, who: str) -> str:
         """Write the one-time code that somebody's app shows now where a script says so."""
@@ -433,7 +422,7 @@ class Stage:
 
     def normal(self, line: str) -> str:
         """Write what differs from run to run as what it is."""
-        return normal(line, self.names, str(self._home))
+        return self._waking.normal(normal(line, self.names, str(self._home)))
 
 
 class _Nobody:

@@ -17,7 +17,7 @@ import math
 import random
 import statistics
 import sys
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -155,11 +155,12 @@ def _threshold(runs: Collection[float]) -> tuple[float, float]:
 
     Where many figures are the same, as under a cap, the fifth itself may lie in the middle of them.
     """
-    beyond = {}
-    for place, worse in enumerate(sorted(runs), 1):
-        beyond[worse] = 1 - place / len(runs)
-    nearest = min(beyond, key=lambda each: abs(beyond[each] - WORST))
-    return nearest, beyond[nearest]
+    ordered = sorted(runs)
+    fifth = ordered[math.ceil(len(ordered) * (1 - WORST)) - 1]
+    # It begins among figures that are the same: before the first of them, or after the last.
+    places = [place for place in (bisect_left(ordered, fifth), bisect_right(ordered, fifth)) if place]
+    place = min(places, key=lambda place: abs(1 - place / len(ordered) - WORST))
+    return ordered[place - 1], 1 - place / len(ordered)
 
 
 def _episodes(

@@ -24,6 +24,8 @@ from tests.acceptance.noise import (
     skus,
 )
 
+# Millions of episodes through `engine/core/statistics`, which its own tests measure.
+pytestmark = pytest.mark.unmeasured
 BENCHMARKS = sorted(HIGHER_IS_WORSE)
 DIFFERENT = [name for name in BENCHMARKS if name != CAPPED]
 QUICK, THOROUGH = 12, 100

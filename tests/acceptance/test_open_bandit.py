@@ -26,6 +26,7 @@ CLICKS = {"random": 46, "bts": 69}
 """Of 10,000 each: what really came of it."""
 COLUMNS = "choice=item_id,chance=propensity_score,reward=click,context=position"
 BOTH_WAYS = pytest.mark.parametrize(("log", "candidate"), [("random", "bts"), ("bts", "random")])
+pytestmark = pytest.mark.unmeasured
 CLAIMED = ("ips", "snips", "doubly_robust")
 
 

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.discord_app.markup import code, escaped, fitted, length
 from bot.discord_app.render import page
 from engine.commands.model import Button, Reply, Table
 from engine.commands.plain import plain
+from notifiers.discord_markup import code, escaped, fitted, length
 from simulator.fakes.fake_discord.markup import plain as read
 from simulator.fakes.fake_discord.message_rules import check_message
 

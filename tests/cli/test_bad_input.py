@@ -41,7 +41,7 @@ def policy(name: str, old: str, new: str) -> Callable[[Path], None]:
 
     def prepare(place: Path) -> None:
         shutil.copytree(SHIPPED_POLICY.parent, place / "config")
-        path = place / "config" / ("" if name == "actions.yaml" else "policies") / name
+        path = next((place / "config").rglob(name))
         text = path.read_text()
         assert old in text, f"{name} was changed: this test must change too"
         path.write_text(text.replace(old, new, 1))
@@ -181,6 +181,11 @@ CASES = {
         ["nowhere: no such policy folder"],
     ),
     "a file for a policy folder": (wrote("p", ""), "policy check p", ["p: no such policy folder"]),
+    "a ladder that leads nowhere": (
+        policy("ladders.yaml", "otherwise: screens", "otherwise: nobody"),
+        "policy check config/policies",
+        ["config/ladders.yaml:", "otherwise goes to a ladder nobody", "there are screens"],
+    ),
     "results into nowhere": (
         nothing,
         f"replay {DEMO} --results no/r.sqlite",

@@ -6,7 +6,6 @@ import sys
 import pytest
 
 from tests.cli.running import DEMO, ROOT, here, run
-from watchkeeper import commands_demo
 
 # Any attempt to reach the network, or to open a browser, ends the program.
 _ALONE = """
@@ -144,20 +143,6 @@ def test_it_needs_no_network_and_opens_no_browser(place):
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
-
-
-def test_without_a_screen_it_says_where_the_report_is(place):
-    result = here("demo", "--quick")
-    assert result.exit_code == 0
-    assert "there is no browser here: open the file above in one" in result.output
-
-
-def test_with_a_screen_it_opens_the_report(place, monkeypatch):
-    opened = []
-    monkeypatch.setenv("DISPLAY", ":0")
-    monkeypatch.setattr(commands_demo.webbrowser, "open", lambda url: opened.append(url) or True)
-    assert "no browser" not in here("demo", "--quick").output
-    assert opened == [(place / ".watchkeeper" / "reports" / "demo.html").as_uri()]
 
 
 def test_it_names_its_recording_as_a_person_would_type_it(place, monkeypatch):

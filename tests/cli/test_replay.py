@@ -148,7 +148,7 @@ def test_two_outputs_need_two_names(place):
 
 def test_no_command_at_all_lists_them_in_order(place):
     listed = re.findall(r"(?m)^  ([a-z][a-z-]*)  ", here("--help").stdout)
-    assert listed[:3] == ["demo", "up", "status"]
+    assert listed[:4] == ["demo", "up", "console", "status"]
     assert {"replay", "explain", "import", "policy", "journal", "kill", "undo", "snapshot"} <= {*listed}
     assert len(listed) == len({*listed})
 

@@ -77,7 +77,7 @@ def test_a_finished_task_leaves(journal):
 def test_a_lease_names_its_holder_its_end_and_its_token(journal):
     put(journal, task())
     (leased,) = claim(journal, "w-1", now_us=5)
-    assert (leased.worker, leased.lease_until_us, leased.attempts, leased.started) == ("w-1", 15, 1, False)
+    assert (leased.worker, leased.lease_until_us, leased.attempts, leased.started) == ("w-1", 15, 0, False)
     assert leased.token > 0
 
 
@@ -176,12 +176,31 @@ def test_a_finished_task_is_nobodys(journal, change):
         getattr(journal.tasks, change)("d_1", leased.token)
 
 
-def test_given_back_it_waits_as_if_it_had_never_been_leased(journal):
+@pytest.mark.parametrize("begun_before", [0, 1])
+@pytest.mark.parametrize("started", [False, True])
+def test_given_back_it_waits_as_if_it_had_not_been_leased(journal, started, begun_before):
     put(journal, task())
+    for _ in range(begun_before):
+        journal.tasks.start("d_1", claim(journal)[0].token)
+        journal.tasks.requeue("d_1")
     (leased,) = claim(journal)
+    if started:
+        journal.tasks.start("d_1", leased.token)
     journal.tasks.give_back("d_1", leased.token)
-    (again,) = claim(journal)
-    assert again.attempts == 1
+    found = journal.tasks.find("d_1")
+    assert (found.worker, found.attempts, found.started) == ("", begun_before, False)
+
+
+def test_only_what_is_begun_counts_and_once_a_lease(journal):
+    put(journal, task())
+    claim(journal)
+    journal.tasks.requeue("d_1")
+    assert claim(journal)[0].attempts == 0
+    for attempt in (1, 2):
+        journal.tasks.requeue("d_1")
+        (leased,) = claim(journal)
+        for _ in range(2):
+            assert journal.tasks.start("d_1", leased.token).attempts == attempt
 
 
 def test_tasks_and_tokens_outlive_the_process(tmp_path):

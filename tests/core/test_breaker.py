@@ -180,3 +180,19 @@ def test_an_open_breaker_denies_the_whole_verdict_with_the_shipped_policy():
     ]
     assert ask(proposal(), state_under(None, *failures[:4])).word == "allow"
     assert ask(proposal(), state_under(None, *failures)).word == "deny"
+
+
+def test_only_those_that_are_not_closed_are_shown():
+    story = Story().fails(0, 1, 2)
+    for at_s in (0, 1, 2):
+        story.outcome(at_s, ok=False, capability="a/b@2", action="c")
+    story.outcome(2, ok=False, action="cache.warm")
+
+    def shown(at_s):
+        found = breaker.not_closed(story.breakers, NOON_US + at_s * SECOND_US)
+        return [(one.capability, one.action, one.state, one.until_us) for one in found]
+
+    rested_us = NOON_US + 62 * SECOND_US
+    assert shown(10) == [("a/b", "c", "open", rested_us), ("heal", "cache.clear", "open", rested_us)]
+    assert shown(70) == [("a/b", "c", "half_open", None), ("heal", "cache.clear", "half_open", None)]
+    assert breaker.not_closed(Breakers(), NOON_US) == ()

@@ -3,7 +3,6 @@
 import pytest
 
 from engine.core import decide as page
-from engine.core import provenance
 from engine.core.decide import GATES, Decisions, decide
 from engine.core.evolve import evolve
 from engine.core.gates import (
@@ -18,6 +17,7 @@ from engine.core.gates import (
     rules,
     validation,
 )
+from engine.core.provenance import heard
 from engine.core.state import State
 from engine.core.vocabulary.actions import RISK_LEVELS
 from engine.core.vocabulary.chain import digest_of
@@ -227,7 +227,7 @@ def test_rules_take_an_unmeasured_risk_for_the_worst(monkeypatch):
 
 
 def test_provenance_that_raises_holds_as_its_rules_do(monkeypatch):
-    monkeypatch.setattr(provenance, "origins", broken)
+    monkeypatch.setattr(heard, "origins", broken)
     decided = ask(proposal())
     assert (decided.word, answer(decided, "rules").rule) == ("hold", "rules.failed")
     assert decided.assessment.shadow_rules == ()

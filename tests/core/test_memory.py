@@ -4,10 +4,10 @@ from itertools import product
 
 import pytest
 
-from engine.core import provenance
 from engine.core.decide import assess
 from engine.core.gates import blast_radius, risk, rules, validation
 from engine.core.policy import Remembered
+from engine.core.provenance import heard, wanted
 from engine.core.vocabulary.facts import encode
 from engine.core.vocabulary.memory import Memory
 from engine.core.vocabulary.units import HOUR_US
@@ -97,8 +97,8 @@ def test_rules_that_are_known_to_be_quiet_are_not_asked_again(monkeypatch):
         (validation, "judge", "validation"),
         (risk, "assess", "risk"),
         (risk, "traces", "risk"),
-        (provenance, "targets_of", "rules"),
-        (provenance, "origins", "rules"),
+        (wanted, "addresses_of", "rules"),
+        (heard, "origins", "rules"),
     ],
 )
 def test_what_a_gate_failed_at_is_tried_again(module, asked, gate, monkeypatch):

@@ -2,10 +2,12 @@
 
 import pytest
 
-from engine.core import provenance
 from engine.core.evolve import evolve
-from engine.core.provenance import Episodes, Origins, targets_in
+from engine.core.provenance import heard
+from engine.core.provenance.heard import Episodes, Origins
+from engine.core.provenance.wanted import addresses_of, targets_in
 from engine.core.vocabulary.facts import EpisodeClosed, MessageObserved
+from engine.core.vocabulary.provenance import ProvenanceSettings
 from tests.builders import NOON_US, answer, ask, proposal, state_under
 
 IBAN = "GB29NWBK60161331926819"
@@ -20,14 +22,15 @@ def after(*facts):
     episodes = Episodes(idle_us=IDLE_US)
     for fact in facts:
         if isinstance(fact, EpisodeClosed):
-            provenance.fold_closed(episodes, fact)
+            heard.fold_closed(episodes, fact)
         else:
-            provenance.fold_message(episodes, fact)
+            heard.fold_message(episodes, fact)
     return episodes
 
 
 def counted(episodes, *texts, episode="e-1", now_us=0):
-    found = provenance.origins(episodes, episode, provenance.targets_of(list(texts)), now_us)
+    asked = proposal(args={"text": list(texts)}, episode=episode)
+    found = heard.origins(episodes, ProvenanceSettings(), None, asked, addresses_of(list(texts)), now_us)
     return found.untrusted, found.unknown
 
 
@@ -123,7 +126,7 @@ def test_a_message_after_too_long_a_silence_begins_anew():
 
 def test_trim_forgets_silent_episodes_only():
     episodes = after(said("person", "x", episode="old"), said("person", "x", at_us=5, episode="new"))
-    provenance.trim(episodes, IDLE_US + 5)
+    heard.trim(episodes, IDLE_US + 5)
     assert list(episodes.by_id) == ["new"]
 
 
@@ -159,8 +162,10 @@ def test_what_merely_stands_beside_an_address_is_not_part_of_it(text):
 
 
 def test_an_empty_count_is_one_shared_value():
-    none = provenance.targets_of([])
-    assert provenance.origins(Episodes(), "e", none, 0) == Origins(untrusted=0, unknown=0)
+    none = heard.origins(
+        Episodes(), ProvenanceSettings(), None, proposal(args={}, episode="e"), frozenset(), 0
+    )
+    assert none == Origins(untrusted=0, unknown=0)
 
 
 @pytest.mark.parametrize(

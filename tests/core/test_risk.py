@@ -215,7 +215,11 @@ def test_arguments_of_the_wrong_type_do_not_hide_a_path():
 
 def test_a_policy_without_patterns_finds_nothing():
     bare = rescored(
-        destructive=(), destructive_text=Re2Patterns([]), protected=(), protected_paths=Re2Patterns([])
+        destructive=(),
+        destructive_text=Re2Patterns([]),
+        protected=(),
+        protected_paths=Re2Patterns([]),
+        shell=None,
     )
     assert parts(proposal("shell.run", {"command": "rm -rf /"}), bare) == {"declared": 35, "irreversible": 5}
 

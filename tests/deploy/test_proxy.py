@@ -23,7 +23,7 @@ AROUND = """
 daemon off; pid {home}/nginx.pid; error_log stderr;
 events {{}}
 http {{
-    access_log off; client_body_temp_path {home}/body; proxy_temp_path {home}/proxy;
+    access_log {home}/access; client_body_temp_path {home}/body; proxy_temp_path {home}/proxy;
     fastcgi_temp_path {home}/fastcgi; uwsgi_temp_path {home}/uwsgi; scgi_temp_path {home}/scgi;
     include {home}/watchkeeper.conf;
 }}
@@ -91,7 +91,7 @@ def behind_nginx(tmp_path: Path):
 
 @pytest.mark.deploy
 @pytest.mark.slow
-def test_nginx_in_front_passes_on_what_was_asked(behind_nginx: int):
+def test_nginx_in_front_passes_on_what_was_asked_and_logs_no_link(behind_nginx: int, tmp_path: Path):
     with httpx.Client(base_url=f"https://127.0.0.1:{behind_nginx}", verify=False, trust_env=False) as client:
         until = time.monotonic() + PATIENCE_S
         while True:
@@ -110,3 +110,7 @@ def test_nginx_in_front_passes_on_what_was_asked(behind_nginx: int):
 
         without_token = client.get("/v1/status", headers={"Host": NAME})
         assert without_token.status_code == 401
+
+        assert client.get("/e/secret", headers={"Host": NAME}).status_code == 404
+        logged = (tmp_path / "access").read_text()
+        assert ("/v1/status" in logged, "secret" in logged) == (True, False)

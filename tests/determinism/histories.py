@@ -20,6 +20,7 @@ from engine.core.vocabulary.units import DAY_US, HOUR_US, SECOND_US
 from engine.wiring import SHIPPED_POLICY, read_policy
 from simulator.recording import Header, Label, Origin, RecordingWriter, writer
 from simulator.world.week import history
+from tests.determinism.wakings import woken
 
 SEED = 11
 DAYS = 2
@@ -136,6 +137,7 @@ def _awkward(chance: Random, number: int, at_us: int) -> Iterator[f.Fact]:
             if number % 5 == 3:
                 yield from _handed_over(Random(number), at_us)
             yield from _performed(chance, number, who, what, at_us)
+            yield from woken(Random(number), number, at_us)
 
 
 def _handed_over(chance: Random, at_us: int) -> Iterator[f.Fact]:

@@ -20,9 +20,9 @@ from tests.house.tree import ROOT
 # Watchkeeper decides or of what it hashes, in code or in config/: make sure that it is meant, say so in the
 # CHANGELOG, and write down what `python -m tests.determinism.gate simulator/demo.wkr --way "1 shard"` prints.
 PINNED = {
-    "journal": "e0d4726a132dbceb0c45be3df84f86bde032a3340797ea3360f373f94441a2ba",
-    "state": "bcab5112bdf17c4cb984cf81483b6acf15383b888b8bbcd65ee611690a86c827",
-    "verdicts": "783420a9c805925711f206e73edab9fae43bb51fcb0628dc31792d47d7c3e86a",
+    "journal": "617d0ad0ae917820f7866fbc6951bdea35c7ff41ac546d4c4aab181d4720d735",
+    "state": "fdd1187c077cd189d1043b9a0f9be32ce16ec0720fd6db110feb381db248e958",
+    "verdicts": "17605990062e5353d5b92203a5808ac6fb6c465b971dfb0e8111405b976f7685",
 }
 
 VERSIONS = ("3.11", "3.12", "3.13")

@@ -13,20 +13,18 @@ import argparse
 import contextlib
 import functools
 import logging
-import multiprocessing
 import os
 import random
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from typing import Final
 
 from engine.commands import desk
 from tests.faults.people.oracle import Broken
 from tests.faults.people.parts import SteadyLoop
 from tests.faults.people.play import play
+from tests.faults.seeds import in_chunks
 
 _CHUNK: Final = 200
 _PROGRESS_S: Final = 30.0
@@ -49,27 +47,6 @@ def chunk(seed: str, first: int, after: int) -> tuple[Counter[str], list[str]]:
             counts["interleavings"] += 1
     counts["broken"] = len(broken)
     return counts, broken
-
-
-def chunks(seed: str, count: int, jobs: int) -> Iterator[tuple[Counter[str], list[str]]]:
-    """Play so many in so many processes, and give what each chunk came to as it is done."""
-    starts = iter(range(0, count, _CHUNK))
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=spawn, initializer=_prepare) as pool:
-        under_way: set[Future[tuple[Counter[str], list[str]]]] = set()
-        try:
-            while True:
-                for first in starts:
-                    under_way.add(pool.submit(chunk, seed, first, min(first + _CHUNK, count)))
-                    if len(under_way) >= 2 * jobs:
-                        break
-                if not under_way:
-                    return
-                done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
-                for each in done:
-                    yield each.result()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def summary(counts: Counter[str], took_s: float) -> str:
@@ -135,7 +112,8 @@ def main() -> int:
 def _campaign(seed: str, count: int, jobs: int) -> int:
     began_s, counts = time.monotonic(), Counter[str]()
     said_s = began_s
-    for more, broken in chunks(seed, count, jobs):
+    played = in_chunks(chunk, _prepare, seed=seed, count=count, jobs=jobs, size=_CHUNK)
+    for more, broken in played:
         counts += more
         for wrong in broken:
             print(wrong, file=sys.stderr, flush=True)

@@ -96,3 +96,9 @@ def test_the_machine_path_check_can_fail(bad):
 )
 def test_the_machine_path_check_knows_relative_paths(good):
     assert machine_paths(good) == []
+
+
+def test_the_image_is_built_from_all_that_is_shipped():
+    shipped = set(PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["only-include"])
+    let_in = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    hold(sorted(shipped - let_in), "What .dockerignore keeps out is missing in the image, and only there.")

@@ -16,7 +16,8 @@ from fastapi import FastAPI
 
 from bot.http_api.address import Address, read_address
 from bot.http_api.app import make_app
-from bot.http_api.serving import serve
+from bot.http_api.serving import PLAIN, Encryption, serve
+from engine.adapters.counts_view import CountsView
 from engine.adapters.decisions_view import Current, DecisionsView
 from engine.adapters.fence_memory import MemoryFence
 from engine.adapters.journal_sqlite import SqliteJournal
@@ -33,10 +34,12 @@ from engine.runtime import wire
 from engine.runtime.client import EngineClient
 from engine.runtime.clock import SteadyClock
 from engine.runtime.layout import Layout
-from engine.runtime.live import Live, Parts, SavedSnapshot
+from engine.runtime.live import Live
+from engine.runtime.parts import Ladders, Parts, SavedSnapshot
 from engine.runtime.server import EngineServer
 from engine.wiring import SHIPPED_CONFIG
 from engine.wiring.kpis import read_kpis
+from engine.wiring.privacy import make_scrubber
 from tests.builders import changed, performing
 from tests.patience import PATIENCE_S
 
@@ -97,6 +100,9 @@ class Place:
     def bearer(self, who: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.token[who]}"}
 
+    def save_snapshot(self) -> SavedSnapshot:
+        return SavedSnapshot(snapshot_id="s-1", journal_seq=1, files=2, size_bytes=3)
+
     def sweep(self) -> None:
         self.fence.order.append("sweep")
 
@@ -111,6 +117,7 @@ class Place:
             "fence": self.fence,
             "sweep": self.sweep,
             "counting": KpiView(read_kpis(SHIPPED_CONFIG), self.looking, self.layout.kpis).look,
+            "tallying": CountsView(self.looking, self.layout.journal, self.layout.counts).look,
             "version": "1.2.3",
             "most_body_bytes": 4096,
             "requests_per_s": 10_000,
@@ -118,8 +125,13 @@ class Place:
         return make_app(**given | values)
 
     @contextlib.asynccontextmanager
-    async def engine(self, *, voting: VotingSettings | None = None, **rollouts: Any) -> AsyncIterator[Live]:
-        """The live engine at its socket, with `heal@1` established; other settings of rollouts as given."""
+    async def engine(
+        self, *, voting: VotingSettings | None = None, ladders: Ladders | None = None, **rollouts: Any
+    ) -> AsyncIterator[Live]:
+        """The live engine at its socket, with `heal@1` established; other settings of rollouts as given.
+
+        It wakes people only where it gets `ladders`.
+        """
 
         async def ended(effect_id: EffectId) -> None:
             pass
@@ -137,19 +149,24 @@ class Place:
                 fence=self.fence,
                 clock=SteadyClock(),
                 announcer=Quiet(),
+                scrubber=make_scrubber(),
                 home=self.layout.home,
                 version="1.2.3",
                 lease_s=15,
                 start_within_s=3600,
                 end_leftovers=ended,
-                save_snapshot=lambda: SavedSnapshot(snapshot_id="s-1", journal_seq=1, files=2, size_bytes=3),
+                save_snapshot=self.save_snapshot,
+                ladders=ladders,
             )
         )
         server = EngineServer(live, self.layout.socket)
         await server.open()
+        waking = asyncio.create_task(live.wake_people())
         try:
             yield live
         finally:
+            waking.cancel()
+            await asyncio.gather(waking, return_exceptions=True)
             await server.close()
             live.intake.close()
 
@@ -160,7 +177,15 @@ class Place:
             yield client
 
     @contextlib.contextmanager
-    def served(self, *, engine: bool = True, **values: Any) -> Iterator[str]:
+    def served(
+        self,
+        *,
+        engine: bool = True,
+        ladders: Ladders | None = None,
+        port: int = 0,
+        encryption: Encryption = PLAIN,
+        **values: Any,
+    ) -> Iterator[str]:
         """Engine and API in a thread of their own, on a real socket; gives the URL."""
         address_file = self.layout.home / "http.json"
         stopping: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
@@ -169,14 +194,15 @@ class Place:
         async def run() -> None:
             stop = asyncio.Event()
             stopping.append((asyncio.get_running_loop(), stop))
-            async with self.engine() if engine else contextlib.nullcontext():
+            async with self.engine(ladders=ladders) if engine else contextlib.nullcontext():
                 await serve(
                     self.app(**values),
                     host="127.0.0.1",
-                    port=0,
+                    port=port,
                     address_file=address_file,
                     drain_s=2,
                     stop=stop,
+                    encryption=encryption,
                 )
 
         def main() -> None:
@@ -227,6 +253,25 @@ async def perform(live: Live, effect: str, status: EffectStatus = "done", output
     ok = status == "done"
     result = Result(success=ok, output=output, error="" if ok else "no", execution_time_s=0.1)
     await live.leases.end(wire.End(effect_id=EffectId(effect), token=token, status=status, result=result))
+
+
+def worker(place: Place, status: EffectStatus = "done", effects: int = 1) -> None:
+    """Lease effects and end them, through the engine's socket, in this thread."""
+
+    async def work() -> None:
+        client = EngineClient(place.layout.socket)
+        done = 0
+        while done < effects:
+            leased = await client.get(wire.Leased, wire.Lease(worker="w", most=4, wait_s=5))
+            for one in leased.effects:
+                key = {"effect_id": one.task.effect_id, "token": one.task.token}
+                await client.ask(wire.Start(**key))
+                result = Result(success=status == "done", output="ok", execution_time_s=0.0)
+                await client.ask(wire.End(**key, status=status, result=result))
+                done += 1
+        await client.close()
+
+    asyncio.run(work())
 
 
 async def begin(live: Live, effect: str) -> int:

@@ -6,11 +6,13 @@ from pathlib import Path
 import httpx
 import pytest
 import schemathesis
+from hypothesis import assume
 from schemathesis.config import SchemathesisConfig
 
 from bot.http_api.decisions import EXAMPLE
 from engine.adapters.token_file import TokenFile
 from tests.http.placing import GRANTED, Place
+from tests.http.waking import ladders, roster
 from tests.patience import PATIENCE_S
 
 # The same tries every time, so that a failure is the change's and not the day's.
@@ -39,7 +41,8 @@ def running(tmp_path_factory):
     place = Place(home, TokenFile(home / "tokens.json"))
     place.token["coder-1"] = place.tokens.create(kind="agent", name="coder-1")[1]
     place.token["cat"] = place.tokens.create(kind="person", name="cat", role="captain")[1]
-    with place.served(requests_per_s=100_000, most_body_bytes=1 << 20) as url:
+    values = {"requests_per_s": 100_000, "most_body_bytes": 1 << 20, "roster": roster()}
+    with place.served(ladders=ladders(), **values) as url:
         headers = place.bearer("coder-1") | {"Idempotency-Key": "ticket-17.step-3"}
         made = httpx.post(f"{url}/v1/proposals", json=GRANTED, headers=headers).json()
         assert made["decision_id"] == EXAMPLE
@@ -53,6 +56,8 @@ def document():
     return json.loads(json.dumps(Place(nowhere, TokenFile(nowhere)).app().openapi()))
 
 
+_FRAMING = {"transfer-encoding", "content-length"}
+
 # An endless answer cannot be checked whole; tests/http/test_serving.py follows it.
 tried = schemathesis.openapi.from_dict(document(), config=SchemathesisConfig.from_dict(CONFIG)).exclude(
     operation_id="stream"
@@ -63,6 +68,8 @@ tried = schemathesis.openapi.from_dict(document(), config=SchemathesisConfig.fro
 @tried.parametrize()
 def test_the_api_keeps_to_its_document(case, running):
     place, url = running
+    # What frames a message is HTTP's own: where it is wrong there is no request, and no route to answer.
+    assume(not _FRAMING & {name.casefold() for name in case.headers or {}})
     who = "coder-1" if "agents" in case.operation.definition.raw["tags"] else "cat"
     case.call_and_validate(base_url=url, headers=place.bearer(who), timeout=PATIENCE_S)
 

@@ -41,6 +41,9 @@ def operations(place: Place) -> list[tuple[str, str]]:
         "capability": "heal@1",
         "episode": "e",
         "nth": 1,
+        "escalation_id": "e_" + "0" * 15,
+        "change_id": "c1",
+        "key": "k",
     }
     return [(method.upper(), path.format(**names)) for path, methods in paths.items() for method in methods]
 

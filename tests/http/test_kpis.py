@@ -121,7 +121,7 @@ async def test_status_works_with_a_wrong_kpi_file(place, monkeypatch, tmp_path):
 
 async def test_they_are_kept_up_in_pieces_though_nobody_asks(place, monkeypatch):
     monkeypatch.setattr("bot.http_api.front.COUNT_EVERY_S", 0.01)
-    monkeypatch.setattr("engine.adapters.kpi_view._KEEP_AFTER", 1)
+    monkeypatch.setattr("engine.adapters.kept_fold._KEEP_AFTER", 1)
     monkeypatch.setattr("bot.http_api.front.PIECE", 2)
     async with place.engine(), place.talking("coder-1") as agent:
         for _ in range(3):
@@ -136,7 +136,7 @@ async def test_they_are_kept_up_in_pieces_though_nobody_asks(place, monkeypatch)
 
 
 async def test_the_command_line_leaves_the_folder_as_it_is(place, monkeypatch):
-    monkeypatch.setattr("engine.adapters.kpi_view._KEEP_AFTER", 1)
+    monkeypatch.setattr("engine.adapters.kept_fold._KEEP_AFTER", 1)
     monkeypatch.setenv("WATCHKEEPER_HOME", str(place.layout.home))
     async with place.engine():
         await asyncio.to_thread(here, "status")

@@ -15,6 +15,9 @@ from simulator.rederive import rederive
 from tests.cli.running import here
 from tests.courses import NEW, Course
 
+# A rollout from its first step to its last, whose lines the importer's tests measure on shorter ways.
+WHOLE = pytest.mark.unmeasured
+
 
 @pytest.fixture
 def terminal(place, monkeypatch):
@@ -133,6 +136,7 @@ def journal():
     return course.journal
 
 
+@WHOLE
 def test_every_step_of_a_journal_is_worked_out_again(journal):
     again = rederive(journal)
     assert again.recorded == again.rederived > 8
@@ -175,6 +179,7 @@ def test_a_step_that_was_taken_out_or_put_in_is_found(journal):
     assert "does not follow from the facts before it" in rederive(copy).difference
 
 
+@WHOLE
 def test_replaying_an_edited_journal_ends_with_1(journal, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("WATCHKEEPER_HOME", str(tmp_path / "home"))

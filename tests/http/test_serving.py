@@ -1,6 +1,5 @@
 """The API on a real socket: streams, bodies that are large or slow, and how it comes to its end."""
 
-import asyncio
 import contextlib
 import json
 import signal
@@ -18,10 +17,8 @@ import pytest
 from bot.http_api.address import read_address
 from bot.http_api.serving import serve
 from engine.errors import InputError, StorageError
-from engine.runtime import wire
-from engine.runtime.client import EngineClient
 from tests.house.tree import ROOT
-from tests.http.placing import ALLOWED, GRANTED, waited
+from tests.http.placing import ALLOWED, GRANTED, waited, worker
 from tests.patience import PATIENCE_S
 
 
@@ -42,25 +39,6 @@ class Frames:
             elif line:
                 name, _, value = line.partition(": ")
                 frame[name] = value
-
-
-def worker(place, status="done", effects=1):
-    """Lease effects and end them, through the engine's socket, in this thread."""
-
-    async def work():
-        client = EngineClient(place.layout.socket)
-        done = 0
-        while done < effects:
-            leased = await client.get(wire.Leased, wire.Lease(worker="w", most=4, wait_s=5))
-            for one in leased.effects:
-                key = {"effect_id": one.task.effect_id, "token": one.task.token}
-                await client.ask(wire.Start(**key))
-                result = wire.Result(success=status == "done", output="ok", execution_time_s=0.0)
-                await client.ask(wire.End(**key, status=status, result=result))
-                done += 1
-        await client.close()
-
-    asyncio.run(work())
 
 
 def raw(url: str, head: bytes) -> socket.socket:

@@ -34,7 +34,7 @@ from tests.importers.mappings import EVERYTHING, LINES, METRIC, PROPOSAL, ROWS
         (
             "- metric:",
             "- when: {column: a, equal: 1}\n    metric:",
-            r"known here: column, equals, not_in, in",
+            r"known here: column, equals, in, not_in",
         ),
         (
             "- metric:",

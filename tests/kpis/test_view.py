@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from engine.adapters import kpi_view
+from engine.adapters import kept_fold
 from engine.adapters.journal_memory import MemoryJournal
 from engine.adapters.journal_sqlite import SqliteJournal
 from engine.adapters.kpi_view import KpiView
@@ -49,7 +49,7 @@ def test_it_comes_to_the_same_in_pieces_of_any_size(course, most):
 
 
 def test_a_start_goes_on_from_what_was_kept(course, tmp_path, monkeypatch):
-    monkeypatch.setattr(kpi_view, "_KEEP_AFTER", 10)
+    monkeypatch.setattr(kept_fold, "_KEEP_AFTER", 10)
     kept, head = tmp_path / "kpis.bin", course.journal.head().seq
     half = until(course.journal, head // 2)
     KpiView(EVERY, lambda: half, kept).look()
@@ -70,7 +70,7 @@ def test_a_start_goes_on_from_what_was_kept(course, tmp_path, monkeypatch):
 
 
 def test_another_journal_in_its_place_is_counted_from_its_beginning(course, tmp_path, monkeypatch):
-    monkeypatch.setattr(kpi_view, "_KEEP_AFTER", 1)
+    monkeypatch.setattr(kept_fold, "_KEEP_AFTER", 1)
     other = Course()
     other.replay()
     for number in range(5):
@@ -86,7 +86,7 @@ def test_another_journal_in_its_place_is_counted_from_its_beginning(course, tmp_
 
 
 def test_other_kpis_are_counted_anew(course, tmp_path, monkeypatch):
-    monkeypatch.setattr(kpi_view, "_KEEP_AFTER", 1)
+    monkeypatch.setattr(kept_fold, "_KEEP_AFTER", 1)
     KpiView(EVERY, lambda: course.journal, tmp_path / "kpis.bin").look()
     found = KpiView(EVERY[:2], lambda: course.journal, tmp_path / "kpis.bin").look()
     assert found.kpis == expected(course)[:2]
@@ -102,7 +102,7 @@ def test_a_damaged_file_costs_time_and_nothing_else(course, tmp_path, body):
 
 
 def test_where_nothing_can_be_kept_everything_goes_on(course, tmp_path, monkeypatch):
-    monkeypatch.setattr(kpi_view, "_KEEP_AFTER", 1)
+    monkeypatch.setattr(kept_fold, "_KEEP_AFTER", 1)
     kept = tmp_path / "no" / "kpis.bin"
     assert KpiView(EVERY, lambda: course.journal, kept).look().kpis == expected(course)
 

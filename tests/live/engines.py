@@ -20,10 +20,12 @@ from engine.runtime import wire
 from engine.runtime.client import EngineClient
 from engine.runtime.clock import SteadyClock
 from engine.runtime.executor import Executor
-from engine.runtime.live import Live, Parts, SavedSnapshot
+from engine.runtime.live import Live
 from engine.runtime.outbox import status_of, verdict_of
+from engine.runtime.parts import Parts, SavedSnapshot
 from engine.runtime.server import EngineServer
 from engine.runtime.watch import Watch as Looking
+from engine.wiring.privacy import make_scrubber
 from tests.builders import changed, proposal, shipped
 from tests.patience import PATIENCE_S
 
@@ -59,8 +61,8 @@ class Told:
 class SetClock(SteadyClock):
     """A clock whose both hands a test can move."""
 
-    def __init__(self) -> None:
-        self.wall, self.steady = 1_800_000_000_000_000, 1_000_000
+    def __init__(self, wall_us: int = 1_800_000_000_000_000) -> None:
+        self.wall, self.steady = wall_us, 1_000_000
         super().__init__(lambda: self.wall, lambda: self.steady)
 
     def pass_us(self, us: int) -> None:
@@ -146,6 +148,7 @@ class Engine:
             "fence": self.fence,
             "clock": self.clock,
             "announcer": self.told,
+            "scrubber": make_scrubber(),
             "home": home,
             "version": "0",
             "lease_s": 5.0,

@@ -35,9 +35,11 @@ from engine.core.vocabulary.verdicts import Wait
 from engine.errors import InputError, LeaseLost, Stopped
 from engine.ports import Stop
 from engine.runtime import wire
-from engine.runtime.live import Live, Parts, SavedSnapshot
+from engine.runtime.live import Live
 from engine.runtime.loop import fact_of, restore
 from engine.runtime.outbox import status_of, verdict_of, veto_key
+from engine.runtime.parts import Parts, SavedSnapshot
+from engine.wiring.privacy import make_scrubber
 from tests.builders import changed, impact, rule_book
 from tests.live.engines import AGAIN, ONCE, SetClock, Told, asked, performing
 from tests.live.hold_judge import judge
@@ -113,6 +115,7 @@ class HoldMachine(RuleBasedStateMachine):
                     fence=self.fence,
                     clock=self.clock,
                     announcer=self.told,
+                    scrubber=make_scrubber(),
                     home=Path("nowhere"),
                     version="0",
                     lease_s=5.0,

@@ -14,8 +14,8 @@ from engine.core.vocabulary.units import DAY_US, HOUR_US, SECOND_US
 from engine.errors import InputError, Stopped, StorageError
 from engine.ports import Stop
 from engine.runtime import wire
-from engine.runtime.live import SavedSnapshot
 from engine.runtime.outbox import preview_of
+from engine.runtime.parts import SavedSnapshot
 from tests.builders import changed
 from tests.live.engines import AGAIN, ONCE, SetClock, engine, eventually, performing
 
@@ -106,7 +106,7 @@ async def test_a_clock_set_back_while_no_engine_ran_is_found(tmp_path):
     async with engine(tmp_path, clock=clock) as it:
         await it.looking.look()
         assert await it.lease() == ()
-        assert "1 d behind the journal" in it.told.of("trouble")[0]
+        assert "1 d behind" in it.told.of("trouble")[0]
         await it.ask(wire.ClearTrouble(trouble="clock", by="ann", reason="the old one was wrong"))
         await it.looking.look()
         assert len(await it.lease()) == 1

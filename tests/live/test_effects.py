@@ -8,6 +8,7 @@ import pytest
 from engine.adapters.journal_reader import SqliteReader
 from engine.core.vocabulary.effects import Result
 from engine.core.vocabulary.facts import EffectEnded, EffectStarted, OutcomeReported, decode
+from engine.core.vocabulary.ids import decision_id
 from engine.core.vocabulary.units import SECOND_US
 from engine.errors import EffectRefused, InputError, LeaseLost, OutcomeUnknown, WorldMovedOn
 from engine.runtime import wire
@@ -170,6 +171,45 @@ async def test_what_a_silent_worker_had_not_begun_waits_again(tmp_path, run):
         assert it.ended_leftovers == [first.task.effect_id]
 
 
+async def veto(it):
+    return await it.ask(wire.Override(decision_id=decision_id("p-1"), by="cat", word="veto", reason="no"))
+
+
+async def test_a_veto_takes_back_nothing_of_what_no_worker_had_begun(tmp_path):
+    async with engine(tmp_path) as it:
+        await it.propose()
+        await it.lease()
+        await after_silence(it)
+        await it.lease("w-2:1")
+        said = await veto(it)
+        assert (said.status, said.undo) == ("refused", None)
+        assert await it.lease() == ()
+
+
+async def test_what_two_silent_workers_had_not_begun_is_refused_when_it_must_not_begin(tmp_path):
+    async with engine(tmp_path) as it:
+        await it.propose()
+        for worker in ("w-1:1", "w-2:1"):
+            await it.lease(worker)
+            await after_silence(it)
+        it.clock.pass_us(3601 * SECOND_US)
+        assert await it.lease() == ()
+        assert it.status_of() == "refused"
+
+
+async def test_a_veto_takes_back_what_was_begun_though_the_next_worker_gave_it_back(tmp_path):
+    async with engine(tmp_path) as it:
+        await it.propose()
+        (first,) = await it.lease()
+        await it.ask(wire.Start(effect_id=first.task.effect_id, token=first.task.token))
+        await after_silence(it)
+        (second,) = await it.lease("w-2:1")
+        await it.ask(wire.GiveBack(effect_id=second.task.effect_id, token=second.task.token))
+        said = await veto(it)
+        assert said.status == "stopped"
+        assert said.undo is not None
+
+
 async def test_an_idempotent_effect_of_a_silent_worker_is_tried_again(tmp_path):
     async with engine(tmp_path) as it:
         await it.propose()
@@ -177,12 +217,13 @@ async def test_an_idempotent_effect_of_a_silent_worker_is_tried_again(tmp_path):
         await it.ask(wire.Start(effect_id=first.task.effect_id, token=first.task.token))
         await after_silence(it)
         (second,) = await it.lease("w-2:1")
-        assert second.task.attempts == 2
+        assert second.task.attempts == 1
         late = wire.End(effect_id=first.task.effect_id, token=first.task.token, status="done", result=OK)
         with pytest.raises(LeaseLost):
             await it.ask(late)
         await start_and_end(it, second)
         assert (await it.propose()).status == "done"
+    assert [started.attempt for started in facts(tmp_path, EffectStarted)] == [1, 2]
 
 
 async def test_another_effect_of_a_silent_worker_is_unknown_and_put_before_a_person(tmp_path):

@@ -192,4 +192,4 @@ async def test_a_snapshot_is_journaled_and_a_failed_one_is_announced(tmp_path):
     (tmp_path / "two").mkdir()
     async with engine(tmp_path / "two", save_snapshot=full) as it:
         await Timers(it.live, it.told, snapshot_every_s=0, tidy=tidy).snapshot()
-        assert it.told.of("trouble") == ["the snapshot failed: the disk is full"]
+        assert it.told.of("failsafe") == ["the snapshot failed: the disk is full"]

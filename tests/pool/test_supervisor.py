@@ -324,7 +324,7 @@ def test_a_signal_ends_even_the_processes_when_the_fence_cannot_be_set(home):
         watched.send(signal.SIGUSR1)
         assert watched.process.wait(PATIENCE_S) == 78
         assert gone(worker)
-        assert "the fence cannot be set, so all is ended" in watched.told("trouble")[0]
+        assert "the fence cannot be set, so all is ended" in watched.told("failsafe")[0]
 
 
 def test_what_a_killed_worker_leaves_running_is_ended(home):

@@ -26,10 +26,11 @@ def test_what_we_perform_and_changes_the_world_can_be_undone():
     assert [action.name for action in PERFORMED if action.kind == "write" and action.undo is None] == []
 
 
-def test_nothing_runs_without_a_sandbox_and_one_action_always_asks():
+def test_nothing_runs_without_a_sandbox_and_what_is_final_or_unknown_always_asks():
     actions = shipped().actions.values()
     assert [action.name for action in actions if action.unsandboxed] == []
-    assert [action.name for action in actions if action.requires_approval] == ["container.stop"]
+    asking = [action.name for action in actions if action.requires_approval]
+    assert asking == ["container.stop", "tool.mcp", "tool.other"]
 
 
 @pytest.mark.asyncio

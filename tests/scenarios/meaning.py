@@ -35,7 +35,7 @@ def differences(terminal: Stage, seen: Seen, other: Stage, there: list[Seen]) ->
     found = []
     if not any(each.attached for each in messages):
         found += [f"{piece!r} is not in {text!r}" for piece in wanted if piece not in text]
-    if sorted(message.buttons) != sorted(seen.buttons):
+    if sorted(map(other.normal, message.buttons)) != sorted(map(terminal.normal, seen.buttons)):
         found.append(f"buttons {message.buttons} instead of {seen.buttons}")
     if message.private != seen.private:
         found.append("private" if message.private else "public")

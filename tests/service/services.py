@@ -115,6 +115,8 @@ def write_config(folder: Path, **changes: Any) -> Path:
     text = rollouts.read_text()
     assert "established: []" in text
     rollouts.write_text(text.replace("established: []", f"established: [{CAPABILITY}]"))
+    # The commands of these tests are scripts, about each of which a person would be asked.
+    (folder / "policies" / "shell.yaml").unlink()
     (folder / "actions.yaml").write_text(json.dumps({"actions": ACTIONS}))
     settings: dict[str, Any] = {
         "http": {

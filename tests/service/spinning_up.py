@@ -4,7 +4,7 @@ import signal
 import sys
 from pathlib import Path
 
-from watchkeeper import cli, commands_service
+from watchkeeper import cli, supervising
 
 
 def spin(*_signal: object) -> None:
@@ -17,13 +17,13 @@ def main() -> None:
     """Run the command line; the engine's command is this file again."""
     if sys.argv[1] == "engine":
         signal.signal(signal.SIGUSR2, spin)
-    ordinary = commands_service._command
+    ordinary = supervising.command_of
 
     def command(name: str, config: Path) -> list[str]:
         words = ordinary(name, config)
         return [sys.executable, str(Path(__file__)), *words[3:]] if name == "engine" else words
 
-    commands_service._command = command
+    supervising.command_of = command
     cli.main()
 
 

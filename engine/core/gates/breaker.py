@@ -7,7 +7,7 @@ from typing import Literal
 from msgspec import Struct, field
 
 from engine.core.vocabulary.facts import BreakerSettings, OutcomeReported
-from engine.core.vocabulary.ids import ActionName, CapabilityId, capability_name
+from engine.core.vocabulary.ids import ActionName, CapabilityId, CapabilityName, capability_name
 from engine.core.vocabulary.units import time_text
 from engine.core.vocabulary.verdicts import Answer, Check, Verdict
 
@@ -26,6 +26,16 @@ class Breaker(Struct):
     last_trial_us: int = 0
     successes: int = 0
     """Good outcomes since it became half open."""
+
+
+class BreakerShown(Struct, frozen=True, kw_only=True):
+    """One breaker that is not closed."""
+
+    capability: CapabilityName
+    action: ActionName
+    state: Literal["open", "half_open"]
+    until_us: int | None = None
+    """When an open one lets trials through; `None` otherwise."""
 
 
 class Breakers(Struct):
@@ -114,6 +124,22 @@ def judge(breakers: Breakers, capability: CapabilityId, action: ActionName, now_
     return Answer(
         gate=GATE, ruling="deny", reason=reason, rule=_SETTINGS_PLACE, owner=settings.owner, checks=(check,)
     )
+
+
+def not_closed(breakers: Breakers, now_us: int) -> tuple[BreakerShown, ...]:
+    """Return the breakers that are open or on trial, by name."""
+    if breakers.settings is None:
+        return ()
+    found = []
+    for key, breaker in sorted(breakers.by_key.items()):
+        state = _state(breakers.settings, breaker, now_us)
+        if state != "closed":
+            length, _, both = key.partition(":")
+            name, action = CapabilityName(both[: int(length)]), ActionName(both[int(length) + 1 :])
+            opened_us = breaker.opened_at_us if state == "open" else None
+            until_us = None if opened_us is None else opened_us + breakers.settings.open_us
+            found.append(BreakerShown(capability=name, action=action, state=state, until_us=until_us))
+    return tuple(found)
 
 
 @lru_cache(maxsize=8)

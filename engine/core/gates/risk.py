@@ -7,20 +7,32 @@ turn the score into a level, and a table turns the level into a ruling.
 
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from msgspec import Struct
 
+from engine.core.shell import ShellSettings, part_of, seen_in
 from engine.core.vocabulary.actions import Action, BlastCaps, RiskLevel
 from engine.core.vocabulary.arguments import plain_path, strings_in
 from engine.core.vocabulary.proposals import Impact, Proposal
-from engine.core.vocabulary.verdicts import Answer, Check, Risk, RiskFound, RiskPart, Ruling, Wait
+from engine.core.vocabulary.shell import NOTHING, ShellSeen
+from engine.core.vocabulary.verdicts import (
+    RULING_RANK,
+    Answer,
+    Check,
+    Risk,
+    RiskFound,
+    RiskPart,
+    Ruling,
+    Wait,
+)
 
 GATE = "risk"
 TOP_SCORE = 100
 _RULES = {level: f"risk.rulings.{level.value}" for level in RiskLevel}
 
 
+@runtime_checkable
 class Patterns(Protocol):
     """Several expressions looked for at once, in time linear in the text."""
 
@@ -57,19 +69,25 @@ class RiskSettings(Struct, frozen=True, kw_only=True, eq=False):
     caps: BlastCaps
     role: str
     owner: str
+    shell: ShellSettings | None = None
+    """`None` where the policy has nothing to say of commands."""
 
 
-Traces = tuple[tuple[int, ...], tuple[int, ...]]
-"""What was found in a proposal's arguments: positions of destructive patterns, and of protected paths."""
+Traces = tuple[tuple[int, ...], tuple[int, ...], ShellSeen]
+"""What was found in a proposal's arguments: positions of destructive patterns and of protected paths, and
+what its commands would do."""
 
 
 def traces(settings: RiskSettings, action: Action | None, args: dict[str, Any], texts: list[str]) -> Traces:
     """Search arguments; `texts` are those among them."""
-    hits = settings.destructive_text.found_in("\n".join(texts)) if texts else ()
+    seen = NOTHING if settings.shell is None else seen_in(settings.shell, action, args)
+    # However a command is spelled, patterns look at what it will run as well.
+    searched = [*texts, seen.spelled] if seen.spelled else texts
+    hits = settings.destructive_text.found_in("\n".join(searched)) if texts else ()
     touched: set[int] = set()
     for path in paths_in(action, args, texts) if settings.protected else ():
         touched.update(settings.protected_paths.found_in(path))
-    return hits, tuple(sorted(touched)) if touched else ()
+    return hits, tuple(sorted(touched)) if touched else (), seen
 
 
 def assess(
@@ -85,7 +103,7 @@ def assess(
     (10 of 20), scores 60: HIGH with the shipped thresholds.
     """
     writes = action is None or action.kind == "write"
-    hits, touched = found or traces(settings, action, proposal.args, texts)
+    hits, touched, seen = found or traces(settings, action, proposal.args, texts)
     return _found(
         settings,
         "" if action is None else action.name,
@@ -97,6 +115,7 @@ def assess(
         touched,
         _impact_points(settings, action, proposal.impact) if writes else 0,
         action is not None and action.unsandboxed,
+        seen,
     )
 
 
@@ -118,6 +137,7 @@ def _found(  # noqa: PLR0917 - the cache looks answers up by these, and keywords
     touched: tuple[int, ...],
     impact_points: int,
     unsandboxed: bool,  # noqa: FBT001 - as above
+    seen: ShellSeen,
 ) -> RiskFound:
     """Add up what was found. A `risk` of `None` means that the action is not in the registry."""
     parts: list[RiskPart] = []
@@ -137,6 +157,9 @@ def _found(  # noqa: PLR0917 - the cache looks answers up by these, and keywords
     for hit in hits:
         pattern = settings.destructive[hit]
         parts.append(RiskPart(f"destructive.{pattern.id}", pattern.points, pattern.why))
+    # Where a pattern knows the command it has its points from there.
+    if not hits and (commanded := part_of(settings.shell, seen)) is not None:
+        parts.append(commanded)
     for place in touched:
         guarded = settings.protected[place]
         # Reading a protected file leaks it, writing it breaks things: both count, one in full.
@@ -148,32 +171,51 @@ def _found(  # noqa: PLR0917 - the cache looks answers up by these, and keywords
     level = next(level for threshold, level in settings.thresholds if score >= threshold)
     return RiskFound(
         Risk(level=level, score=score, parts=counted),
-        destructive=bool(hits),
+        destructive=bool(hits) or seen.kind == "destructive",
         protected=bool(touched),
         in_production=production,
+        shell=seen,
     )
 
 
 # Of one policy's risks there are as many as there are ways to add up to them: few.
 @lru_cache(maxsize=4096)
-def judge(settings: RiskSettings, risk: Risk) -> Answer:
-    """Turn the level into a ruling by the policy's table."""
-    ruling = settings.rulings[risk.level]
-    checks = (Check("risk_score", risk.score, _tolerated(settings)),)
-    if ruling == "allow":
-        rule = _RULES[risk.level]
-        return Answer(gate=GATE, ruling=ruling, rule=rule, owner=settings.owner, checks=checks)
+def judge(settings: RiskSettings, risk: Risk, seen: ShellSeen = NOTHING) -> Answer:
+    """Turn the level into a ruling by the policy's table; what a command would do may ask for a stricter
+    one.
+    """
+    ruling, rule, role, owner = (
+        settings.rulings[risk.level],
+        _RULES[risk.level],
+        settings.role,
+        settings.owner,
+    )
+    checks: tuple[Check, ...] = (Check("risk_score", risk.score, _tolerated(settings)),)
     # Without any part (a policy may refuse even what is SAFE) the level itself is the reason.
     heaviest = max(risk.parts, key=lambda part: part.points, default=None)
     because = f", most of all because {heaviest.why}" if heaviest is not None else ""
+    reason = f"the risk is {risk.level.value} ({risk.score} of {TOP_SCORE}){because}"
+    if settings.shell is not None and seen.word != "none":
+        checks += (Check("shell", seen.word, None),)
+        wanted = settings.shell.rulings.get(seen.word, "allow")
+        if RULING_RANK[wanted] > RULING_RANK[ruling]:
+            ruling, rule = wanted, f"shell.rulings.{seen.word}"
+            role, owner = settings.shell.role, settings.shell.owner
+            reason = f"the command is not known to be harmless: {seen.reason}"
+        elif wanted != "allow" and any(
+            part.why == seen.reason for part in risk.parts if part is not heaviest
+        ):
+            reason += f"; and of the command nobody knows that it is harmless: {seen.reason}"
+    if ruling == "allow":
+        return Answer(gate=GATE, ruling=ruling, rule=rule, owner=owner, checks=checks)
     return Answer(
         gate=GATE,
         ruling=ruling,
-        reason=f"the risk is {risk.level.value} ({risk.score} of {TOP_SCORE}){because}",
-        rule=_RULES[risk.level],
-        owner=settings.owner,
+        reason=reason,
+        rule=rule,
+        owner=owner,
         checks=checks,
-        waits=() if ruling == "deny" else (Wait(kind="person", role=settings.role),),
+        waits=() if ruling == "deny" else (Wait(kind="person", role=role),),
     )
 
 

@@ -6,18 +6,20 @@ typed and tested. A rule whose condition cannot be evaluated counts as fired: si
 
 from collections.abc import Callable
 from operator import attrgetter
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from msgspec import Struct
 
-from engine.core.provenance import Origins
+from engine.core.provenance.heard import Origins
 from engine.core.vocabulary.actions import Action
 from engine.core.vocabulary.ids import RuleId, capability_name, capability_version
 from engine.core.vocabulary.proposals import Proposal
+from engine.core.vocabulary.shell import ShellSeen
 from engine.core.vocabulary.units import DAY_US, HOUR_US
 from engine.core.vocabulary.verdicts import RULING_RANK, Answer, Check, RiskFound, Ruling, Wait
 
 GATE = "rules"
+_ABOUT_ORIGINS = "untrusted_targets"
 _QUIET = Answer(gate=GATE, ruling="allow", rule="rules", owner="captain")
 
 
@@ -81,6 +83,7 @@ class Asked(Moment, frozen=True, gc=False):
     destructive: bool
     protected: bool
     in_production: bool
+    shell: ShellSeen
 
 
 def ask(  # noqa: PLR0917 - it runs for every proposal, and keywords are slower
@@ -107,6 +110,7 @@ def ask(  # noqa: PLR0917 - it runs for every proposal, and keywords are slower
         found.destructive,
         found.protected,
         found.in_production,
+        found.shell,
     )
 
 
@@ -130,6 +134,7 @@ class Fired(Struct, frozen=True):
     """The facts the condition reads, as they were: `files 7, kind write`."""
 
 
+@runtime_checkable
 class RuleBook(Protocol):
     """Compiled rules."""
 
@@ -165,17 +170,32 @@ RULE_FACTS: dict[str, RuleFact] = {
     "confidence": RuleFact("double", "the agent's confidence, 0 to 1; 0 when it gave none"),
     "risk": RuleFact("string", "risk level, `SAFE` to `DESTRUCTIVE`"),
     "risk_score": RuleFact("int", "risk score, 0 to 100"),
-    "destructive": RuleFact("bool", "whether a destructive pattern matched"),
+    "destructive": RuleFact(
+        "bool", "whether a destructive pattern matched, or a command has a destructive form"
+    ),
     "protected": RuleFact("bool", "whether a protected path is touched"),
     "in_production": RuleFact("bool", "whether it acts on one of the policy's production environments"),
+    "shell": RuleFact(
+        "string",
+        "what is known of its command: `ok`, `unsure`, `hit`; `none` without a command",
+        "shell.word",
+    ),
+    "shell_form": RuleFact(
+        "string", "which harmful form it has or what could not be shown, such as `remove-tree`", "shell.form"
+    ),
+    "shell_reason": RuleFact("string", "the same in words, with the command it is about", "shell.reason"),
     "untrusted_targets": RuleFact(
         "int",
-        "e-mail addresses, IBANs and URLs among the arguments that only tools have named in this episode",
+        "addresses, accounts, paths, ids and names among the arguments that only untrusted tools have named "
+        "in this episode",
         "origins.untrusted",
         passing=True,
     ),
     "unknown_targets": RuleFact(
-        "int", "such targets that nothing in this episode has named", "origins.unknown", passing=True
+        "int",
+        "e-mail addresses, accounts and URLs among them that nothing in this episode has named",
+        "origins.unknown",
+        passing=True,
     ),
     "args_text": RuleFact("string", "every text among the arguments, one a line", passing=True),
     "hour_utc": RuleFact("int", "hour of the day, 0 to 23, UTC", passing=True),
@@ -203,6 +223,8 @@ def judge(book: RuleBook, asked: Asked) -> tuple[Answer, tuple[RuleId, ...]]:
     reason = (
         first.rule.reason if not first.failed else f"the condition of {first.rule.id} could not be evaluated"
     )
+    if asked.origins.told and any(_ABOUT_ORIGINS in hit.rule.when for hit in enforced):
+        reason += f": {asked.origins.told}"
     return (
         Answer(
             gate=GATE,

@@ -43,10 +43,17 @@ def link(prev: bytes, seq: int, key: str, body: bytes) -> bytes:
     >>> link(GENESIS, 1, "a", b"{}").hex()[:16]
     '89527cd82546b3ca'
     """
+    return hashlib.sha256(hashed_bytes(prev, seq, key, body)).digest()
+
+
+def hashed_bytes(prev: bytes, seq: int, key: str, body: bytes) -> bytes:
+    """Return the bytes that `link` hashes, for whoever hashes them elsewhere.
+
+    >>> len(hashed_bytes(GENESIS, 1, "a", b"{}"))
+    48
+    """
     name = key.encode()
-    return hashlib.sha256(
-        b"".join((b"\0", prev, seq.to_bytes(8), len(name).to_bytes(4), name, body))
-    ).digest()
+    return b"".join((b"\0", prev, seq.to_bytes(8), len(name).to_bytes(4), name, body))
 
 
 def digest_of(action: str, args: bytes) -> Digest:

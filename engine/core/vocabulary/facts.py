@@ -16,6 +16,11 @@ from engine.core.vocabulary.contest_facts import (
     ContestUndecided,
 )
 from engine.core.vocabulary.effects import EffectKind, EffectStatus, Result
+from engine.core.vocabulary.escalation_facts import (
+    EscalationFact,
+    OnCallChanged,
+    OnCallRestored,
+)
 from engine.core.vocabulary.fact import Fact
 from engine.core.vocabulary.ids import (
     ActionName,
@@ -27,7 +32,6 @@ from engine.core.vocabulary.ids import (
     EpisodeId,
     PersonId,
     ProposalId,
-    capability_name,
 )
 from engine.core.vocabulary.people_facts import (
     AnswerRefused,
@@ -50,6 +54,7 @@ from engine.core.vocabulary.people_facts import (
     VoteClosed,
 )
 from engine.core.vocabulary.proposals import Impact, Proposal
+from engine.core.vocabulary.provenance import Trust
 from engine.core.vocabulary.rollout_facts import (
     CapabilityDemoted,
     CapabilityPromoted,
@@ -64,6 +69,7 @@ from engine.core.vocabulary.rollout_facts import (
     StageChanged,
 )
 from engine.core.vocabulary.rollouts import RolloutSettings
+from engine.core.vocabulary.scopes import Scope
 from engine.core.vocabulary.verdicts import Verdict
 
 Measured = Literal["cost_usd", "files", "api_calls"]
@@ -110,42 +116,6 @@ class CalibrationSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """How many standard errors under the share that was right a confidence is trusted."""
     owner: str = "captain"
     """The role that may change this."""
-
-
-class Scope(Struct, frozen=True, array_like=True, gc=False):
-    """What a stop applies to: `[kind, name]`; the name is empty for everything.
-
-    Raises `ValueError` when it names nothing, or names something and says everything.
-    """
-
-    kind: Literal["all", "agent", "capability", "action"]
-    name: str = ""
-
-    def __post_init__(self) -> None:
-        """Refuse a stop that would look set and cover nothing."""
-        if (self.kind == "all") != (not self.name):
-            wrong = "takes no name" if self.name else "needs a name"
-            raise ValueError(f"a stop of kind {self.kind!r} {wrong}")
-
-    def covers(self, agent: AgentId, capability: CapabilityId, action: ActionName) -> bool:
-        """Whether a stop of this scope is about such an effect. A capability goes by its name and `name@2`.
-
-        >>> Scope("capability", "heal").covers(AgentId("a"), CapabilityId("heal@2"), ActionName("x"))
-        True
-        """
-        match self.kind:
-            case "all":
-                return True
-            case "agent":
-                return self.name == agent
-            case "capability":
-                return self.name in {capability, capability_name(capability)}
-            case "action":
-                return self.name == action
-
-    def __str__(self) -> str:
-        """Write it as people type it: `all`, `agent:coder-1`."""
-        return f"{self.kind}:{self.name}" if self.name else self.kind
 
 
 class PolicyAdopted(Fact, tag="policy_adopted", frozen=True, kw_only=True):
@@ -200,6 +170,14 @@ class MessageObserved(Fact, tag="message_observed", frozen=True, kw_only=True):
     episode: EpisodeId
     source: Literal["person", "tool", "agent"]
     text: str
+    by: AgentId | UnsetType = UNSET
+    """The agent that says so; unset where a front-end or a recording does."""
+    tool: str | UnsetType = UNSET
+    """The tool that returned it."""
+    asked: str | UnsetType = UNSET
+    """What that tool was asked for, one thing a line: a file, a sender, a search."""
+    trust: Trust | UnsetType = UNSET
+    """How far the agent believes the tool; the policy may believe it less."""
 
 
 class EpisodeClosed(Fact, tag="episode_closed", frozen=True, kw_only=True):
@@ -398,6 +376,9 @@ AnyFact = (
     | VoteClosed
     | DecisionRated
     | ContestFact
+    | EscalationFact
+    | OnCallChanged
+    | OnCallRestored
 )
 
 OWN_FACTS: Final = (

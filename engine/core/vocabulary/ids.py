@@ -16,8 +16,10 @@ CapabilityId = NewType("CapabilityId", str)
 """One version of one piece of autonomous logic, written `name@version`."""
 CapabilityName = NewType("CapabilityName", str)
 StandingId = NewType("StandingId", str)
-ContestId = NewType("ContestId", str)
 """One standing approval."""
+ContestId = NewType("ContestId", str)
+EscalationId = NewType("EscalationId", str)
+NotificationId = NewType("NotificationId", str)
 RuleId = NewType("RuleId", str)
 Digest = NewType("Digest", str)
 """A lower-case hexadecimal digest."""

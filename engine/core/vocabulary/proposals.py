@@ -16,6 +16,7 @@ from engine.core.vocabulary.ids import (
     ProposalId,
 )
 from engine.core.vocabulary.people_facts import Role
+from engine.core.vocabulary.privacy import Found
 
 # Twelve digits on each side of the point hold a trillion dollars and a millionth of a micro-dollar. Outside
 # that, exact sums would silently round at the 28 digits of the decimal context.
@@ -98,6 +99,8 @@ class Proposal(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who owns the agent, as its token says; unset where it says nobody."""
     changed: Changed | UnsetType = UNSET
     """Set where a person proposes it in place of what the agent did."""
+    found: tuple[Found, ...] | UnsetType = UNSET
+    """What must not be kept in clear and was found in it. Said by the engine alone, at its door."""
 
     def __post_init__(self) -> None:
         """Refuse a confidence that no threshold could judge, and a priority that would never be served."""

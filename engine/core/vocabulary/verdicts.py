@@ -19,6 +19,7 @@ from engine.core.vocabulary.ids import (
 )
 from engine.core.vocabulary.proposals import Changed, Impact, Option
 from engine.core.vocabulary.rollouts import Assignment
+from engine.core.vocabulary.shell import NOTHING, ShellSeen
 
 Ruling = Literal["allow", "escalate", "consensus", "deny"]
 """What one gate says. The strictest of all gates wins, in this order."""
@@ -107,15 +108,17 @@ class Risk(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, cache_
 
 
 class RiskFound(Struct, frozen=True, array_like=True, cache_hash=True, gc=False):
-    """`[risk, destructive, protected, in_production]`: a risk, and what rules may ask about it."""
+    """`[risk, destructive, protected, in_production, shell]`: a risk, and what rules may ask about it."""
 
     risk: Risk
     destructive: bool
-    """Whether a destructive pattern matched."""
+    """Whether a destructive pattern matched, or a command has a destructive form."""
     protected: bool
     """Whether a protected path is touched."""
     in_production: bool = False
     """Whether it acts on one of the policy's production environments."""
+    shell: ShellSeen = NOTHING
+    """What a command among its arguments would do."""
 
 
 class Assessment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):

@@ -21,22 +21,15 @@ class Official:
         self, *, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str], body: bytes
     ) -> list[str]:
         """Return what is wrong with a request; the body is its JSON, whatever it came wrapped in."""
-        from openapi_core.datatypes import RequestParameters
-        from openapi_core.exceptions import OpenAPIError
-
-        request = _Request(
+        found = _faults(
+            self._description,
             method=method.lower(),
             path=path,
-            parameters=RequestParameters(query=dict(query), header=dict(headers)),
-            body=body or None,
+            query=tuple(query.items()),
+            headers=tuple(headers.items()),
+            body=body,
         )
-        found = []
-        try:
-            for error in self._description.iter_request_errors(request):
-                found += _told(error)
-        except OpenAPIError as error:
-            found += _told(error)
-        return found
+        return list(found)
 
 
 class _Request:
@@ -82,6 +75,28 @@ def _telling(alternatives: Sequence[Any]) -> Any:
 
     kind = min(meant.values(), key=lambda faults: (is_other_kind(faults), len(faults)))
     return max(kind, key=lambda one: len(one.absolute_path))
+
+
+_Named = tuple[tuple[str, str], ...]
+
+
+# A bot says all its commands at every start, in the same words, and to look at those takes half a second.
+@lru_cache(maxsize=64)
+def _faults(
+    description: Any, *, method: str, path: str, query: _Named, headers: _Named, body: bytes
+) -> tuple[str, ...]:
+    from openapi_core.datatypes import RequestParameters
+    from openapi_core.exceptions import OpenAPIError
+
+    parameters = RequestParameters(query=dict(query), header=dict(headers))
+    request = _Request(method=method, path=path, parameters=parameters, body=body or None)
+    found = []
+    try:
+        for error in description.iter_request_errors(request):
+            found += _told(error)
+    except OpenAPIError as error:
+        found += _told(error)
+    return tuple(found)
 
 
 @lru_cache(maxsize=2)

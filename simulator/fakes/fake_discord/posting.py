@@ -29,6 +29,8 @@ from simulator.fakes.fake_discord.world import (
     World,
 )
 
+_NONCE_KEPT: Final = 300.0
+"""Discord says "a few minutes"."""
 # Of the flags a bot may ask for: no previews of links, seen by one, no sound, the newer components.
 _MAY_SET: Final = 1 << 2 | EPHEMERAL | 1 << 12 | 1 << 15
 
@@ -71,6 +73,8 @@ class Platform:
             check_message(body, files=len(files))
         if author is None and viewer is None:
             self._check_may_write(place)
+            if (earlier := self._same_nonce(body, channel)) is not None:
+                return earlier
         reference = body.get("message_reference")
         if reference and str(reference.get("message_id")) not in world.messages:
             raise Refused(400, 50035, "Invalid Form Body", errors={"message_reference": {"_errors": [
@@ -98,6 +102,18 @@ class Platform:
         if author is None:
             self._written(stored, via)
         return stored
+
+    def _same_nonce(self, body: Json, channel: str) -> Message | None:
+        """Return what the bot posted within the past few minutes under a nonce it wants to be used once."""
+        if not body.get("enforce_nonce") or body.get("nonce") is None:
+            return None
+        since = self.clock.now() - _NONCE_KEPT
+        fitting = (
+            earlier
+            for earlier in self.world.messages.values()
+            if earlier.author == self.world.bot and earlier.channel == channel and earlier.created >= since
+        )
+        return next((earlier for earlier in fitting if earlier.nonce == body["nonce"]), None)
 
     def edit(self, stored: Message, body: Json, files: Uploads, *, via: str | None = None) -> None:
         """Change what a body names of a message. Raises `Refused`."""

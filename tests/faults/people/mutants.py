@@ -10,6 +10,7 @@ from unittest.mock import patch
 
 from msgspec import structs
 
+from engine.adapters.tasks_memory import MemoryTasks
 from engine.commands.desk import Desk
 from engine.core.work import answers, holds
 from engine.runtime import leases
@@ -68,6 +69,10 @@ async def _again(self: Desk, said: Any, account: Any, key: str, *, real: Any = D
 _NUMBERS = itertools.count()
 
 
+def _leased_is_begun(self: MemoryTasks, *given: Any, real: Any = MemoryTasks.claim, **named: Any) -> Any:
+    return [self._put(task, attempts=task.attempts + 1) for task in real(self, *given, **named)]
+
+
 def _deaf_to_denials(known: Any, fact: Any, grounds: Any, *, real: Any = answers.after) -> Any:
     return ((), ()) if getattr(fact, "answer", "") == "deny" else real(known, fact, grounds)
 
@@ -78,6 +83,7 @@ MUTANTS: dict[str, tuple[tuple[Any, str, Any], ...]] = {
         (leases.Leases, "end_vetoed", _not_ended),
     ),
     "takes back nothing after a veto": ((AnswerKeeper, "_carry_out", _not_carried_out),),
+    "takes back what was leased and never begun": ((MemoryTasks, "claim", _leased_is_begun),),
     "accepts what was shown of another": ((holds, "_objections", _without("what was shown")),),
     "counts accounts for people": ((Desk, "identify", _each_account),),
     "counts the owner": ((holds.Hold, "is_owner", lambda *_: False),),

@@ -27,8 +27,10 @@ from engine.core.vocabulary.verdicts import Wait
 from engine.core.vocabulary.voting import VotingSettings
 from engine.errors import LeaseLost, Stopped, Unreachable, WatchkeeperError
 from engine.runtime import wire
-from engine.runtime.live import Live, Parts, SavedSnapshot
+from engine.runtime.live import Live
 from engine.runtime.loop import fact_of, restore
+from engine.runtime.parts import Parts, SavedSnapshot
+from engine.wiring.privacy import make_scrubber
 from tests.builders import changed, impact, rule_book, shipped
 from tests.faults.people.oracle import HOLD_US, VOTING_US, Asked, Oracle, hold
 from tests.faults.people.parts import (
@@ -112,6 +114,7 @@ class World:
         self.proposals: dict[str, Proposal] = {}
         self.leased: dict[EffectId, Any] = {}
         self.begun: set[EffectId] = set()
+        self._beginning: set[EffectId] = set()
         self._reporting: set[EffectId] = set()
         self.gone: list[Any] = []
         """What workers that went silent had leased."""
@@ -148,6 +151,7 @@ class World:
             fence=self.fence,
             clock=self.clock,
             announcer=Told(),
+            scrubber=make_scrubber(),
             home=Path("nowhere"),
             version="0",
             lease_s=LEASE_S,
@@ -173,6 +177,8 @@ class World:
         # Whoever still waits for it hears that it is gone.
         await asyncio.sleep(0)
         self.policy = self.policy if policy is None else policy
+        # A start may end what the last engine had marked as begun before any fact told of it.
+        self.look()
         await self.boot()
         self.look()
 
@@ -229,10 +235,8 @@ class World:
             elif isinstance(fact, f.EffectEnded):
                 self.oracle.ended.add(fact.effect_id)
         self.seen = self.store.head().seq
-        # Of what was marked as begun, or handed out twice, nobody can say that nothing was touched.
-        self.oracle.noted |= {
-            task.effect_id for task in self.store.tasks.all() if task.started or task.attempts > 1
-        }
+        # Of what was marked as begun nobody can say that nothing was touched, though no fact tells of it.
+        self.oracle.noted |= {task.effect_id for task in self.store.tasks.all() if task.attempts}
 
     def decisions(self) -> list[str]:
         """Return every decision there is, in the order in which they were made."""
@@ -288,7 +292,13 @@ class World:
 
     async def begin(self, effect: Any) -> bool:
         """Begin what was leased, if the engine lets it, and have that judged."""
-        task, against = effect.task, self.oracle.before(effect.task)
+        task = effect.task
+        if task.effect_id in self._beginning:
+            # A worker asks once at a time. Asking twice at once it could be allowed by one answer, stopped by
+            # the other, and give back what it has begun. The engine has to believe it: only workers know.
+            return False
+        against = self.oracle.before(task)
+        self._beginning.add(task.effect_id)
         try:
             await self.engine.ask(wire.Start(effect_id=task.effect_id, token=task.token))
         except (Stopped, LeaseLost):
@@ -299,6 +309,8 @@ class World:
             return False
         except Unreachable:
             return False
+        finally:
+            self._beginning.discard(task.effect_id)
         self.look()
         self.oracle.begins(task, against, effect.args)
         if self.leased.get(task.effect_id) is effect:

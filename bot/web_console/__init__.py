@@ -1,0 +1,1 @@
+"""The web console: pages for people, served by the front process beside the HTTP API."""

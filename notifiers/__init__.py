@@ -1,0 +1,1 @@
+"""Notifiers: the ways to reach people, one file a channel."""

@@ -1,0 +1,1 @@
+"""The agents' SDK: what a program needs to ask before it acts. Its public face is `watchkeeper` itself."""
