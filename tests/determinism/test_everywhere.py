@@ -20,8 +20,8 @@ from tests.house.tree import ROOT
 # Watchkeeper decides or of what it hashes, in code or in config/: make sure that it is meant, say so in the
 # CHANGELOG, and write down what `python -m tests.determinism.gate simulator/demo.wkr --way "1 shard"` prints.
 PINNED = {
-    "journal": "617d0ad0ae917820f7866fbc6951bdea35c7ff41ac546d4c4aab181d4720d735",
-    "state": "fdd1187c077cd189d1043b9a0f9be32ce16ec0720fd6db110feb381db248e958",
+    "journal": "e7b2d15f49c9a305acafca1718f2b3a04861bf7856f34efa3080ccac1542c7ca",
+    "state": "6b24df98a2ffce7bbd66fea8321b051ceabcf489150cbea9972c54a3c4c05933",
     "verdicts": "17605990062e5353d5b92203a5808ac6fb6c465b971dfb0e8111405b976f7685",
 }
 

@@ -7,7 +7,7 @@ from tests.house.tree import ROOT
 
 # When this fails, the code or the lists changed that take commands apart. If any text may now be answered
 # otherwise, raise the number in RULES_VERSION; then write the new pair here.
-KNOWN = ("1", "DIGEST")
+KNOWN = ("1", "76cb8bd45e041518")
 
 
 def digest():
