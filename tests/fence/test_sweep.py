@@ -300,5 +300,5 @@ def test_an_engine_that_hangs_keeps_no_process_alive_and_is_said(engine, home, h
     finally:
         os.kill(daemon, signal.SIGCONT)
     assert until(lambda: end_all(home, EVERYTHING, docker=engine.url).alive == ())
-    # What it was asked while it hung it does when it wakes: one that ended is still listed while it is taken away.
+    # What it was asked while it hung it does when it wakes, and lists what ended while taking it away.
     assert until(lambda: engine.client.containers.list(all=True) == [])
