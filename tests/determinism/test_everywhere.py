@@ -22,7 +22,7 @@ from tests.house.tree import ROOT
 PINNED = {
     "journal": "e7b2d15f49c9a305acafca1718f2b3a04861bf7856f34efa3080ccac1542c7ca",
     "state": "6b24df98a2ffce7bbd66fea8321b051ceabcf489150cbea9972c54a3c4c05933",
-    "verdicts": "17605990062e5353d5b92203a5808ac6fb6c465b971dfb0e8111405b976f7685",
+    "verdicts": "ceb947d681db7f6d61aa768c33acd5002428f92c8ab860b77f0d4bc276c6da6d",
 }
 
 VERSIONS = ("3.11", "3.12", "3.13")
