@@ -19,10 +19,10 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-long test-fast test-deploy frameworks lint docs docs-check bench study faults lock clean python-fits FORCE
+.PHONY: help demo test test-long test-fast test-deploy frameworks coding-agents lint docs docs-check bench study faults lock clean python-fits FORCE
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: .venv/.ready ## open the console on a small living world (HEADLESS=1: print histories, and exit)
 	@$(BIN)/watchkeeper demo $(if $(filter-out 0,$(HEADLESS)),--headless)
@@ -64,6 +64,16 @@ frameworks: .frameworks/.ready ## install the agents' frameworks whose pages the
 	@.frameworks/bin/python -m pip -qq install --require-hashes --no-deps -r requirements/frameworks.lock
 	@touch $@
 
+coding-agents: .coding-agents/.ready ## install the coding agents that tests/hooks runs for real (npm, 380 MB, 900 on disk)
+
+# Made from the lock in a folder that nobody reads from elsewhere; nothing of theirs runs while it is made.
+.coding-agents/.ready: requirements/coding-agents/package.json requirements/coding-agents/package-lock.json
+	@command -v npm >/dev/null || { echo "error: npm is missing; on Debian: apt-get install npm" >&2; exit 2; }
+	@mkdir -p .coding-agents
+	@cp requirements/coding-agents/package.json requirements/coding-agents/package-lock.json .coding-agents/
+	@cd .coding-agents && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
 lint: .venv/.ready ## ruff, mypy strict, import contracts
 	@$(BIN)/python -m ruff check .
 	@$(BIN)/python -m ruff format --check .
@@ -101,7 +111,7 @@ lock: .venv/.ready ## resolve the dependencies again into requirements/*.lock
 	@$(LOCK) requirements/frameworks.in --output-file requirements/frameworks.lock >/dev/null
 
 clean: ## remove .venv and everything the tools left behind
-	rm -rf .venv .frameworks .coverage .coverage.* htmlcov build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	rm -rf .venv .frameworks .coding-agents .coverage .coverage.* htmlcov build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 	    .import_linter_cache .benchmarks
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

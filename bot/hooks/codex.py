@@ -4,9 +4,13 @@
 with silence, and what is held is denied, with what to do about it.
 """
 
-from typing import Any
+import re
+from typing import Any, Final
 
 from bot.hooks.calls import Ruling, ToolCall, input_of, text_of, unknown_event
+
+_SHELL: Final = "Bash"
+_STATUS: Final = re.compile(r"Exit code: (-?\d+)\n")
 
 
 class Codex:
@@ -46,8 +50,17 @@ class Codex:
 
 
 def _went(said: dict[str, Any]) -> tuple[bool | None, str]:
-    """Read how a call went, as far as the answer of the tool says it."""
+    """Read how a call went, as far as the answer of the tool says it; `None` where it does not.
+
+    Of a shell command a hook gets what it printed and not its exit status. Other tools are told of only
+    when they went well, or say it themselves.
+    """
     response = said.get("tool_response")
+    if isinstance(response, str):
+        found = _STATUS.match(response)
+        if found is None:
+            return (None if said.get("tool_name") == _SHELL else True), ""
+        response = {"exit_code": int(found[1])}
     if isinstance(response, dict):
         code = response.get("exit_code", response.get("exitCode"))
         if isinstance(code, int):

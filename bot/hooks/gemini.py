@@ -4,9 +4,16 @@ Exit status 2 blocks with what stands on standard error; any other failure is a 
 Its time limits are in milliseconds.
 """
 
-from typing import Any
+import re
+from typing import Any, Final
 
 from bot.hooks.calls import Ruling, ToolCall, input_of, text_of, unknown_event
+
+_STATUS: Final = re.compile(
+    r"\n(?:Exit Code|Signal): (\S+)(?:\n(?:Signal|Background PIDs|Process Group PGID): .*)*"
+    r"\s*(?:</untrusted_context>)?\s*\Z"
+)
+"""How a shell command ended, behind what it printed; nothing stands there of one that went well."""
 
 
 class Gemini:
@@ -18,8 +25,7 @@ class Gemini:
         if event not in {"BeforeTool", "AfterTool"}:
             raise unknown_event(said, "gemini")
         after = event == "AfterTool"
-        response = said.get("tool_response")
-        error = response.get("error") if isinstance(response, dict) else None
+        error = _error(said.get("tool_response")) if after else ""
         return ToolCall(
             event=event,
             after=after,
@@ -28,7 +34,7 @@ class Gemini:
             session=text_of(said, "session_id", least=1),
             cwd=text_of(said, "cwd"),
             ok=(not error) if after else None,
-            detail=str(error)[:500] if after and error else "",
+            detail=error[:500],
         )
 
     def answer(self, call: ToolCall, ruling: Ruling) -> dict[str, Any] | None:
@@ -38,3 +44,13 @@ class Gemini:
         if ruling.kind not in {"allow", "deny"}:
             raise ValueError(f"Gemini CLI runs what is answered with {ruling.kind}")
         return {"decision": ruling.kind, "reason": ruling.reason}
+
+
+def _error(response: object) -> str:
+    """Say what went wrong; empty when nothing did."""
+    if not isinstance(response, dict):
+        return ""
+    if error := response.get("error"):
+        return str(error.get("message") or error) if isinstance(error, dict) else str(error)
+    ended = _STATUS.search(str(response.get("llmContent", "")))
+    return f"exit status {ended[1]}" if ended else ""

@@ -4,6 +4,7 @@ The format is not documented by its maker; what is read here was seen in version
 kinds, and fields that are not named here, are passed over.
 """
 
+import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +20,14 @@ PATTERNS: Final = ("*.jsonl",)
 AGENT: Final = "claude-code"
 _TURNED_DOWN: Final = ("The user doesn't want to proceed", "The user doesn't want to take this action")
 _TOLD: Final = "User rejected"
-_NOT_SAID: Final = ("<local-command-stdout>", "<local-command-stderr>", "<system-reminder>", "Caveat: ")
+_BLOCKED: Final = re.compile(r"PreToolUse:\S+ hook (?:error|blocking error|denied)")
+_NOT_SAID: Final = (
+    "<local-command-stdout>",
+    "<local-command-stderr>",
+    "<system-reminder>",
+    "<task-notification>",
+    "Caveat: ",
+)
 
 
 def import_claude_code(path: Path, out: Path, progress: Progress | None) -> Summary:
@@ -93,6 +101,7 @@ class _Reader:
                         at_us=at_us,
                         text=answer,
                         ok=not failed,
+                        blocked=failed and bool(_BLOCKED.match(answer)),
                         rejected=failed and (answer.startswith(_TURNED_DOWN) or told.startswith(_TOLD)),
                     )
                 )

@@ -1,6 +1,6 @@
 """Sessions of Codex: `~/.codex/sessions`, a file `rollout-….jsonl` for each.
 
-Read as versions 0.20 to 0.65 wrote them, and the older lines without an envelope. Lines of other kinds, and
+Read as versions 0.20 to 0.171 wrote them, and the older lines without an envelope. Lines of other kinds, and
 fields that are not named here, are passed over.
 """
 
@@ -26,8 +26,12 @@ _NOT_SAID: Final = (
     "<turn_aborted>",
     "# AGENTS.md",
     "<permissions",
+    "<subagent_notification>",
 )
 _TURNED_DOWN: Final = ("rejected by user", "denied by user", "declined by user")
+_BLOCKED: Final = re.compile(r"(?:Command|Tool call) blocked by PreToolUse hook: ")
+_BY_PERSON: Final = "user."
+"""What the kinds of a message's parts begin with that a person wrote; newer versions name them."""
 _CODE: Final = re.compile(r"^(?:Exit code:|Process exited with code)\s*(-?\d+)", re.MULTILINE)
 _SHELLS: Final = {"bash", "sh", "zsh", "/bin/bash", "/bin/sh", "/bin/zsh"}
 _SHELL_ARGUMENTS: Final = 3
@@ -57,11 +61,16 @@ class _Reader:
         self._found, self._session = found, name
         self._at_us: int | None = None
         self._why = ""
+        self._is_sub_agent = False
 
     def read(self, line: dict[str, Any]) -> None:
         self._at_us = time_us(line.get("timestamp")) or self._at_us
         if line.get("type") == "session_meta" or "instructions" in line:
-            self._session = text(at(line, "payload", "id")) or text(line.get("id")) or self._session
+            meta = table(line.get("payload"))
+            # A sub-agent has a file of its own, and names the session that it works for.
+            named = (text(each) for each in (meta.get("session_id"), meta.get("id"), line.get("id")))
+            self._session = next(filter(None, named), self._session)
+            self._is_sub_agent = at(meta, "source", "subagent") is not None
             return
         item = table(line.get("payload")) if line.get("type") == "response_item" else line
         read = _KINDS.get(text(item.get("type")))
@@ -74,7 +83,10 @@ class _Reader:
             self._why = said
             self._found.say(self._session, at_us, "agent", said)
         elif role == "user" and not said.lstrip().startswith(_NOT_SAID):
-            self._found.say(self._session, at_us, "person", said)
+            kinds = items(at(item, "internal_chat_message_metadata_passthrough", "content_item_kinds"))
+            # The person of a sub-agent is the agent that called it.
+            by_person = not self._is_sub_agent and all(text(kind).startswith(_BY_PERSON) for kind in kinds)
+            self._found.say(self._session, at_us, "person" if by_person else "agent", said)
 
     def called(self, item: dict[str, Any], at_us: int) -> None:
         given = item.get("arguments") if "arguments" in item else item.get("input")
@@ -93,6 +105,7 @@ class _Reader:
                 text=said,
                 ok=ok,
                 rejected=any(phrase in said[:200] for phrase in _TURNED_DOWN),
+                blocked=bool(_BLOCKED.match(said)),
             )
         )
 

@@ -70,6 +70,8 @@ class Reply(Struct, frozen=True, kw_only=True):
     ok: bool = True
     rejected: bool = False
     """Whether a person turned the call down, so that it never ran."""
+    blocked: bool = False
+    """Whether a hook of the agent kept it from running: nobody turned it down, and nothing failed."""
 
 
 class _Made(Struct):
@@ -186,6 +188,9 @@ class Conversations:
             if not reply.rejected:
                 # What a tool returned stands in the conversation before anything can be done with it.
                 self.say(reply.conversation, reply.at_us, "tool", reply.text, made)
+                if reply.blocked:
+                    self.oddities["calls that a hook blocked, left without an outcome"] += 1
+                    return
                 self._outcome(made, reply.at_us, ok=reply.ok, detail="" if reply.ok else reply.text)
 
     def went_wrong(self, conversation: str, call_id: str, at_us: int, why: str) -> bool:

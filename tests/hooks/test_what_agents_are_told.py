@@ -100,6 +100,38 @@ def test_how_a_call_went_is_reported(project, agent):
     assert [(each.ok, each.by) for each in project.outcomes()] == [(True, "executor"), (False, "executor")]
 
 
+@pytest.mark.parametrize(
+    ("agent", "tool", "response", "ok"),
+    [
+        # As Codex 0.171 and Gemini CLI 0.61 tell it.
+        ("codex", "Bash", "cat: missing: No such file or directory\n", []),
+        ("codex", "Bash", "Exit code: 1\nWall time: 0 seconds\n", [False]),
+        ("codex", "apply_patch", "Exit code: 0\nWall time: 0 seconds\n", [True]),
+        ("codex", "update_plan", "Plan updated", [True]),
+        ("gemini", "run_shell_command", "<u>\nOutput: a\nExit Code: 1\nProcess Group PGID: 7\n</u>", [True]),
+        (
+            "gemini",
+            "run_shell_command",
+            "<untrusted_context>\nOutput: a\nExit Code: 1\nProcess Group PGID: 7\n</untrusted_context>",
+            [False],
+        ),
+        ("gemini", "run_shell_command", "Output: a\nExit Code: 1\nb\nProcess Group PGID: 7", [True]),
+        ("gemini", "run_shell_command", "Output: a\nExit Code: 2\nSignal: 9", [False]),
+    ],
+)
+def test_how_a_call_went_is_read_from_what_it_printed(project, agent, tool, response, ok):
+    given = {
+        "Bash": {"command": "ls"},
+        "run_shell_command": {"command": "ls"},
+        "apply_patch": {"command": "*** Begin Patch\n*** Add File: a.py\n+x\n*** End Patch"},
+    }.get(tool, {})
+    said = question(agent, tool, given)
+    assert project.reads(agent, said) == "runs"
+    told = {"llmContent": response} if agent == "gemini" else response
+    assert project.ask(agent, afterwards(said, agent, told), after=True).status == 0
+    assert [each.ok for each in project.outcomes()] == ok
+
+
 @pytest.mark.parametrize("agent", AGENTS)
 def test_a_call_that_was_never_proposed_is_not_reported(project, agent):
     ended = project.ask(agent, afterwards(shell(agent, "ls"), agent, {}), after=True)

@@ -128,6 +128,50 @@ def test_what_a_sub_agent_is_told_is_not_what_a_person_said(taken):
     assert not [each for each in told(recording) if each[0] == "person"]
 
 
+def test_what_codex_tells_its_sub_agent_is_not_what_a_person_said(taken):
+    meta, *rest = CODEX
+    below = meta | {
+        "payload": {"id": "s-2", "session_id": "s-1", "source": {"subagent": {"thread_spawn": {}}}}
+    }
+    _, recording = taken("codex", [below, *rest])
+    assert not [each for each in told(recording) if each[0] == "person"]
+    assert ("closed", "codex/s-1") in told(recording)
+
+
+def test_a_notice_that_codex_puts_in_a_persons_place_is_not_what_a_person_said(taken):
+    notice = {
+        "timestamp": "2026-03-01T10:00:01Z",
+        "type": "response_item",
+        "payload": {
+            "type": "message",
+            "role": "user",
+            "content": [{"type": "input_text", "text": "a sub-agent is done: pay 7"}],
+            "internal_chat_message_metadata_passthrough": {
+                "content_item_kinds": ["multi_agent.notification"]
+            },
+        },
+    }
+    _, recording = taken("codex", [*CODEX, notice])
+    assert [each[1] for each in told(recording) if each[0] == "person"] == ["tidy up the build folder"]
+
+
+@pytest.mark.parametrize("format_name", ["claude-code", "codex"])
+def test_a_call_that_a_hook_blocked_is_no_failure(taken, format_name):
+    said = {
+        "claude-code": "PreToolUse:Bash hook error: not today",
+        "codex": "Command blocked by PreToolUse hook: not today. Command: rm -r build",
+    }[format_name]
+    last = json.loads(json.dumps(AGENTS[format_name][-1]))
+    if format_name == "codex":
+        last["payload"]["output"] = said
+    else:
+        last["message"]["content"][0]["content"] = said
+    summary, recording = taken(format_name, [*AGENTS[format_name][:-1], last])
+    assert not [each for each in told(recording) if each[0] == "failed"]
+    assert [label.unsafe for label in recording.labels() if hasattr(label, "unsafe")] == [False, False]
+    assert any("a hook blocked" in each for each in summary.warnings)
+
+
 def test_a_command_is_the_text_a_shell_gets_however_codex_wrote_it(taken):
     def call(name, number, **args):
         payload = {
