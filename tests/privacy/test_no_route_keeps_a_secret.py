@@ -62,7 +62,10 @@ NEVER_TAKEN = {
         "on-call/changes",
     )
 }
-"""Routes that need a world of their own to be answered with yes: here they only show what they say to no."""
+"""Routes that need a world of their own to be answered with yes: here they only show what they say to no.
+
+For the yes see `test_what_people_answer_keeps_no_secret`.
+"""
 
 
 class Sender:
