@@ -56,12 +56,15 @@ test-long: .venv/.ready ## the proofs by many seeds, kills and Python versions (
 test-deploy: .venv/.ready ## build the images, boot the unit, run the compose file, for real (minutes; root)
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m deploy
 
-frameworks: .frameworks/.ready ## install the agents' frameworks whose pages the tests then run
+frameworks: .frameworks/.ready ## install the agents' frameworks and MCP servers that the tests then run (npm)
 
 # An environment of their own: they bring dozens of packages that Watchkeeper has no use for.
-.frameworks/.ready: requirements/frameworks.lock | python-fits
+SERVERS := requirements/mcp-servers
+.frameworks/.ready: requirements/frameworks.lock $(SERVERS)/package-lock.json | python-fits
 	@$(PYTHON) -m venv --clear .frameworks
 	@.frameworks/bin/python -m pip -qq install --require-hashes --no-deps -r requirements/frameworks.lock
+	@mkdir -p .frameworks/node && cp $(SERVERS)/package.json $(SERVERS)/package-lock.json .frameworks/node
+	@npm ci --prefix .frameworks/node --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
 	@touch $@
 
 coding-agents: .coding-agents/.ready ## install the coding agents that tests/hooks runs for real (npm, 380 MB, 900 on disk)

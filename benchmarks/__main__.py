@@ -23,6 +23,7 @@ _BENCHMARKS = (
     "benchmarks.console",
     "benchmarks.redaction",
     "benchmarks.shell_risk",
+    "benchmarks.mcp",
 )
 
 

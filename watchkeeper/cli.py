@@ -51,6 +51,7 @@ _COMMANDS: Final = {
     "import": "watchkeeper.commands_import:import_",
     "recording": "watchkeeper.commands_import:recording",
     "hook": "watchkeeper.commands_hook:hook",
+    "mcp": "watchkeeper.commands_mcp:mcp",
     "token": "watchkeeper.commands_token:token",
     "policy": "watchkeeper.commands_policy:policy",
     "journal": "watchkeeper.commands_journal:journal",

@@ -123,18 +123,21 @@ def command_of(agent: str, home: Path, config: Path | None, deadline_s: float, *
     its first line, or is killed. Then the question is read to its end, for an agent that cannot get rid of it
     lets the call run, and the call is blocked. After a call nothing is left to block.
     """
-    program = [sys.executable, "-I", str(_program()), "hook", agent, "--home", str(home)]
-    program += ["--config", str(config)] if config else []
+    words = [*program(), "hook", agent, "--home", str(home)]
+    words += ["--config", str(config)] if config else []
     limit = f"timeout -k 1 {deadline_s + _KILL_AFTER_S:g} " if shutil.which("timeout") else ""
     drain = "timeout 1 cat >/dev/null" if limit else "cat >/dev/null"
     # Python itself ends with 2 where its script is gone, having read nothing.
     said = "[ $s = 2 ] || echo 'watchkeeper: blocked: the hook gave no answer' >&2"
     otherwise = f"s=$?; {drain}; {said}; exit 2;" if before else "exit 1;"
-    return f"/bin/sh -c {shlex.quote(f'{limit}{shlex.join(program)} || {{ {otherwise} }}')}"
+    return f"/bin/sh -c {shlex.quote(f'{limit}{shlex.join(words)} || {{ {otherwise} }}')}"
 
 
-def _program() -> Path:
-    """Return the absolute path of `watchkeeper`. Raises `InputError` when it was started in another way."""
+def program() -> list[str]:
+    """Return how others start `watchkeeper`, by absolute paths, whatever their environment is.
+
+    Raises `InputError` when it was started in another way.
+    """
     beside = Path(sys.executable).with_name("watchkeeper")
     if not beside.exists():
         raise InputError(
@@ -142,7 +145,7 @@ def _program() -> Path:
             place=str(beside),
             cure="install it into an environment: pip install watchkeeper",
         )
-    return beside
+    return [sys.executable, "-I", str(beside)]
 
 
 def _entry(known: _Settings, agent: str, command: str, limit: int, event: str) -> dict[str, Any]:

@@ -35,6 +35,8 @@ class Ruling(Struct, frozen=True, kw_only=True):
     """`own`: nothing is said, and the agent's own permissions decide."""
     reason: str
     decision_id: str = ""
+    waits: bool = False
+    """Whether it is denied only because people have not answered yet."""
 
 
 class Contract(Protocol):

@@ -4,6 +4,8 @@ import os
 import re
 from typing import Final
 
+from msgspec import structs
+
 from bot.hooks.asking import Engine, Said
 from bot.hooks.calls import Ruling, ToolCall
 from bot.hooks.kept import Kept, name_of
@@ -16,8 +18,13 @@ _NOT_IN_KEY: Final = re.compile(r"[^A-Za-z0-9._~+=-]")
 _MOST_KEY: Final = 60
 
 
-def before(agent: str, table: Table, call: ToolCall, engine: Engine, kept: Kept) -> Ruling:
-    """Say what an agent is told before a call. Raises any error of ours; then the call is blocked."""
+def before(
+    agent: str, table: Table, call: ToolCall, engine: Engine, kept: Kept, *, remark: str = ""
+) -> Ruling:
+    """Say what an agent is told before a call. Raises any error of ours; then the call is blocked.
+
+    `remark` is what people should know of the call, beside what it is.
+    """
     wish = wish_of(table, call.tool, call.input)
     same = name_of(agent, table.capability, wish.action, wish.args)
     said = _held_before(same, table, engine, kept)
@@ -26,7 +33,7 @@ def before(agent: str, table: Table, call: ToolCall, engine: Engine, kept: Kept)
             wish,
             capability=table.capability,
             episode=_episode(call),
-            rationale=f"{agent} calls {shortened(call.tool, 80)}",
+            rationale=f"{agent} calls {shortened(call.tool, 80)}" + (f"; {remark}" if remark else ""),
             key=_key(call),
         )
     ruling = _ruling(table, call, said)
@@ -103,7 +110,7 @@ def _held(table: Table, call: ToolCall, said: Said, why: str) -> Ruling:
     if call.interactive and table.held.interactive == "ask" and said.askable:
         return _said("ask", said, text)
     kind = "defer" if not call.interactive and table.held.headless == "defer" else "deny"
-    return _said("defer" if kind == "defer" else "deny", said, f"{text}. {_how(said)}")
+    return structs.replace(_said(kind, said, f"{text}. {_how(said)}"), waits=True)
 
 
 def _in_shadow(table: Table, call: ToolCall, said: Said, why: str) -> Ruling:

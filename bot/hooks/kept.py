@@ -45,7 +45,8 @@ class Kept:
         it.
         """
         path = self.token_file(agent)
-        cure = f"make one: watchkeeper hook install {agent}"
+        server = agent.removeprefix("mcp-")
+        cure = f"make one: watchkeeper {'hook install' if server == agent else 'mcp add'} {server}"
         try:
             with path.open("rb") as file:
                 if os.fstat(file.fileno()).st_mode & 0o077:

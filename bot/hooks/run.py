@@ -55,7 +55,7 @@ def run(agent: str, home: Path, config: Path | None) -> int:
         signal.setitimer(signal.ITIMER_REAL, max(table.deadline_s - (time.monotonic() - began), 0.001))
         call = contract.read(_object(_read_all()))
         patience_s = max(table.deadline_s - _MARGIN_S - (time.monotonic() - began), 0.1)
-        engine = _engine(agent, table, kept, folder, patience_s)
+        engine = engine_for(agent, table, kept, folder, patience_s)
         return _say(contract.answer(call, _ruled(agent, table, call, engine, kept)))
     except BaseException as wrong:  # noqa: BLE001 - whatever it is, the call must not run because of it
         return _refuse(_in_words(wrong), after=call is not None and call.after)
@@ -73,7 +73,8 @@ def _ruled(agent: str, table: Table, call: ToolCall, engine: Engine, kept: Kept)
         engine.close()
 
 
-def _engine(agent: str, table: Table, kept: Kept, config: Path, patience_s: float) -> Engine:
+def engine_for(agent: str, table: Table, kept: Kept, config: Path, patience_s: float) -> Engine:
+    """Reach whoever decides: the service that runs, else an engine of our own. Raises any error of ours."""
     home, token = kept.folder.parent, kept.token(agent)
     if Layout(home).address.exists():
         from bot.hooks.service import running

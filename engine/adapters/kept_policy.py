@@ -24,6 +24,8 @@ from engine.adapters.token_file import private_write
 from engine.core.gates.risk import Patterns
 from engine.core.gates.rules import Rule, RuleBook
 from engine.core.policy import Policy
+from engine.core.shell import ShellReader
+from engine.core.vocabulary.shell import ShellSeen
 from engine.errors import WatchkeeperError
 
 _ENGINE: Final = Path(__file__).resolve().parents[1]
@@ -90,8 +92,12 @@ def keep(path: Path, key: str, policy: Policy) -> bool:
 def _as_data(part: Any) -> Any:
     if isinstance(part, Re2Patterns):
         return part.expressions
-    if isinstance(part, CelRuleBook):
+    if isinstance(part, CelRuleBook | _LaterReader):
         return part.sources
+    from engine.adapters.shell_reader import BashReader  # noqa: PLC0415 - only who keeps one pays for it
+
+    if isinstance(part, BashReader):
+        return msgspec.json.encode(part.sources, order="deterministic").decode()
     raise TypeError(f"no way to keep {type(part).__name__}")
 
 
@@ -102,7 +108,28 @@ def _as_part(kind: type, data: Any) -> Any:
         return CelRuleBook(
             [(rule, when, "policy") for rule, when in msgspec.convert(data, list[tuple[Rule, str]])]
         )
+    if kind is ShellReader:
+        return _LaterReader(msgspec.convert(data, str))
     raise TypeError(f"no way to read {kind.__name__}")
+
+
+class _LaterReader:
+    """Reads commands, and is made with the first: most calls have none, and its parser takes time to load."""
+
+    def __init__(self, sources: str) -> None:
+        """`sources` is what it is made from, as JSON."""
+        self.sources = sources
+        self._reader: ShellReader | None = None
+
+    def look(self, text: str) -> ShellSeen:
+        """Say what a text would do."""
+        if self._reader is None:
+            from engine.adapters.shell_reader import BashReader, Sources  # noqa: PLC0415 - see above
+
+            sources = msgspec.json.decode(self.sources, type=Sources)
+            shells = frozenset(sources.shells)
+            self._reader = BashReader(prefixes=sources.prefixes, shells=shells, places=sources.places)
+        return self._reader.look(text)
 
 
 _encode: Final = msgspec.json.Encoder(enc_hook=_as_data, order="deterministic").encode

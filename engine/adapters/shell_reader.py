@@ -7,7 +7,6 @@ under a prefix of the project, with nothing but the options named there. Everyth
 import re
 import shlex
 from collections.abc import Sequence
-from importlib.metadata import version
 from typing import Final
 
 from msgspec import Struct
@@ -21,11 +20,8 @@ from engine.adapters.shell_wrappers import SHELLS, opened
 from engine.core.plain_text import shortened
 from engine.core.vocabulary.shell import ShellKind, ShellSeen
 
-RULES_VERSION: Final = (
-    f"1, tree-sitter {version('tree-sitter')}, tree-sitter-bash {version('tree-sitter-bash')}"
-)
-"""What the answers depend on beside the policy; part of its hash. The number grows with the lists and the
-code here."""
+LISTS_VERSION: Final = 1
+"""Grows with the lists and the code here, which the answers depend on beside the policy."""
 _LONGEST: Final = 4_096
 """Letters. A longer text is a program, which a person should read; and what the parser makes of a broken one
 takes it time that grows with the square of its length."""
@@ -55,6 +51,14 @@ class Prefix(Struct, frozen=True):
     tool: Tool
 
 
+class Sources(Struct, frozen=True):
+    """What a reader is made from."""
+
+    prefixes: tuple[Prefix, ...]
+    shells: tuple[str, ...]
+    places: tuple[str, ...]
+
+
 class BashReader:
     """Reads command texts for one policy."""
 
@@ -70,6 +74,11 @@ class BashReader:
         """
         self._prefixes = tuple(sorted(prefixes, key=lambda prefix: -len(prefix.words)))
         self._shells, self._places = shells, tuple(places)
+
+    @property
+    def sources(self) -> Sources:
+        """What it was made from, as plain data."""
+        return Sources(self._prefixes, tuple(sorted(self._shells)), self._places)
 
     def look(self, text: str) -> ShellSeen:
         """Say what a text would do."""

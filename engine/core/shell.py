@@ -6,7 +6,7 @@ turns what it saw into points and a ruling. Nothing in any text is ever run.
 
 import shlex
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -18,6 +18,7 @@ from engine.core.vocabulary.verdicts import RiskPart, Ruling
 _RANK: dict[ShellWord, int] = {"none": 0, "ok": 1, "unsure": 2, "hit": 3}
 
 
+@runtime_checkable
 class ShellReader(Protocol):
     """Reads command texts."""
 

@@ -62,7 +62,7 @@ from engine.settings.provenance import ProvenanceFile
 from engine.settings.rollouts import PlanSection, RolloutsFile
 from engine.settings.shell import ShellFile
 from engine.settings.voting import CompetitionSection, VotingFile
-from engine.wiring.shell import RULES_VERSION, shell_settings
+from engine.wiring.shell import rules_version, shell_settings
 
 SHIPPED_CONFIG = Path(__file__).resolve().parents[2] / "config"
 SHIPPED_POLICY = SHIPPED_CONFIG / "policies"
@@ -121,7 +121,7 @@ class PolicySource(msgspec.Struct, frozen=True):
             del values["shell"]
         else:
             # What is found in commands depends on lists and grammars of ours as much as on the file.
-            values["shell"]["rules"] = RULES_VERSION
+            values["shell"]["rules"] = rules_version()
         body = encode(values)
         return Digest(hashlib.sha256(len(body).to_bytes(8) + body + registry).hexdigest())
 

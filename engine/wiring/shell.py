@@ -1,11 +1,17 @@
 """`shell.yaml`, joined to the reader of commands."""
 
-from engine.adapters.shell_reader import RULES_VERSION, BashReader, Prefix
+from importlib.metadata import version
+
+from engine.adapters.shell_reader import LISTS_VERSION, BashReader, Prefix
 from engine.adapters.shell_tools import Tool
 from engine.core.shell import ShellSettings
 from engine.settings.shell import CommandEntry, ShellFile
 
-__all__ = ["RULES_VERSION", "shell_settings"]
+
+def rules_version() -> str:
+    """Name what answers about commands depend on beside the policy; part of its hash."""
+    parsers = ", ".join(f"{name} {version(name)}" for name in ("tree-sitter", "tree-sitter-bash"))
+    return f"{LISTS_VERSION}, {parsers}"
 
 
 def shell_settings(file: ShellFile) -> ShellSettings:

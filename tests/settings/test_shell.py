@@ -36,7 +36,7 @@ def test_a_folder_without_the_file_knows_nothing_of_commands(folder):
 
 def test_the_hash_covers_the_file_and_the_version_of_the_lists(folder, monkeypatch):
     hashes = [read_policy(folder).policy_hash, write(folder, points={"unsure": 21}).policy_hash]
-    monkeypatch.setattr(policies, "RULES_VERSION", "another")
+    monkeypatch.setattr(policies, "rules_version", lambda: "another")
     hashes.append(read_policy(folder).policy_hash)
     (folder / "shell.yaml").unlink()
     hashes.append(read_policy(folder).policy_hash)

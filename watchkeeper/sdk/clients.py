@@ -119,6 +119,10 @@ class Client(_Base):
         """See where a decision stands."""
         return self._follow(self._talks.look(decision_id))
 
+    def explain(self, decision_id: str) -> str:
+        """Read why it was decided as it was, as people read it: several lines."""
+        return self._follow(self._talks.explain(decision_id))
+
     def report(self, decision: Decision, *, ok: bool, detail: str = "", cost_usd: str | None = None) -> None:
         """Report what came of it. Raises `Vetoed` when a captain took it back meanwhile."""
         self._follow(self._talks.report(decision, ok, detail, cost_usd))
@@ -202,6 +206,10 @@ class AsyncClient(_Base):
     async def look(self, decision_id: str) -> Decision:
         """See where a decision stands."""
         return await self._follow(self._talks.look(decision_id))
+
+    async def explain(self, decision_id: str) -> str:
+        """As `Client.explain`."""
+        return await self._follow(self._talks.explain(decision_id))
 
     async def report(
         self, decision: Decision, *, ok: bool, detail: str = "", cost_usd: str | None = None

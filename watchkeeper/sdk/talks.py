@@ -155,6 +155,12 @@ class Talks:
         """See where a decision stands."""
         return (yield from self._get(Decision, self._ask("GET", f"/v1/decisions/{_part(decision_id)}")))
 
+    def explain(self, decision_id: str) -> Talk[str]:
+        """Read why it was decided as it was, as people read it."""
+        ask = self._ask("GET", f"/v1/decisions/{_part(decision_id)}/explain")
+        body = yield from self._answered(msgspec.structs.replace(ask, headers={"Accept": "text/plain"}))
+        return body.decode("utf-8", errors="replace")
+
     def report(self, decision: Decision, ok: bool, detail: str, cost_usd: str | None) -> Talk[None]:
         """Report what came of it. Raises `Vetoed` when a captain took it back meanwhile."""
         said = msgspec.json.encode({"ok": ok, "detail": detail[:10_000], "cost_usd": cost_usd})
