@@ -133,6 +133,23 @@ class Model:
         return turn(asked) if callable(turn) else turn
 
 
+def heard(asked: dict[str, Any]) -> str:
+    """What the tool that ran last, or was kept from it, answered: a model that repeats it as it stands."""
+    last = ""
+    for said in asked.get("messages") or asked.get("input") or asked.get("contents") or []:
+        if said.get("type") == "function_call_output":
+            last = str(said["output"])
+        for part in [*(said.get("parts") or ()), *(said.get("content") or ())]:
+            if not isinstance(part, dict):
+                continue
+            if part.get("type") == "tool_result":
+                last = str(part["content"])
+            if "functionResponse" in part:
+                response = part["functionResponse"]["response"]
+                last = str(response.get("error") or response.get("output"))
+    return last
+
+
 def _words_of_people(asked: dict[str, Any]) -> str:
     """What the model was told in the part of a person: for a sub-agent, that is the agent that called it."""
     said = asked.get("messages") or asked.get("input") or asked.get("contents") or []

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -112,6 +113,19 @@ FREE = {
     "codex": ["exec", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox", TRUSTING],
     "gemini": ["-m", "gemini-2.5-pro", "--approval-mode", "yolo", "-p"],
 }
+
+
+def put_on_path(agent: str, folder: Path, project: Path, model: Model, home: Path) -> None:
+    """Make the command that a page names: the real agent, in a home of its own, with a scripted model."""
+    lines = [
+        f"export {name}={shlex.quote(value)}"
+        for name, value in Home(agent, home).made(model, project).items()
+    ]
+    command = folder / agent
+    command.write_text(
+        "\n".join(["#!/bin/sh", *lines, f'exec {shlex.join(program(agent))} "$@" </dev/null', ""])
+    )
+    command.chmod(0o755)
 
 
 def run(

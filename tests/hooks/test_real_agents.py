@@ -5,13 +5,19 @@ from it by the hook. `make coding-agents` installs them; Cursor cannot be had, a
 """
 
 import json
+import os
+import re
+import signal
+import sys
 import time
 
 import pytest
 
 from tests.hooks.agents_at_work import settings_of
+from tests.hooks.conftest import Project
 from tests.hooks.models import DONE, MARK, Model, Use
-from tests.hooks.real_agents import FREE, REAL, run
+from tests.hooks.real_agents import FREE, REAL, TRUSTING, run
+from tests.hooks.test_beside_a_service import up
 from tests.patience import PATIENCE_S
 
 pytestmark = [pytest.mark.slow, pytest.mark.unmeasured, pytest.mark.xdist_group("real-agents")]
@@ -201,3 +207,143 @@ def until(there):
     while not there():
         assert time.monotonic() < until
         time.sleep(0.05)
+
+
+def test_codex_runs_everything_until_its_hook_is_trusted(project, tmp_path):
+    """The trap that the page warns of: headless, nobody is asked whether to trust it, and it is left out."""
+    words = [each for each in FREE["codex"] if each != TRUSTING]
+    (project.folder / "notes.txt").write_text("milk\n")
+    with Model([[shell("codex", "touch made.txt")]]) as model:
+        run("codex", project.folder, model, tmp_path / "home", options=words)
+    assert (project.folder / "made.txt").exists()
+    assert not (project.home / "journal.db").exists()
+
+
+def typed(asked):
+    """What a model types into the program that it started last."""
+    (*_, session) = re.findall(r"session ID (\d+)", json.dumps(asked))
+    return [Use("write_stdin", {"session_id": int(session), "chars": "hello\n", "yield_time_ms": 500})]
+
+
+START = Use("exec_command", {"cmd": "cat", "tty": True, "yield_time_ms": 500})
+
+
+def test_what_codex_types_into_a_running_program_no_hook_sees(project, works):
+    """The other trap: so a program that takes commands must not be allowed to start, and is not."""
+    model = works("codex", [[START], typed])
+    assert model.told.count("hello") > 1
+    assert [each.action for each in project.verdicts()] == ["tool.shell"]
+
+
+@pytest.mark.parametrize(
+    "program", ["bash", "python3", "sqlite3 a.db", "psql", "node", "ssh host", "less notes.txt"]
+)
+def test_a_program_that_takes_commands_is_not_started(project, works, program):
+    works("codex", [[Use("exec_command", {"cmd": program, "tty": True, "yield_time_ms": 500})]])
+    assert [each.word for each in project.verdicts()] == ["hold"]
+
+
+def test_without_its_terminals_codex_has_no_way_to_type(project, works):
+    model = works("codex", [[START]], more=["-c", "features.unified_exec_tty=false"])
+    assert "TTY execution is disabled" in model.told
+    plain = Use("exec_command", {"cmd": "cat", "yield_time_ms": 500})
+    model = works(
+        "codex", [[plain], lambda asked: typed(asked) if "session ID" in json.dumps(asked) else DONE]
+    )
+    assert "hello" not in model.told.replace('"chars\\": \\"hello', "")
+
+
+SERVER = """
+import json, pathlib, sys
+for line in sys.stdin:
+    asked = json.loads(line)
+    if "id" not in asked:
+        continue
+    answers = {
+        "initialize": {
+            "protocolVersion": asked.get("params", {}).get("protocolVersion"),
+            "capabilities": {"tools": {}},
+            "serverInfo": {"name": "till", "version": "1"},
+        },
+        "tools/list": {"tools": [{"name": "pay", "description": "Pay.", "inputSchema": {"type": "object"}}]},
+        "tools/call": {"content": [{"type": "text", "text": "paid"}]},
+    }
+    if asked["method"] == "tools/call":
+        pathlib.Path(sys.argv[1]).touch()
+    answer = {"jsonrpc": "2.0", "id": asked["id"], "result": answers.get(asked["method"], {})}
+    print(json.dumps(answer), flush=True)
+"""
+
+
+@pytest.mark.parametrize("agent", REAL)
+@pytest.mark.parametrize("word", ["hold", "allow"])
+def test_tools_of_mcp_servers_are_decided_too(project, works, tmp_path, agent, word):
+    server, paid, home = tmp_path / "server.py", tmp_path / "paid", tmp_path / "home"
+    server.write_text(SERVER)
+    start = {"command": sys.executable, "args": [str(server), str(paid)]}
+    if word == "allow":
+        # A responder may map a tool that is known to be harmless.
+        line = "- {tool: 'mcp_*till*pay', action: tool.plan, arguments: {input: '*'}}\n      "
+        project.adapt("- {tool: 'mcp_", line + "- {tool: 'mcp_")
+    more = []
+    if agent == "claude":
+        more = ["--mcp-config", json.dumps({"mcpServers": {"till": start}}), "--strict-mcp-config"]
+        use = Use("mcp__till__pay", {})
+    elif agent == "codex":
+        more = [
+            "-c",
+            f"mcp_servers.till={{command={json.dumps(start['command'])}, args={json.dumps(start['args'])}}}",
+        ]
+        use = Use("pay", {}, space="mcp__till")
+    else:
+        (home / ".gemini").mkdir(parents=True)
+        (home / ".gemini" / "settings.json").write_text(json.dumps({"mcpServers": {"till": start}}))
+        use = Use("mcp_till_pay", {})
+    works(agent, [[use]], more=more)
+    assert paid.exists() == (word == "allow")
+    (verdict,) = project.verdicts()
+    assert (verdict.word, verdict.action) == (word, "tool.mcp" if word == "hold" else "tool.plan")
+
+
+@pytest.mark.parametrize("agent", REAL)
+def test_settings_of_the_user_count_in_every_project(tmp_path, agent):
+    home, first, other = tmp_path / "home", Project(tmp_path / "first"), tmp_path / "other"
+    for folder in (home, first.folder, other):
+        folder.mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(home))
+        patch.delenv("CODEX_HOME", raising=False)
+        first.cli("hook", "install", agent, "--user", "--yes", "--established")
+    with Model([[shell(agent, "touch made.txt")]]) as model:
+        run(agent, other, model, home)
+    assert not (other / "made.txt").exists()
+    assert [each.word for each in first.verdicts()] == ["hold"]
+
+
+@pytest.mark.parametrize("agent", REAL)
+def test_an_engine_that_is_killed_between_two_calls_stops_the_second(project, works, agent):
+    first, second = project.folder / "first.txt", project.folder / "second.txt"
+    with up(project) as service:
+
+        def between(nth):
+            if nth == 1:
+                processes = json.loads((project.home / "processes.json").read_text())["processes"]
+                # Its supervisor would start another.
+                service.send_signal(signal.SIGSTOP)
+                os.kill(next(each["pid"] for each in processes if each["name"] == "engine"), signal.SIGKILL)
+                project.adapt("deadline_s: 585", "deadline_s: 3")
+
+        try:
+            works(agent, [[writing(agent, first, "a")], [writing(agent, second, "b")]], between=between)
+        finally:
+            service.send_signal(signal.SIGCONT)
+    assert first.exists()
+    assert not second.exists()
+
+
+def test_claude_ends_a_run_that_is_deferred(project, tmp_path):
+    project.adapt("held: {interactive: ask, headless: deny}", "held: {interactive: ask, headless: defer}")
+    with Model([[shell("claude", "touch made.txt")]]) as model:
+        ended = run("claude", project.folder, model, tmp_path / "home")
+    assert not (project.folder / "made.txt").exists()
+    assert len(model.asked) == 1, ended

@@ -100,6 +100,15 @@ def test_how_a_call_went_is_reported(project, agent):
     assert [(each.ok, each.by) for each in project.outcomes()] == [(True, "executor"), (False, "executor")]
 
 
+def test_what_somebody_allowed_at_the_agents_own_prompt_is_not_by_our_leave(project):
+    said = question("claude", "Teleport", {})
+    assert project.reads("claude", said) == "asks"
+    assert project.ask("claude", afterwards(said, "claude", {}), after=True).status == 0
+    assert [(each.ok, each.by) for each in project.outcomes()] == [(True, "incumbent")]
+    # And it says nothing for the next time.
+    assert project.reads("claude", said | {"tool_use_id": "call-2"}) == "asks"
+
+
 @pytest.mark.parametrize(
     ("agent", "tool", "response", "ok"),
     [
