@@ -22,6 +22,7 @@ from engine.wiring.kpis import read_kpis
 from engine.wiring.service import Service, check, open_service
 from notifiers.reach import reach_of, waking_checks
 from watchkeeper.commands_status import ago
+from watchkeeper.doctor_hooks import hook_checks
 from watchkeeper.looking import Seen, look
 
 # Both may be dead, and the answer should still be there within three seconds.
@@ -61,6 +62,7 @@ def diagnose(home: Path, config: Path | None) -> list[Check]:
         _unsandboxed,
         _stops,
         _waking,
+        _hooks,
     ):
         try:
             found += each(service, policy, seen)
@@ -269,6 +271,10 @@ def _unsandboxed(_service: Service, policy: Policy, _seen: Seen) -> Iterator[Che
 
 def _waking(service: Service, _policy: Policy, _seen: Seen) -> Iterator[Check]:
     yield from waking_checks(reach_of(service))
+
+
+def _hooks(service: Service, _policy: Policy, _seen: Seen) -> Iterator[Check]:
+    yield from hook_checks(service.layout.home)
 
 
 def _stops(_service: Service, _policy: Policy, seen: Seen) -> Iterator[Check]:

@@ -116,6 +116,31 @@ def is_installed(text: str, place: str, agent: str) -> bool:
     return ours >= {*known.before}
 
 
+class Called(Struct, frozen=True, kw_only=True):
+    """What one of our hooks in an agent's settings would start."""
+
+    files: tuple[Path, ...]
+    """The Python and the program that must be there."""
+    home: Path
+    """The state folder it decides in."""
+
+
+def called(text: str, place: str, agent: str) -> list[Called]:
+    """Return what the agent calls before its tools. Raises `InputError` for settings that cannot be read."""
+    found = []
+    for event, entry in _ours(scan(text, place).value, agent):
+        if event in _KNOWN[agent].before:
+            words = shlex.split(shlex.split((entry.get("hooks") or [entry])[0]["command"])[-1])
+            at = words.index("hook")
+            found.append(
+                Called(
+                    files=tuple(Path(word) for word in words[:at] if word.startswith("/")),
+                    home=Path(words[words.index("--home") + 1]),
+                )
+            )
+    return found
+
+
 def command_of(agent: str, home: Path, config: Path | None, deadline_s: float, *, before: bool) -> str:
     """Return the command an agent calls.
 

@@ -13,7 +13,7 @@ from msgspec import Struct
 from engine.errors import InputError
 
 _SPACE: Final = re.compile(r"(?:\s+|//[^\n]*|/\*.*?\*/)*", re.DOTALL)
-_ATOM: Final = re.compile(r"true|false|null|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
+_ATOM: Final = re.compile(r"true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
 _DECODER: Final = json.JSONDecoder()
 _DEEPEST: Final = 100
 
@@ -184,7 +184,7 @@ def _inserted(text: str, into: Spot, part: str, indent: str) -> str:
 
 
 def _written(value: Any, unit: str, depth: int) -> str:
-    lines = json.dumps(value, indent=unit, ensure_ascii=False).splitlines()
+    lines = json.dumps(value, indent=unit, ensure_ascii=False).split("\n")
     return ("\n" + unit * depth).join(lines)
 
 
