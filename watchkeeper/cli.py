@@ -45,6 +45,7 @@ _COMMANDS: Final = {
     "rollout": "watchkeeper.commands_canary:rollout",
     "clear-trouble": "watchkeeper.commands_override:clear_trouble",
     "replay": "watchkeeper.commands_replay:replay",
+    "discover": "watchkeeper.commands_discover:discover",
     "value": "watchkeeper.commands_value:value",
     "explain": "watchkeeper.commands_explain:explain",
     "calibration": "watchkeeper.commands_calibration:calibration",

@@ -1,0 +1,245 @@
+"""Suggestions: what a policy could say after what an agent did, each with the evidence it rests on.
+
+They are careful. A suggestion lets through one exact command that ran often and never failed, of programs
+that build and test; everything else asks people more. What the present policy denies stays denied.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from io import StringIO
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import msgspec
+from msgspec import UNSET, Struct
+from ruamel.yaml import YAML
+
+from engine.adapters.files import atomic_write, storage_errors
+from engine.adapters.shell_plain import read_plain
+from engine.adapters.shell_reader import BashReader, Prefix
+from engine.adapters.shell_tools import Tool
+from engine.core.vocabulary.actions import Action, Parameter
+from engine.core.vocabulary.ids import ActionName, AgentId
+from engine.errors import InputError
+from engine.wiring.policies import PolicySource
+from engine.wiring.shell import shell_settings
+from simulator.discovery import REST, Deeds, Use
+
+OFTEN: Final = 5
+"""A command that ran less often is nobody's habit."""
+_MOST: Final = 40
+_BUILDS: Final = frozenset(
+    "make npm pnpm yarn pytest tox nox ruff mypy black flake8 pylint cargo go gradle gradlew mvn dotnet tsc"
+    " eslint prettier jest vitest phpunit rake rspec bazel just ctest cmake".split()
+)
+_PYTHON_MODULES: Final = frozenset("pytest mypy ruff tox nox unittest black flake8 pylint coverage".split())
+_NEVER: Final = frozenset(
+    "install uninstall add remove publish deploy release push upload login logout exec dlx x run-script get"
+    " update upgrade link token owner yank config set".split()
+)
+
+
+_RUN_IT: Final = frozenset({"cargo", "go", "dotnet", "gradle", "gradlew", "bazel"})
+_NAME: Final = re.compile(r"[A-Za-z0-9][\w:.-]*(?:/[A-Za-z0-9][\w.-]*)*")
+_USUAL: Final = (("required", True), ("nullable", False))
+"""What a parameter is where its entry does not say so."""
+
+
+class Suggestion(Struct, frozen=True, kw_only=True):
+    """One change of a policy."""
+
+    kind: Literal["command", "approval", "action"]
+    what: str
+    why: str
+    file: str
+    entry: dict[str, Any]
+    """What is put into the file."""
+
+
+def suggest(deeds: Mapping[AgentId, Deeds], source: PolicySource) -> list[Suggestion]:
+    """Suggest what the policy could say, the most used first."""
+    used = _together(each.actions for each in deeds.values())
+    commands = _together(each.commands for each in deeds.values())
+    own = source.settings.actions.actions
+    found = [*_commands(commands, source), *_approvals(used, source.actions, own), *_actions(used, source)]
+    return found[:_MOST]
+
+
+def _together(all_uses: Iterable[Mapping[Any, Use]]) -> dict[str, Use]:
+    """Put the uses of all agents together."""
+    found: dict[str, Use] = {}
+    for uses in all_uses:
+        for name, use in uses.items():
+            whole = found.setdefault(str(name), Use())
+            whole.count += use.count
+            whole.failed += use.failed
+            whole.turned_down += use.turned_down
+    return dict(sorted(found.items(), key=lambda item: (-item[1].count, item[0])))
+
+
+def _commands(commands: Mapping[str, Use], source: PolicySource) -> list[Suggestion]:
+    """Suggest commands of the project: exactly those that ran often, and went well."""
+    file = source.settings.shell
+    if file is None:
+        return []
+    now, found = shell_settings(file).reader, []
+    for text, use in commands.items():
+        words = _exact(text)
+        if (
+            use.count < OFTEN
+            or use.failed
+            or use.turned_down
+            or words is None
+            or now.look(text).word != "unsure"
+        ):
+            continue
+        reader = BashReader(prefixes=[Prefix(words, Tool(operands="none"))], shells=frozenset(file.shells))
+        if reader.look(text).word == "ok":
+            found.append(
+                Suggestion(
+                    kind="command",
+                    what=f"let `{' '.join(words)}` run unasked",
+                    why=f"it ran {_times(use.count)}, and never failed or was turned down",
+                    file="policies/shell.yaml",
+                    entry={"run": " ".join(words)},
+                )
+            )
+    return found
+
+
+def _exact(text: str) -> tuple[str, ...] | None:
+    """Return the words of a text that builds or tests and does nothing else; `None` for any other."""
+    plain = read_plain(text)
+    if plain is None or len(plain) != 1 or plain[0].redirects or any(word.globs for word in plain[0].words):
+        return None
+    words = plain[0].argv
+    program, *rest = words
+    if program in {"python", "python3"} and words[1:2] == ("-m",):
+        program, rest = (words[2], list(words[3:])) if words[2:] and words[2] in _PYTHON_MODULES else ("", [])
+    elif program not in _BUILDS or not rest:
+        return None
+    if not program or set(rest) & _NEVER or (program in _RUN_IT and "run" in rest):
+        return None
+    # An option may name another folder, file or program, and so may what is written as a place or a value.
+    return words if all(_NAME.fullmatch(word) for word in rest) else None
+
+
+def _approvals(
+    used: Mapping[str, Use], actions: Mapping[ActionName, Action], own: Mapping[str, Any]
+) -> list[Suggestion]:
+    """Suggest a person for actions that people turned down."""
+    return [
+        Suggestion(
+            kind="approval",
+            what=f"ask a person about every {name}",
+            why=f"{use.turned_down} of {use.count} were turned down",
+            file="actions.yaml",
+            entry={"name": name, "requires_approval": True},
+        )
+        for name, use in used.items()
+        if use.turned_down
+        and name in own
+        and not actions[ActionName(name)].requires_approval
+        and actions[ActionName(name)].approval is UNSET
+    ]
+
+
+def _actions(used: Mapping[str, Use], source: PolicySource) -> list[Suggestion]:
+    """Suggest an entry for what the registry does not know; people are asked about all but reads."""
+    own, found = source.settings.actions.actions, []
+    for name, use in used.items():
+        if name in own or name == REST:
+            continue
+        known = source.actions.get(ActionName(name))
+        reads = known is not None and known.kind == "read"
+        entry: dict[str, Any] = {
+            "summary": (known.summary if known is not None else "") or "What it does, in a sentence.",
+            "kind": known.kind if known is not None else "write",
+            "risk": known.risk.value if known is not None else "HIGH",
+            **({} if reads else {"requires_approval": True}),
+            "parameters": {
+                each: _parameter(given)
+                for each, given in (known.parameters if known is not None else {}).items()
+            },
+        }
+        found.append(
+            Suggestion(
+                kind="action",
+                what=f"name {name} in the registry" + ("" if reads else ", and ask a person about each"),
+                why=f"it was proposed {_times(use.count)}, and the registry does not know it",
+                file="actions.yaml",
+                entry={"name": name, **entry},
+            )
+        )
+    return found
+
+
+def _parameter(given: Parameter) -> dict[str, Any]:
+    said = msgspec.to_builtins(given)
+    return {key: value for key, value in said.items() if value is not None and (key, value) not in _USUAL}
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count:,} times"
+
+
+# ---------------------------------------------------------------- writing them down
+
+
+def write(source: PolicySource, suggestions: Iterable[Suggestion], target: Path) -> None:
+    """Write a copy of a policy with the suggestions in it to a new folder; comments stay as they are.
+
+    The policy itself is `policies` in it. Raises `InputError` when something is there already, and
+    `StorageError`.
+    """
+    folder = Path(source.place)
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise InputError("there is something already", place=str(target), cure="name a folder that is new")
+    with storage_errors(target):
+        (target / "policies").mkdir(parents=True, exist_ok=True)
+    registry = folder / "actions.yaml"
+    texts = {
+        f"policies/{path.name}": path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.yaml"))
+    }
+    texts |= {
+        f"policies/{path.name}": path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.toml"))
+    }
+    texts.pop("policies/actions.yaml", None)
+    place = registry if registry.exists() else folder.parent / "actions.yaml"
+    texts["actions.yaml"] = place.read_text(encoding="utf-8")
+    for file, wanted in _by_file(suggestions).items():
+        texts[file] = _changed(texts[file], wanted)
+    for name, text in texts.items():
+        with atomic_write(target / name) as out:
+            out.write(text.encode())
+
+
+def _by_file(suggestions: Iterable[Suggestion]) -> dict[str, list[Suggestion]]:
+    found: dict[str, list[Suggestion]] = {}
+    for each in suggestions:
+        found.setdefault(each.file, []).append(each)
+    return found
+
+
+def _changed(text: str, suggestions: Iterable[Suggestion]) -> str:
+    """Put suggestions into a file's text."""
+    yaml = YAML(typ="rt")
+    yaml.preserve_quotes, yaml.width = True, 4096
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    tree = yaml.load(text)
+    for each in suggestions:
+        if each.kind == "command":
+            if not tree.get("project"):
+                tree["project"] = []
+            tree["project"].append(dict(each.entry))
+        else:
+            entry = dict(each.entry)
+            name = entry.pop("name")
+            actions = tree["actions"]
+            if name in actions:
+                actions[name].update(entry)
+            else:
+                actions[name] = entry
+    out = StringIO()
+    yaml.dump(tree, out)
+    return out.getvalue()
