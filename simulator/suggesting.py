@@ -27,20 +27,29 @@ from simulator.discovery import REST, Deeds, Use
 
 OFTEN: Final = 5
 """A command that ran less often is nobody's habit."""
+_ONE_IN: Final = 20
+"""A person is suggested for an action of which people turned down one in so many, or more."""
 _MOST: Final = 40
-_BUILDS: Final = frozenset(
-    "make npm pnpm yarn pytest tox nox ruff mypy black flake8 pylint cargo go gradle gradlew mvn dotnet tsc"
-    " eslint prettier jest vitest phpunit rake rspec bazel just ctest cmake".split()
+_TARGETS: Final = frozenset({"make", "just", "rake", "ctest"})
+"""Programs whose first word is a name that the project gave."""
+_SCRIPTS: Final = frozenset({"npm", "pnpm", "yarn"})
+_STEPS: Final[dict[str, frozenset[str]]] = {
+    "cargo": frozenset({"test", "check", "build", "clippy", "doc"}),
+    "go": frozenset({"test", "vet", "build"}),
+    "dotnet": frozenset({"test", "build"}),
+    "gradle": frozenset({"test", "check", "build", "assemble"}),
+    "gradlew": frozenset({"test", "check", "build", "assemble"}),
+    "mvn": frozenset({"test", "verify", "compile", "validate"}),
+    "bazel": frozenset({"test", "build"}),
+    "vitest": frozenset({"run"}),
+}
+"""Programs of which only these steps are suggested, each by itself."""
+_HARMLESS: Final = frozenset(
+    "test tests unit integration check checks lint types typecheck build compile html docs doc coverage cov"
+    " all fast slow quick full ci verify validate static style api web app backend frontend core".split()
 )
-_PYTHON_MODULES: Final = frozenset("pytest mypy ruff tox nox unittest black flake8 pylint coverage".split())
-_NEVER: Final = frozenset(
-    "install uninstall add remove publish deploy release push upload login logout exec dlx x run-script get"
-    " update upgrade link token owner yank config set".split()
-)
-
-
-_RUN_IT: Final = frozenset({"cargo", "go", "dotnet", "gradle", "gradlew", "bazel"})
-_NAME: Final = re.compile(r"[A-Za-z0-9][\w:.-]*(?:/[A-Za-z0-9][\w.-]*)*")
+"""What the name of a target or script may be put together from: of any other, nobody knows what it does."""
+_PARTS: Final = re.compile(r"[-_:.]")
 _USUAL: Final = (("required", True), ("nullable", False))
 """What a parameter is where its entry does not say so."""
 
@@ -108,20 +117,31 @@ def _commands(commands: Mapping[str, Use], source: PolicySource) -> list[Suggest
 
 
 def _exact(text: str) -> tuple[str, ...] | None:
-    """Return the words of a text that builds or tests and does nothing else; `None` for any other."""
+    """Return the words of a text that builds or tests and does nothing else; `None` for any other.
+
+    Of what is not listed here nobody knows that it is harmless: `npm ci` fetches programs, `make purge`
+    removes.
+    """
     plain = read_plain(text)
     if plain is None or len(plain) != 1 or plain[0].redirects or any(word.globs for word in plain[0].words):
         return None
     words = plain[0].argv
-    program, *rest = words
-    if program in {"python", "python3"} and words[1:2] == ("-m",):
-        program, rest = (words[2], list(words[3:])) if words[2:] and words[2] in _PYTHON_MODULES else ("", [])
-    elif program not in _BUILDS or not rest:
-        return None
-    if not program or set(rest) & _NEVER or (program in _RUN_IT and "run" in rest):
-        return None
-    # An option may name another folder, file or program, and so may what is written as a place or a value.
-    return words if all(_NAME.fullmatch(word) for word in rest) else None
+    match words:
+        case (program, target) if program in _TARGETS:
+            known = _builds(target)
+        case (program, "run", script) if program in _SCRIPTS:
+            known = _builds(script)
+        case (program, script) if program in _SCRIPTS:
+            known = script == "test"
+        case (program, step):
+            known = step in _STEPS.get(program, ())
+        case _:
+            known = False
+    return words if known else None
+
+
+def _builds(name: str) -> bool:
+    return all(part in _HARMLESS for part in _PARTS.split(name))
 
 
 def _approvals(
@@ -137,7 +157,8 @@ def _approvals(
             entry={"name": name, "requires_approval": True},
         )
         for name, use in used.items()
-        if use.turned_down
+        if use.turned_down * _ONE_IN >= use.count
+        and use.turned_down
         and name in own
         and not actions[ActionName(name)].requires_approval
         and actions[ActionName(name)].approval is UNSET
@@ -145,18 +166,20 @@ def _approvals(
 
 
 def _actions(used: Mapping[str, Use], source: PolicySource) -> list[Suggestion]:
-    """Suggest an entry for what the registry does not know; people are asked about all but reads."""
+    """Suggest an entry for what the registry does not know, and so is denied; people are asked about each.
+
+    About reads, too: that it only reads is guessed from its name.
+    """
     own, found = source.settings.actions.actions, []
     for name, use in used.items():
         if name in own or name == REST:
             continue
         known = source.actions.get(ActionName(name))
-        reads = known is not None and known.kind == "read"
         entry: dict[str, Any] = {
             "summary": (known.summary if known is not None else "") or "What it does, in a sentence.",
             "kind": known.kind if known is not None else "write",
             "risk": known.risk.value if known is not None else "HIGH",
-            **({} if reads else {"requires_approval": True}),
+            "requires_approval": True,
             "parameters": {
                 each: _parameter(given)
                 for each, given in (known.parameters if known is not None else {}).items()
@@ -165,7 +188,7 @@ def _actions(used: Mapping[str, Use], source: PolicySource) -> list[Suggestion]:
         found.append(
             Suggestion(
                 kind="action",
-                what=f"name {name} in the registry" + ("" if reads else ", and ask a person about each"),
+                what=f"name {name} in the registry, and ask a person about each",
                 why=f"it was proposed {_times(use.count)}, and the registry does not know it",
                 file="actions.yaml",
                 entry={"name": name, **entry},
@@ -186,6 +209,12 @@ def _times(count: int) -> str:
 # ---------------------------------------------------------------- writing them down
 
 
+def must_be_new(target: Path) -> None:
+    """Raise `InputError` when there is anything already where a policy is to be written."""
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise InputError("there is something already", place=str(target), cure="name a folder that is new")
+
+
 def write(source: PolicySource, suggestions: Iterable[Suggestion], target: Path) -> None:
     """Write a copy of a policy with the suggestions in it to a new folder; comments stay as they are.
 
@@ -193,8 +222,7 @@ def write(source: PolicySource, suggestions: Iterable[Suggestion], target: Path)
     `StorageError`.
     """
     folder = Path(source.place)
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise InputError("there is something already", place=str(target), cure="name a folder that is new")
+    must_be_new(target)
     with storage_errors(target):
         (target / "policies").mkdir(parents=True, exist_ok=True)
     registry = folder / "actions.yaml"

@@ -37,12 +37,15 @@ def discover(
     from engine.adapters.files import atomic_write
     from engine.wiring import SHIPPED_POLICY, read_policy
     from simulator.discovery import discover as look
-    from simulator.suggesting import suggest, write
+    from simulator.suggesting import must_be_new, suggest, write
     from watchkeeper.commands_replay import open_with_progress, run_replay
+    from watchkeeper.home import folder as folder_of
     from watchkeeper.home import must_be_writable
     from watchkeeper.tables import show
 
     must_be_writable(json_out)
+    if target is not None:
+        must_be_new(target)
     recording = open_with_progress(source, mapping)
     present = read_policy(policy or SHIPPED_POLICY).with_recorded(recording.header.actions)
     deeds = look(recording, present.actions)
@@ -56,7 +59,7 @@ def discover(
             [folder / "policies", policy or SHIPPED_POLICY],
             name=source,
             mapping=mapping,
-            results=Path(scratch) / "results.sqlite",
+            results=folder_of("replays") / f"discover-{recording.path.stem}.sqlite",
         )
     _stays_denied(summary)
     show(_parts(deeds, suggestions, summary))

@@ -105,6 +105,7 @@ def test_what_is_written_loads_keeps_its_comments_and_lets_through_just_that(dis
     ]
     again = discover(bash("make html"), "--write", str(target), code=2)
     assert "there is something already" in again
+    assert "Suggested" not in again, "it is said before all the work"
     again = discover(bash("make html"), "--policy", str(target / "policies"))
     assert "Nothing to suggest" in again
 
@@ -148,9 +149,9 @@ def test_what_the_registry_does_not_know_is_named_and_asked_about(source, tmp_pa
 @pytest.mark.parametrize(
     "command",
     [
-        "npm install left-pad", "npm publish", "cargo publish", "go get x", "yarn add x", "make deploy", "npx x",
-        "python -m http.server", "python -c 'x'", "bash x.sh", "curl https://x", "make > out", "make; make",
-        "make", "make -C .. test", "cargo run", "pytest /srv", "npm run lint --prefix x",
+        "npm install left-pad", "npm publish", "cargo publish", "go get x", "yarn add x", "make deploy",
+        "npx x", "python -m http.server", "python -c 'x'", "bash x.sh", "curl https://x", "make > out",
+        "make; make", "make", "make -C .. test", "cargo run", "pytest /srv", "npm run lint --prefix x",
         "make SHELL=./x", "make $x", "make *.c", "git push", "docker run x", "sudo make test", "npm login",
         "make 'a b'",
     ],
