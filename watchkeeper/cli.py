@@ -60,6 +60,7 @@ _COMMANDS: Final = {
     "front": "watchkeeper.commands_service:front",
     "bots": "watchkeeper.commands_service:bots",
     "pager": "watchkeeper.commands_service:pager",
+    "body": "watchkeeper.commands_body:body",
     "worker": "watchkeeper.commands_service:worker",
     "snapshot": "watchkeeper.commands_snapshot:snapshot",
     "fake": "watchkeeper.commands_fake:fake",

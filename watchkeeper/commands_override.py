@@ -11,6 +11,7 @@ import click
 
 from engine.core.vocabulary.ids import DecisionId, EffectId, PersonId
 from engine.errors import InputError, StorageError, Unreachable
+from engine.ports import Stop
 from engine.runtime import wire
 from engine.runtime.layout import Layout
 from engine.runtime.stops import scope_of
@@ -19,6 +20,9 @@ from watchkeeper.home import home
 # The stop is durable already; the engine journals it by itself. Waiting long would only delay the good news.
 _TELL_S = 1.0
 _UNDO_S = 60.0
+# A body that can be heard has ended everything by then, and said so.
+_AFAR_S = 1.5
+_LOOK_S = 0.02
 
 
 Answer = TypeVar("Answer", bound=wire.Answer)
@@ -61,7 +65,6 @@ def kill(scope: str, reason: str) -> None:
     """
     from engine.adapters.fence_files import FileFence
     from engine.adapters.sweep import end_all
-    from engine.ports import Stop
     from engine.runtime.client import reachable
     from engine.runtime.processes import supervisor_pid
     from watchkeeper.people import local_name
@@ -86,8 +89,35 @@ def kill(scope: str, reason: str) -> None:
     request = wire.SetStop(scope=stopped, by=by, reason=reason)
     if not asyncio.run(reachable(layout.socket, request, timeout_s=_TELL_S)):
         click.echo("the engine does not answer; it journals the stop when it does")
-    if swept.alive:
+    afar = _ended_afar(layout, stop, began)
+    if swept.alive or afar:
         raise SystemExit(1)
+
+
+def _ended_afar(layout: Layout, stop: Stop, began: float) -> bool:
+    """Say what becomes of effects on bodies, which no sweep reaches; whether any may still be under way."""
+    from engine.adapters.journal_reader import SqliteReader
+    from engine.runtime.bodies import body_of
+    from engine.runtime.fencing import covering
+
+    if not layout.journal.exists():
+        return False
+    until, first = time.monotonic() + _AFAR_S, 0
+    with SqliteReader(layout.journal) as journal:
+        while True:
+            held = [task for task in journal.tasks.all() if task.started and body_of(task.worker)]
+            left = [task for task in held if covering([stop], task) is not None]
+            first = max(first, len(left))
+            if not left or time.monotonic() >= until:
+                break
+            time.sleep(_LOOK_S)
+    took_ms = (time.perf_counter() - began) * 1000
+    if first > len(left):
+        click.echo(f"ended {first - len(left)} on bodies, after {took_ms:.0f} ms")
+    for task in left:
+        who = body_of(task.worker)
+        click.echo(f"not heard of: {task.effect_id} on body {who}. Cut off, it ends when its lease is over")
+    return bool(left)
 
 
 @click.command()

@@ -44,7 +44,7 @@ def up(config: Path | None) -> None:
     from watchkeeper.people import first_captain
     from watchkeeper.supervising import command_of, supervisor_of
 
-    with _refusing():
+    with refusing():
         service = open_service(home(), config)
         policy = check(service, ladder_channels(service))
     make_folders(service)
@@ -99,7 +99,7 @@ def _print_link(layout: Layout) -> None:
 
 
 @contextmanager
-def _refusing() -> Iterator[None]:
+def refusing() -> Iterator[None]:
     """Tell the supervisor, and whoever starts that, which refusals starting again does not mend."""
     try:
         yield
@@ -116,7 +116,7 @@ def engine(config: Path | None) -> None:
     from notifiers.pager_process import ladder_channels
 
     os.umask(_PRIVATE)
-    with _refusing():
+    with refusing():
         service = open_service(home(), config)
         run_engine(service, version=__version__, channels=ladder_channels(service))
 
@@ -129,7 +129,7 @@ def front(config: Path | None) -> None:
     from engine.wiring.service import open_service
 
     os.umask(_PRIVATE)
-    with _refusing():
+    with refusing():
         run_front(open_service(home(), config), version=__version__)
 
 
@@ -141,7 +141,7 @@ def bots(config: Path | None) -> None:
     from engine.wiring.service import open_service
 
     os.umask(_PRIVATE)
-    with _refusing():
+    with refusing():
         run_bots(open_service(home(), config), version=__version__)
 
 
@@ -153,7 +153,7 @@ def pager(config: Path | None) -> None:
     from notifiers.pager_process import run_pager
 
     os.umask(_PRIVATE)
-    with _refusing():
+    with refusing():
         run_pager(open_service(home(), config))
 
 
@@ -164,5 +164,5 @@ def worker(config: Path | None, name: str) -> None:
     """Run one worker alone. It leases effects from the engine and performs them."""
     from engine.wiring.service import open_service, run_worker
 
-    with _refusing():
+    with refusing():
         run_worker(open_service(home(), config), name=name)

@@ -71,6 +71,7 @@ def _lines(seen: Any) -> list[str]:
         live = ", ".join(sorted(engine.live.values())) or "nothing yet"
         lines.append(f"live      {live}")
         lines += [line for rollout in engine.rollouts for line in _rollout(rollout)]
+        lines += _bodies(engine)
         lines += [f"TROUBLE   {name}: {detail}" for name, detail in sorted(engine.troubles.items())]
         if engine.draining:
             lines.append("draining  no more effects are handed out")
@@ -111,6 +112,19 @@ def _kpi_lines(kpis: Any, said: str) -> list[str]:
     unknown = len(kpis.kpis) - len(known)
     lines = [f"kpi       {line}" for line in shown_lines(known)]
     return [*lines, *[f"kpi       {unknown} unknown: watchkeeper kpi says why"] * bool(unknown)]
+
+
+def _bodies(engine: Any) -> list[str]:
+    """Say which bodies were heard of, and for which something waits."""
+    lines = []
+    for body in engine.bodies:
+        of = f" ({', '.join(body.pools)})" if body.pools else ""
+        lines.append(
+            f"body      {body.name}{of}: version {body.version}, heard of {ago(body.last_us)}, "
+            f"{len(body.holds)} under way"
+        )
+    waits = {place: count for place, count in engine.elsewhere.items() if count}
+    return lines + [f"waits     {count} for body {place}" for place, count in sorted(waits.items())]
 
 
 def _rollout(rollout: Any) -> list[str]:

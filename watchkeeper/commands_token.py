@@ -8,7 +8,7 @@ import click
 
 from bot.http_api.address import read_address
 from engine.adapters.machine_time import now_us
-from engine.adapters.token_file import TokenEntry, TokenFile, Use
+from engine.adapters.token_file import Kind, TokenEntry, TokenFile, Use
 from engine.core.vocabulary.units import DAY_US, time_text
 from engine.errors import InputError
 from engine.runtime.layout import Layout
@@ -25,7 +25,7 @@ _USES: Final[dict[Use, str]] = {
 
 @click.group()
 def token() -> None:
-    """Make, list and revoke the tokens of agents and people. Changes count at once, without a restart."""
+    """Make, list and revoke the tokens of agents, people and bodies. Changes count without a restart."""
 
 
 @token.command()
@@ -40,7 +40,15 @@ def token() -> None:
 @click.option(
     "--owner",
     metavar="PERSON",
-    help="Whose agent it is: who owns it does not count where an action's approval says so.",
+    help="Whose agent or body it is: who owns an agent does not count where an action's approval says so.",
+)
+@click.option("--body", help="For what performs effects on another machine: watchkeeper body.")
+@click.option(
+    "--pool",
+    "pools",
+    multiple=True,
+    metavar="NAME",
+    help="A pool the body belongs to, beside being one of its own name; may be given again.",
 )
 @click.option("--person", help="For this person.")
 @click.option(
@@ -60,17 +68,26 @@ def create(  # noqa: PLR0917 - click passes every option by name
     agent: str | None,
     capabilities: tuple[str, ...],
     owner: str | None,
+    body: str | None,
+    pools: tuple[str, ...],
     person: str | None,
     role: Literal["viewer", "responder", "captain"] | None,
     days: int | None,
     as_json: bool,
 ) -> None:
     """Make a token and print it, once: only its hash is kept."""
-    if (agent is None) == (person is None):
-        raise InputError("a token is for an agent or for a person", cure="give --agent NAME or --person NAME")
+    named: list[tuple[Kind, str | None]] = [("agent", agent), ("person", person), ("body", body)]
+    given = [(kind, name) for kind, name in named if name is not None]
+    if len(given) != 1:
+        raise InputError(
+            "a token is for an agent or for a person, or for a body",
+            cure="give --agent NAME, --person NAME or --body NAME",
+        )
+    ((kind, name),) = given
     entry, text = _tokens().create(
-        kind="agent" if agent is not None else "person",
-        name=agent if agent is not None else person or "",
+        kind=kind,
+        name=name,
+        pools=pools,
         role=role,
         capabilities=capabilities,
         expires_us=now_us() + days * DAY_US if days is not None else None,
@@ -81,7 +98,10 @@ def create(  # noqa: PLR0917 - click passes every option by name
         return
     click.echo(text)
     click.echo(f"\n{_who(entry)}; it is shown this once. To use it:\n", err=True)
-    click.echo(f"  curl -H 'Authorization: Bearer {text}' {_url()}/v1/decisions\n", err=True)
+    if entry.kind == "body":
+        click.echo(f"  watchkeeper body init --engine {_url()}   # on its machine\n", err=True)
+    else:
+        click.echo(f"  curl -H 'Authorization: Bearer {text}' {_url()}/v1/decisions\n", err=True)
     click.echo(f"To take it back: watchkeeper token revoke {entry.id}", err=True)
 
 
@@ -141,6 +161,9 @@ def _url() -> str:
 def _who(entry: TokenEntry) -> str:
     if entry.kind == "person":
         return f"person {entry.name}, {entry.role}{_USES[entry.use]}"
+    if entry.kind == "body":
+        of = f" of {entry.owner}" if entry.owner is not None else ""
+        return f"body {entry.name}{of}, performs for {', '.join((entry.name, *entry.pools))}"
     whose = f" of {entry.owner}" if entry.owner is not None else ""
     return f"agent {entry.name}{whose}, proposes under {', '.join(entry.capabilities)}"
 
@@ -154,6 +177,7 @@ def _shown(entry: TokenEntry) -> dict[str, object]:
         "role": entry.role,
         "capabilities": list(entry.capabilities),
         "owner": entry.owner,
+        "pools": list(entry.pools),
         "created": time_text(entry.created_us),
         "expires": time_text(entry.expires_us) if entry.expires_us is not None else None,
     }

@@ -17,6 +17,7 @@ from engine.adapters.snapshot_store import SnapshotStore
 from engine.adapters.token_file import TokenFile
 from engine.core.policy import Policy
 from engine.errors import InputError, WatchkeeperError
+from engine.runtime.outbox import place_of
 from engine.wiring.checks import Check
 from engine.wiring.kpis import read_kpis
 from engine.wiring.service import Service, check, open_service
@@ -28,6 +29,8 @@ from watchkeeper.looking import Seen, look
 # Both may be dead, and the answer should still be there within three seconds.
 _PATIENCE_S: Final = 1.0
 _LOW_MIB: Final = 512
+# A body asks for work every two seconds.
+_SILENT_S: Final = 15.0
 # Twice the distance between two snapshots: one may be late, two are missing.
 _LATE: Final = 2
 
@@ -56,6 +59,7 @@ def diagnose(home: Path, config: Path | None) -> list[Check]:
         _processes,
         _http,
         _people,
+        _bodies,
         _journal,
         _snapshots,
         _sandboxes,
@@ -207,6 +211,39 @@ def _people(service: Service, _policy: Policy, _seen: Seen) -> Iterator[Check]:
             verdict="warn",
             said="no agent has a token yet",
             cure="watchkeeper token create --agent NAME",
+        )
+
+
+def _bodies(service: Service, policy: Policy, seen: Seen) -> Iterator[Check]:
+    """Look for who performs what the registry has done elsewhere."""
+    places = {place_of(action.run) for action in policy.actions.values() if action.run is not None} - {""}
+    entries = [entry for entry in TokenFile(service.layout.tokens).entries() if entry.kind == "body"]
+    known = {body.name: body for body in seen.engine.bodies} if seen.engine is not None else {}
+    for place in sorted(places):
+        names = sorted({entry.name for entry in entries if place in {entry.name, *entry.pools}})
+        if not names:
+            yield Check(
+                what="bodies",
+                verdict="bad",
+                said=f"actions run on {place}, and no body of that name or pool has a token",
+                cure=f"watchkeeper token create --body {place}, then docs/howto/body.md",
+            )
+        elif seen.engine is not None and not any(name in known for name in names):
+            yield Check(
+                what="bodies",
+                verdict="warn",
+                said=f"{seen.engine.elsewhere.get(place, 0)} effects wait for {place}, of which none was "
+                "heard of since the engine began",
+                cure="watchkeeper body, on its machine",
+            )
+    for body in known.values():
+        is_late = time.time() - body.last_us / 1e6 > _SILENT_S
+        yield Check(
+            what="bodies",
+            verdict="warn" if is_late else "ok",
+            said=f"{body.name}, version {body.version}, heard of {ago(body.last_us)}, "
+            f"{len(body.holds)} under way",
+            cure="does it run, and can it reach this address? watchkeeper body status" if is_late else "",
         )
 
 

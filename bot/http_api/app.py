@@ -14,6 +14,7 @@ from starlette.routing import Match
 
 from bot.http_api import (
     alerts,
+    bodies,
     captaincy,
     contests,
     decisions,
@@ -48,7 +49,7 @@ from engine.ports import DecisionsReader, Fence, StepUp, Tokens
 
 _ROOMS: Final = (
     proposals, decisions, holds, questions, votes, contests, streams, override, captaincy, escalations,
-    messages, alerts, on_call, rollouts, kpis, metrics, ratings, service,
+    messages, bodies, alerts, on_call, rollouts, kpis, metrics, ratings, service,
 )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from bot.http_api import (
     answers,
+    body_answers,
     captaincy_answers,
     contest_answers,
     escalation_answers,
@@ -54,6 +55,9 @@ _ANSWERS: Final[tuple[type[Struct], ...]] = (
     answers.Version,
     answers.SnapshotShown,
     answers.SnapshotList,
+    body_answers.BodyShown,
+    body_answers.BodyWork,
+    body_answers.WorkOver,
     ProblemDetails,
     Explanation,
 )

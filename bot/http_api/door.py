@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from bot.http_api.front import Front, Presence
 from bot.http_api.problems import Problem, of_error
 from engine.errors import WatchkeeperError
+from engine.ports import Holder
 
 OPEN: Final = frozenset({"/v1/health", "/v1/version"})
 """What is answered without a token."""
@@ -19,6 +20,8 @@ SIGNED: Final = "/v1/twilio/"
 KILL: Final = "/v1/kill"
 METRICS: Final = "/v1/metrics"
 """Scraped by a machine with a person's token: nobody is at the controls because of that."""
+BODIES: Final = "/v1/body/"
+"""What lies below is for bodies, and a body's token is good for nothing else."""
 _PREFIX: Final = "/v1/"
 MOST_AT_ONCE: Final = 64
 """How many requests of one token may be under way at once: each that waits holds a connection."""
@@ -86,6 +89,8 @@ class Door:
                 cure="wait as long as the header Retry-After says",
                 headers={"Retry-After": str(math.ceil(wait_s))},
             )
+        if (holder.kind == "body") != scope["path"].startswith(BODIES):
+            raise _other_door(holder)
         given, holder = holder, self._front.as_captain(holder)
         scope.setdefault("state", {})["holder"] = holder
         # An answer that goes on for hours ends when its token is revoked.
@@ -104,6 +109,21 @@ class Door:
         if scheme.casefold() != "bearer" or not token.strip():
             raise _unauthorised("send the header Authorization: Bearer wk_…", "")
         return token.strip()
+
+
+def _other_door(holder: Holder) -> Problem:
+    """Refuse a body that asks for anything else, and whoever else asks for its work."""
+    if holder.kind == "body":
+        return Problem(
+            "forbidden",
+            f"{holder.name} is a body: its token performs effects, and opens nothing else",
+            cure="use an agent's or a person's token: watchkeeper token create",
+        )
+    return Problem(
+        "forbidden",
+        f"only bodies perform effects, and {holder.name} is none",
+        cure="use a body's token: watchkeeper token create --body NAME",
+    )
 
 
 def _unauthorised(detail: str, error: str) -> Problem:

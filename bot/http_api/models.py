@@ -75,15 +75,15 @@ def _time(given: object) -> object:
 Time = Annotated[datetime, BeforeValidator(_time)]
 
 
-def _whole(given: object) -> object:
+def whole(given: object) -> object:
     """Take 3.0 for 3, as JSON Schema does: to JSON they are one number."""
     return int(given) if isinstance(given, float) and given.is_integer() else given
 
 
 # The bounds stand inside, where the document can see them.
-Count = Annotated[int, Field(ge=0, le=10**9), BeforeValidator(_whole)]
-Seconds = Annotated[int, Field(ge=60, le=86_400), BeforeValidator(_whole)]
-Step = Annotated[int, Field(ge=-20, le=20), BeforeValidator(_whole)]
+Count = Annotated[int, Field(ge=0, le=10**9), BeforeValidator(whole)]
+Seconds = Annotated[int, Field(ge=60, le=86_400), BeforeValidator(whole)]
+Step = Annotated[int, Field(ge=-20, le=20), BeforeValidator(whole)]
 
 
 class Body(BaseModel):

@@ -25,6 +25,7 @@ from engine.core.vocabulary.facts import (
     AnswerRefused,
     DecisionOverridden,
     EffectEnded,
+    EffectEndTold,
     EffectStarted,
     Fact,
     HoldAnswered,
@@ -213,7 +214,7 @@ def _concerns(journal: DecisionsReader, fact: Fact, agent: str) -> bool:
         return fact.verdict.agent == agent
     if isinstance(fact, ProposalReceived):
         return fact.proposal.agent == agent
-    if isinstance(fact, EffectEnded | OutcomeReported):
+    if isinstance(fact, EffectEnded | EffectEndTold | OutcomeReported):
         return fact.agent == agent
     if isinstance(fact, EffectStarted | UndoRequested | _ABOUT_ANSWERS):
         record = journal.find(f"verdict:{fact.decision_id}")
@@ -240,6 +241,7 @@ _ABOUT_DECISIONS: Final = (
     | OutcomeReported
     | EffectStarted
     | EffectEnded
+    | EffectEndTold
     | UndoRequested
 )
 

@@ -84,6 +84,8 @@ async def _several(console: Console) -> Mapping[str, Any]:
         "engine": status is not None,
         "agents": found[:_MOST],
         "more": max(0, len(found) - _MOST),
+        "bodies": status.bodies if status is not None else (),
+        "elsewhere": {k: v for k, v in status.elsewhere.items() if v} if status is not None else {},
         "counted": counted,
     }
 

@@ -100,6 +100,10 @@ BEGIN UPDATE fencing SET token = NEW.token; END;
 """
 
 
+# A body, or a pool of bodies, that performs it; empty for the workers of this machine.
+_PLACES: Final = "ALTER TABLE task ADD COLUMN place TEXT NOT NULL DEFAULT ''"
+
+
 def _create_chain(connection: apsw.Connection) -> None:
     connection.execute(_CHAIN)
 
@@ -112,10 +116,15 @@ def _create_tasks(connection: apsw.Connection) -> None:
     connection.execute(_TASKS)
 
 
+def _add_places(connection: apsw.Connection) -> None:
+    connection.execute(_PLACES)
+
+
 MIGRATIONS: Final[tuple[Callable[[apsw.Connection], None], ...]] = (
     _create_chain,
     _create_snapshots,
     _create_tasks,
+    _add_places,
 )
 """Step n brings a file from version n to n+1. Append only: a released step never changes."""
 

@@ -22,10 +22,10 @@ AGEING_US: Final = 30_000_000
 
 _COLUMNS: Final = (
     "effect_id, kind, target, decision_id, proposal_id, agent, capability, action, priority, queued_us, "
-    "idempotent, force, attempts, token, worker, lease_until_us, started"
+    "idempotent, force, attempts, token, worker, lease_until_us, started, place"
 )
 _ENQUEUE: Final = f"""
-INSERT INTO task({_COLUMNS}, due_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO task({_COLUMNS}, due_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT(effect_id) DO NOTHING
 """
 _FINISH: Final = "DELETE FROM task WHERE effect_id = ?"
@@ -52,6 +52,7 @@ def task_of(row: Sequence[Any]) -> Task:
         worker=row[14],
         lease_until_us=row[15],
         started=bool(row[16]),
+        place=row[17],
     )
 
 
@@ -68,7 +69,7 @@ def apply_changes(connection: apsw.Connection, changes: Sequence[Task | Finished
                 task.effect_id, task.kind, task.of, task.decision_id, task.proposal_id, task.agent,
                 task.capability, task.action, task.priority, task.queued_us, int(task.idempotent),
                 int(task.force), task.attempts, task.token, task.worker, task.lease_until_us,
-                int(task.started), task.queued_us + task.priority * AGEING_US,
+                int(task.started), task.place, task.queued_us + task.priority * AGEING_US,
             ),
         )  # fmt: skip
 
@@ -106,12 +107,21 @@ class SqliteTasks(SqliteTaskReader):
         self._connection, self._turn, self._place = connection, turn, place
 
     def claim(
-        self, worker: str, *, now_us: int, lease_us: int, most: int, passed_over: Sequence[Scope] = ()
+        self,
+        worker: str,
+        *,
+        now_us: int,
+        lease_us: int,
+        most: int,
+        passed_over: Sequence[Scope] = (),
+        places: Sequence[str] = ("",),
     ) -> list[Task]:
         """Lease up to `most` waiting tasks to a worker, the first in line first."""
         if any(scope.kind == "all" for scope in passed_over):
             return []
         where, values = _not_covered(passed_over)
+        where += f" AND place IN ({', '.join('?' * len(places))})"
+        values += places
         first = f"SELECT effect_id FROM task WHERE worker = ''{where} ORDER BY due_us, effect_id LIMIT 1"
         lease = (
             "UPDATE task SET worker = ?, lease_until_us = ?, token = (SELECT token + 1 FROM fencing), "
@@ -167,6 +177,15 @@ class SqliteTasks(SqliteTaskReader):
         rows = self._ask(
             f"SELECT {_COLUMNS} FROM task WHERE worker != '' AND lease_until_us <= ? ORDER BY effect_id",
             (now_us,),
+        )
+        return [task_of(row) for row in rows]
+
+    def unclaimed(self, before_us: int) -> list[Task]:
+        """Return the tasks for bodies that wait since before that time, and that nobody holds."""
+        rows = self._ask(
+            f"SELECT {_COLUMNS} FROM task WHERE worker = '' AND place != '' AND queued_us < ? "
+            "ORDER BY effect_id",
+            (before_us,),
         )
         return [task_of(row) for row in rows]
 

@@ -20,6 +20,7 @@ from engine.core.vocabulary.escalation_facts import EscalationFact
 from engine.core.vocabulary.fact import Fact
 from engine.core.vocabulary.facts import (
     EffectEnded,
+    EffectEndTold,
     EffectStarted,
     KillSwitchCleared,
     KillSwitchSet,
@@ -54,12 +55,12 @@ _OUTPUTS: Final = (Result, OutcomeReported, TroubleFound, TroubleGone, ProcessEn
 _NAMES: Final = frozenset({
     "by", "series", "worker", "schedule", "process", "trouble", "snapshot_id", "key", "code", "via", "ref",
     "channel", "then", "to", "post", "change_id", "front", "group", "about", "resource", "rule",
-    "id", "environment", "parts", "who",
+    "id", "environment", "parts", "who", "body",
 })  # fmt: skip
 """Plain text that names something, beside what has a type of its own."""
 _TOLD_OF: Final = (
-    EffectEnded, EffectStarted, KillSwitchSet, KillSwitchCleared, ProcessEnded, TroubleFound, TroubleGone,
-    *get_args(EscalationFact),
+    EffectEnded, EffectEndTold, EffectStarted, KillSwitchSet, KillSwitchCleared, ProcessEnded, TroubleFound,
+    TroubleGone, *get_args(EscalationFact),
 )  # fmt: skip
 """Facts that are journaled whatever is in their names: people rely on stops, ends and alarms."""
 

@@ -30,11 +30,22 @@ class MemoryTasks:
                     self._tasks.setdefault(change.effect_id, change)
 
     def claim(
-        self, worker: str, *, now_us: int, lease_us: int, most: int, passed_over: Sequence[Scope] = ()
+        self,
+        worker: str,
+        *,
+        now_us: int,
+        lease_us: int,
+        most: int,
+        passed_over: Sequence[Scope] = (),
+        places: Sequence[str] = ("",),
     ) -> list[Task]:
         """Lease up to `most` waiting tasks to a worker, the first in line first."""
         with self._turn:
-            waiting = [task for task in self.all() if not task.worker and not _covered(task, passed_over)]
+            waiting = [
+                task
+                for task in self.all()
+                if not task.worker and task.place in places and not _covered(task, passed_over)
+            ]
             leased = []
             for task in waiting[:most]:
                 self._token += 1
@@ -77,6 +88,13 @@ class MemoryTasks:
         with self._turn:
             found = [task for task in self._tasks.values() if task.worker and task.lease_until_us <= now_us]
         return sorted(found, key=lambda task: task.effect_id)
+
+    def unclaimed(self, before_us: int) -> list[Task]:
+        """Return the tasks for bodies that wait since before that time, and that nobody holds."""
+        waiting = [task for task in self.all() if not task.worker and task.place]
+        return sorted(
+            (task for task in waiting if task.queued_us < before_us), key=lambda task: task.effect_id
+        )
 
     def find(self, effect_id: EffectId) -> Task | None:
         """Return one task, or `None` when it is finished or was never there."""

@@ -33,7 +33,7 @@ _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 make one that reads like another's."""
 _NOBODY: Final = "0" * 64
 
-Kind = Literal["agent", "person"]
+Kind = Literal["agent", "person", "body"]
 Role = Literal["viewer", "responder", "captain"]
 Use = Literal["api", "login", "session"]
 """What a token is good for: the HTTP API; one login to the web console; a browser that is logged in."""
@@ -55,8 +55,10 @@ class TokenEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     expires_us: int | None = None
     """When it stops working; `None` means when it is revoked."""
     owner: str | None = None
-    """For an agent: the person it belongs to; `None` where nobody said."""
+    """For an agent or a body: the person it belongs to; `None` where nobody said."""
     use: Use = "api"
+    pools: tuple[str, ...] = ()
+    """For a body: the pools it belongs to."""
 
 
 class _File(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -99,6 +101,7 @@ class TokenFile:
             role=entry.role,
             capabilities=entry.capabilities,
             owner=entry.owner,
+            pools=entry.pools,
         )
 
     def create(
@@ -111,6 +114,7 @@ class TokenFile:
         expires_us: int | None = None,
         owner: str | None = None,
         use: Use = "api",
+        pools: tuple[str, ...] = (),
     ) -> tuple[TokenEntry, str]:
         """Make a token and return its entry and its text, which nobody can find out again.
 
@@ -120,6 +124,7 @@ class TokenFile:
         """
         _check(kind, name, role, capabilities)
         _check_owner(kind, owner)
+        _check_pools(kind, pools)
         token_id, secret = _random(_ID_BYTES), _random(_SECRET_BYTES)
         entry = TokenEntry(
             id=token_id,
@@ -132,6 +137,7 @@ class TokenFile:
             expires_us=expires_us,
             owner=owner,
             use=use,
+            pools=pools,
         )
         with self._changing() as before:
             kept = [each for each in before if each.use == "api" or not self._is_over(each)]
@@ -227,21 +233,33 @@ def _check(kind: Kind, name: str, role: Role | None, capabilities: tuple[str, ..
             f"{name!r} is not a name",
             cure="use up to 64 letters, digits, dots, dashes and underscores, not beginning with a sign",
         )
-    if kind == "agent" and role is not None:
-        raise InputError("an agent has no role", cure="leave --role out, or make the token for a person")
+    if kind != "person" and role is not None:
+        raise InputError(f"{_A[kind]} has no role", cure="leave --role out, or make the token for a person")
     if kind == "person" and role is None:
         raise InputError("a person needs a role", cure="give --role viewer, responder or captain")
-    if kind == "person" and capabilities:
-        raise InputError("people do not propose, so they have no capabilities", cure="leave them out")
+    if kind != "agent" and capabilities:
+        who = {"person": "people do not propose, so they have", "body": "a body does not propose, so it has"}
+        raise InputError(f"{who[kind]} no capabilities", cure="leave them out")
     if any(not pattern.strip() for pattern in capabilities):
         raise InputError("an empty pattern covers no capability", cure="give one such as 'heal@*'")
+
+
+_A: Final = {"agent": "an agent", "body": "a body"}
+
+
+def _check_pools(kind: Kind, pools: tuple[str, ...]) -> None:
+    if pools and kind != "body":
+        raise InputError("only bodies belong to pools", cure="leave --pool out, or give --body NAME")
+    for pool in pools:
+        if not _NAME.fullmatch(pool):
+            raise InputError(f"{pool!r} is not a name", cure="use letters, digits, dots, dashes, underscores")
 
 
 def _check_owner(kind: Kind, owner: str | None) -> None:
     if owner is None:
         return
     if kind == "person":
-        raise InputError("people belong to nobody", cure="leave --owner out, or make the token for an agent")
+        raise InputError("people belong to nobody", cure="leave --owner out, or make the token for another")
     if not _NAME.fullmatch(owner):
         raise InputError(f"{owner!r} is not a person's name", cure="use the name the person is linked under")
 

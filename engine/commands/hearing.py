@@ -12,6 +12,7 @@ from typing import Final, Protocol
 from engine.core.vocabulary.facts import (
     DecisionOverridden,
     EffectEnded,
+    EffectEndTold,
     EffectStarted,
     Fact,
     HoldEnded,
@@ -140,7 +141,8 @@ class Hearing:
 
 
 def _decision_of(fact: Fact) -> DecisionId | None:
-    if isinstance(fact, EffectStarted | EffectEnded | UndoRequested | HoldEnded | DecisionOverridden):
+    effects = EffectStarted | EffectEnded | EffectEndTold
+    if isinstance(fact, effects | UndoRequested | HoldEnded | DecisionOverridden):
         return fact.decision_id
     if isinstance(fact, VerdictReached):
         return fact.verdict.decision_id

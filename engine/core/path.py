@@ -184,6 +184,8 @@ def _belongs(fact: f.Fact, to: f.Fact) -> bool:  # noqa: C901, PLR0911, PLR0912 
             return isinstance(to, f.EffectStarted | f.UndoRequested) and to.effect_id == fact.effect_id
         case f.OutcomeReported():
             return isinstance(to, f.EffectEnded)
+        case f.EffectEndTold():
+            return isinstance(to, f.EffectEnded) and to.effect_id == fact.effect_id
         case f.ContestOpened():
             return isinstance(to, f.VerdictReached)
         case f.BallotRefused():
@@ -233,6 +235,9 @@ def _said(fact: f.Fact) -> tuple[str, str]:  # noqa: C901, PLR0911, PLR0912 - on
             return fact.worker, f"{fact.worker} began {_EFFECTS[fact.kind]}{again}"
         case f.EffectEnded():
             return "", _ended(fact)
+        case f.EffectEndTold():
+            why = _because(fact.result.error)
+            return fact.body, f"{fact.body} told too late how it ended: {fact.status}{why}"
         case f.OutcomeReported():
             who = fact.agent if fact.by == "incumbent" else fact.by
             cost = "" if fact.cost_usd is UNSET else f", for {fact.cost_usd} USD"

@@ -3,9 +3,11 @@
 from engine.ports.effects import (
     Fence,
     Job,
+    Notes,
     Runner,
     Stop,
     UndoLog,
+    Unfinished,
     Watch,
 )
 from engine.ports.journal import (
@@ -75,6 +77,7 @@ __all__ = [
     "Linked",
     "Links",
     "Messages",
+    "Notes",
     "Page",
     "Posted",
     "Program",
@@ -95,5 +98,6 @@ __all__ = [
     "TaskTable",
     "Tokens",
     "UndoLog",
+    "Unfinished",
     "Watch",
 ]

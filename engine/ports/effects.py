@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from msgspec import Struct
 
 from engine.core.vocabulary.actions import Action
-from engine.core.vocabulary.effects import Result
+from engine.core.vocabulary.effects import EffectStatus, Result
 from engine.core.vocabulary.facts import Scope
 from engine.core.vocabulary.ids import ActionName, AgentId, CapabilityId, DecisionId, EffectId
 
@@ -73,6 +73,40 @@ class UndoLog(Protocol):
 
     def blob(self, effect_id: EffectId, name: str) -> Path:
         """Return where one blob of a record lies."""
+
+
+class Unfinished(Struct, frozen=True, kw_only=True):
+    """One effect that the engine has not heard the end of, as a body wrote it down."""
+
+    effect_id: EffectId
+    token: int
+    stage: Literal["asked", "begun", "ended"]
+    """`asked`: nothing was touched. `begun`: from here on something may have been."""
+    status: EffectStatus = "unknown"
+    result: Result | None = None
+    """`None` until it has ended."""
+
+
+class Notes(Protocol):
+    """What a body must not forget, whatever becomes of it: which effects it began, and how they ended."""
+
+    def ask(self, effect_id: EffectId, token: int) -> None:
+        """Note that the engine is about to be asked whether it may begin."""
+
+    def begin(self, effect_id: EffectId, token: int) -> None:
+        """Note, on disk, that the world may be touched now. Raises `StorageError`: then it must not be."""
+
+    def end(self, effect_id: EffectId, token: int, status: EffectStatus, result: Result) -> None:
+        """Note, on disk, how it ended. Raises `StorageError`."""
+
+    def forget(self, effect_id: EffectId, token: int) -> None:
+        """Let go of one that the engine knows the end of. What is noted under a newer lease stays."""
+
+    def unfinished(self) -> list[Unfinished]:
+        """Return all that was not let go of."""
+
+    def deadlines(self, by_effect: Mapping[EffectId, float]) -> None:
+        """Note until when each lease surely holds, by the clock of `Apart`, for who ends what outlives it."""
 
 
 class Job(Struct, frozen=True, kw_only=True):

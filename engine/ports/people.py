@@ -22,14 +22,16 @@ class Holder(Struct, frozen=True, kw_only=True):
 
     token_id: str
     """Names the token without giving it away; safe to show and to log."""
-    kind: Literal["agent", "person"]
+    kind: Literal["agent", "person", "body"]
     name: str
     role: Literal["viewer", "responder", "captain"] | None = None
     """What a person may do; `None` for an agent."""
     capabilities: tuple[str, ...] = ()
     """For an agent: patterns of the capabilities it may propose under, such as `heal@*`."""
     owner: str | None = None
-    """For an agent: the person it belongs to; `None` where nobody said."""
+    """For an agent or a body: the person it belongs to; `None` where nobody said."""
+    pools: tuple[str, ...] = ()
+    """For a body: the pools it belongs to."""
 
 
 class Tokens(Protocol):

@@ -40,6 +40,8 @@ class Task(Struct, frozen=True, kw_only=True):
     lease_until_us: int = 0
     started: bool = False
     """Whether it was begun under the lease it has, or under the one that ran out."""
+    place: str = ""
+    """The body, or the pool of bodies, that performs it; empty for the engine's own machine."""
 
 
 class Finished(Struct, frozen=True, kw_only=True):
@@ -62,12 +64,19 @@ class TaskTable(TaskReader, Protocol):
     """The queue of effects. Only the engine writes it; times are the engine's, microseconds since 1970."""
 
     def claim(
-        self, worker: str, *, now_us: int, lease_us: int, most: int, passed_over: Sequence[Scope] = ()
+        self,
+        worker: str,
+        *,
+        now_us: int,
+        lease_us: int,
+        most: int,
+        passed_over: Sequence[Scope] = (),
+        places: Sequence[str] = ("",),
     ) -> list[Task]:
         """Lease up to `most` waiting tasks to a worker, in order of priority and age, and return them.
 
-        Tasks that a scope in `passed_over` covers stay where they are. Every lease gets a token higher than
-        any before it.
+        Only those for one of its `places`. Tasks that a scope in `passed_over` covers stay where they are.
+        Every lease gets a token higher than any before it.
         """
 
     def renew(self, worker: str, tokens: Mapping[EffectId, int], *, until_us: int) -> list[EffectId]:
@@ -84,3 +93,6 @@ class TaskTable(TaskReader, Protocol):
 
     def expired(self, now_us: int) -> list[Task]:
         """Return the leased tasks whose lease has run out."""
+
+    def unclaimed(self, before_us: int) -> list[Task]:
+        """Return the tasks for bodies that wait since before that time, and that nobody holds."""

@@ -3,6 +3,9 @@
 Before an effect begins it is checked that its arguments are those decided on, it is noted on disk that it may
 have begun, and the fence is asked at the very moment of beginning. While it runs the lease is kept alive and
 the fence is watched. What cannot be reported is reported again until the engine has it.
+
+On another machine, as a body, it trusts less: it performs what its owner lists, goes by its own clock and
+notes, and ends what is under way when its lease is over: nobody over there counts on it any more.
 """
 
 import asyncio
@@ -31,9 +34,9 @@ from engine.errors import (
     Unreachable,
     WatchkeeperError,
 )
-from engine.ports import Fence, Job, Runner, Task, UndoLog, Watch
+from engine.ports import Fence, Job, Notes, Runner, Task, UndoLog, Unfinished, Watch
 from engine.runtime import wire
-from engine.runtime.client import EngineClient
+from engine.runtime.apart import Apart, Talk
 from engine.runtime.fencing import covering
 
 _log = logging.getLogger(__name__)
@@ -43,6 +46,9 @@ _LEASE_WAIT_S: Final = 2.0
 # A stop ends what is under way within about this long; see the benchmark of the kill switch.
 _FENCE_LOOK_S: Final = 0.02
 _PAUSE_S: Final = (0.05, 2.0)
+# A stop that only this machine knows of does not keep the engine from handing out what it covers.
+_PAUSE_AFAR_S: Final = 0.5
+_BY_SWITCH: Final = "by the kill switch"
 # A runner keeps its own time limit. One that does not is ended this much later.
 _OVERTIME_S: Final = 5.0
 
@@ -56,8 +62,9 @@ _Came = tuple[EffectStatus, Result]
 class _Active(Struct):
     leased: wire.LeasedEffect
     work: "asyncio.Task[None]"
+    lease_s: float
     good_until: float = 0.0
-    """Until when the lease surely is ours, by the steady clock."""
+    """Until when the lease surely is ours, by the steady clock; 0 before it was asked for."""
     ended_by: str = ""
     """`stop` or `lease` once it was cancelled from outside, `over` once there is nothing left to cancel."""
 
@@ -65,14 +72,21 @@ class _Active(Struct):
 class _LeaseWatch:
     """A watch that also sees to it that nothing begins on a lease that may be another's by now."""
 
-    def __init__(self, watch: Watch, active: _Active) -> None:
-        self._watch, self._active = watch, active
+    def __init__(
+        self, watch: Watch, active: _Active, now_s: Callable[[], float], notes: Notes | None
+    ) -> None:
+        self._watch, self._active, self._now_s, self._notes = watch, active, now_s, notes
+        self._noted = False
         self.process, self.container = watch.process, watch.container
 
     @contextmanager
     def starting(self) -> Iterator[None]:
+        if self._notes is not None and not self._noted:
+            task = self._active.leased.task
+            self._notes.begin(task.effect_id, task.token)
+            self._noted = True
         with self._watch.starting():
-            if monotonic() > self._active.good_until:
+            if self._now_s() > self._active.good_until:
                 raise Stopped("its lease ran out before it began", cure="whoever has it now sees to it")
             yield
 
@@ -82,7 +96,7 @@ class Executor:
 
     def __init__(
         self,
-        client: EngineClient,
+        client: Talk,
         runners: Mapping[RunnerKind, Runner],
         fence: Fence,
         undo: UndoLog,
@@ -92,8 +106,16 @@ class Executor:
         lease_s: float,
         workspace: Path,
         watching: Callable[[Task], AbstractContextManager[Watch]],
+        apart: Apart | None = None,
     ) -> None:
-        """`watching` stands beside an effect from before it begins until it is over."""
+        """`watching` stands beside an effect from before it begins until it is over.
+
+        `apart` is what a body has more; `None` on the engine's own machine.
+        """
+        self._apart = apart
+        self._notes = apart.notes if apart is not None else None
+        self._now_s = apart.now_s if apart is not None else monotonic
+        self._left: set[asyncio.Task[None]] = set()
         self._client, self._runners, self._fence, self._undo = client, runners, fence, undo
         self._worker, self._slots, self._lease_s = worker, slots, lease_s
         self._workspace, self._watching = workspace, watching
@@ -107,6 +129,7 @@ class Executor:
     async def run(self) -> None:
         """Lease and perform until drained."""
         helpers = [asyncio.create_task(self._renew()), asyncio.create_task(self._watch_fence())]
+        self._tell_left()
         try:
             while not self._draining.is_set():
                 await self._lease_some()
@@ -114,14 +137,34 @@ class Executor:
                     if helper.done():
                         # Without them leases run out, or a stop is not seen: better no worker than that one.
                         helper.result()
-            while self._active:
-                await asyncio.wait([active.work for active in self._active.values()])
+            while working := [*(active.work for active in self._active.values()), *self._left]:
+                await asyncio.wait(working)
         finally:
-            for task in [*helpers, *(active.work for active in self._active.values())]:
+            working = [*helpers, *(active.work for active in self._active.values()), *self._left]
+            for task in working:
                 task.cancel()
-            await asyncio.gather(
-                *helpers, *(active.work for active in self._active.values()), return_exceptions=True
+            await asyncio.gather(*working, return_exceptions=True)
+
+    def _tell_left(self) -> None:
+        """Tell the engine what whoever was here before could not: how each of its effects ended."""
+        if self._notes is None:
+            return
+        for entry in self._notes.unfinished():
+            work = asyncio.create_task(self._tell_one(entry), name=entry.effect_id)
+            self._left.add(work)
+            work.add_done_callback(self._left.discard)
+
+    async def _tell_one(self, entry: Unfinished) -> None:
+        if entry.stage == "asked":
+            request: wire.GiveBack | wire.End = wire.GiveBack(effect_id=entry.effect_id, token=entry.token)
+        else:
+            why = "its body was ended while it was under way; how far it got is not known"
+            result = entry.result if entry.result is not None else _failure(why)
+            request = wire.End(
+                effect_id=entry.effect_id, token=entry.token, status=entry.status, result=_fitting(result)
             )
+        await self._until_told(request, f"{entry.effect_id}, left {entry.stage},")
+        self._forget(entry.effect_id, entry.token)
 
     async def _lease_some(self) -> None:
         free = self._slots - len(self._active)
@@ -131,6 +174,10 @@ class Executor:
             await asyncio.wait([*works, drained], return_when=asyncio.FIRST_COMPLETED)
             drained.cancel()
             return
+        if self._apart is not None and any(stop.scope.kind == "all" for stop in self._apart.stops()):
+            # The engine knows nothing of it, and would hand out what can only be given back.
+            await self._rest()
+            return
         try:
             request = wire.Lease(worker=self._worker, most=free, wait_s=_LEASE_WAIT_S)
             leased = await self._client.get(wire.Leased, request, timeout_s=_LEASE_WAIT_S + 10)
@@ -138,16 +185,23 @@ class Executor:
             # Whatever is wrong over there, what is under way here goes on.
             if not isinstance(refused, Unreachable | StorageError):
                 _log.warning("nothing could be leased: %s", refused)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._draining.wait(), _PAUSE_S[0] * 4)
+            await self._rest()
             return
         for effect in leased.effects:
             if self._draining.is_set():
                 await self._give_back(effect.task)
                 continue
             work = asyncio.create_task(self._perform(effect), name=effect.task.effect_id)
-            self._active[effect.task.effect_id] = _Active(effect, work)
+            self._active[effect.task.effect_id] = _Active(effect, work, self._lease_of(leased))
             work.add_done_callback(self._over)
+
+    def _lease_of(self, leased: wire.Leased) -> float:
+        """Say how long a lease is: a body hears it with each, a worker here goes by its own settings."""
+        return leased.lease_s if self._apart is not None else self._lease_s
+
+    async def _rest(self) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._draining.wait(), _PAUSE_S[0] * 4)
 
     def _over(self, work: "asyncio.Task[None]") -> None:
         # What was given back may have been leased again already, and then has another's work.
@@ -162,7 +216,13 @@ class Executor:
         if digest_of(effect.action.name, encode(effect.args)) != effect.digest:
             came: _Came | None = ("refused", _failure("its arguments are not those that were decided on"))
         else:
-            came = await self._begin(effect, active)
+            try:
+                if self._apart is not None:
+                    # However the engine describes it: its owner's word is what runs here.
+                    effect = structs.replace(effect, action=self._apart.own(effect))
+                came = await self._begin(effect, active)
+            except EffectRefused as refused:
+                came = "refused", _failure(str(refused))
         # From here on a cancellation would only lose what is to be told.
         active.ended_by = active.ended_by or "over"
         if came is None:
@@ -176,24 +236,41 @@ class Executor:
         came: _Came | None = None
         try:
             with self._watching(task) as watch:
-                # Half: it may have run for a while, and from here on it is renewed every third.
-                active.good_until = monotonic() + self._lease_s / 2
+                if self._notes is not None:
+                    self._notes.ask(task.effect_id, task.token)
+                self._renewed(active, self._now_s(), anew=self._apart is not None)
                 await self._client.ask(wire.Start(effect_id=task.effect_id, token=task.token))
                 may_have_begun = True
-                came = await self._run(effect, _LeaseWatch(watch, active))
+                came = await self._run(effect, _LeaseWatch(watch, active, self._now_s, self._notes))
         except WatchkeeperError as refused:
             # Behind a stop, or until the engine or the disk is back. Once it is over, only its record stayed.
             if came is not None:
                 _log.warning("the record of %s stays: %s", task.effect_id, refused)
         except asyncio.CancelledError:
-            if active.ended_by != "stop":
+            lost = self._apart is not None and active.ended_by == "lease"
+            if active.ended_by != "stop" and not lost:
                 raise
             # The cancellation has done its work; the report must still get through.
             asyncio.current_task().uncancel()  # type: ignore[union-attr]  # this runs as a task
             if may_have_begun:
-                why = "ended by the kill switch while it was under way; how far it got is not known"
-                came = "stopped", _failure(why, perf_counter() - began)
+                by = "here when its lease was over, for the engine did not answer" if lost else _BY_SWITCH
+                why = f"ended {by}, while it was under way; how far it got is not known"
+                came = ("unknown" if lost else "stopped"), _failure(why, perf_counter() - began)
         return came
+
+    def _renewed(self, active: _Active, asked_s: float, *, anew: bool) -> None:
+        """Note until when a lease is ours, counted from before it was asked for.
+
+        One that is not counted `anew` may have run for a while: half of it, and then every third is renewed.
+        A body leaves a tenth, so that what it ends is over before anybody over there gives it up.
+        """
+        share = (0.9 if self._apart is not None else 1.0) if anew else 0.5
+        active.good_until = asked_s + active.lease_s * share
+        if self._notes is not None:
+            under_way = {name: one.good_until for name, one in self._active.items() if one.good_until}
+            # What reads them only ends what outlives us; we ourselves go by what we know.
+            with suppress(WatchkeeperError):
+                self._notes.deadlines(under_way)
 
     async def _run(self, effect: wire.LeasedEffect, watch: Watch) -> tuple[EffectStatus, Result]:
         task, action, run = effect.task, effect.action, effect.action.run
@@ -234,7 +311,17 @@ class Executor:
 
     async def _report(self, task: Task, status: EffectStatus, result: Result) -> None:
         """Tell the engine how it ended, until the engine has it on disk."""
+        if self._notes is not None:
+            try:
+                await asyncio.to_thread(self._notes.end, task.effect_id, task.token, status, result)
+            except WatchkeeperError as refused:
+                _log.warning("how %s ended is not on disk: %s", task.effect_id, refused)
         request = wire.End(effect_id=task.effect_id, token=task.token, status=status, result=_fitting(result))
+        await self._until_told(request, f"{task.effect_id} ended as {status}, and")
+        self._forget(task.effect_id, task.token)
+
+    async def _until_told(self, request: wire.End | wire.GiveBack, what: str) -> None:
+        """Say it again and again until the engine has it, or says that it is none of our business."""
         pause = _PAUSE_S[0]
         while True:
             try:
@@ -243,45 +330,63 @@ class Executor:
             except LeaseLost:
                 return
             except WatchkeeperError as refused:
-                _log.warning(
-                    "%s ended as %s, and cannot be reported yet: %s", task.effect_id, status, refused
-                )
+                _log.warning("%s cannot be reported yet: %s", what, refused)
             await asyncio.sleep(pause)
             pause = min(pause * 2, _PAUSE_S[1])
 
+    def _forget(self, effect_id: EffectId, token: int) -> None:
+        if self._notes is not None:
+            # What stays is told once more, which changes nothing.
+            with suppress(WatchkeeperError):
+                self._notes.forget(effect_id, token)
+
     async def _give_back(self, task: Task) -> None:
+        request = wire.GiveBack(effect_id=task.effect_id, token=task.token)
+        if self._apart is not None:
+            # Nothing was touched, which only we know: it is said until it is heard.
+            await self._until_told(request, f"{task.effect_id} was not begun, and")
+            self._forget(task.effect_id, task.token)
+            await asyncio.sleep(_PAUSE_AFAR_S)
+            return
         # When it cannot be given back, its lease runs out.
         with suppress(WatchkeeperError):
-            await self._client.ask(wire.GiveBack(effect_id=task.effect_id, token=task.token))
+            await self._client.ask(request)
         await asyncio.sleep(_PAUSE_S[0])
 
     async def _renew(self) -> None:
         while True:
-            await asyncio.sleep(self._lease_s / 3)
+            lease_s = min([self._lease_s, *(active.lease_s for active in self._active.values())])
+            await asyncio.sleep(lease_s / 3)
             tokens = {name: active.leased.task.token for name, active in self._active.items()}
             if not tokens:
                 continue
             with suppress(WatchkeeperError):
-                good_until = monotonic() + self._lease_s
+                asked_s = self._now_s()
                 renewed = await self._client.get(
-                    wire.Renewed, wire.Renew(worker=self._worker, tokens=tokens), timeout_s=self._lease_s
+                    wire.Renewed, wire.Renew(worker=self._worker, tokens=tokens), timeout_s=lease_s
                 )
                 for effect_id in renewed.lost:
                     self._end(effect_id, tokens[effect_id], "lease")
                 for effect_id in tokens.keys() - set(renewed.lost):
                     active = self._active.get(effect_id)
                     if active is not None and active.leased.task.token == tokens[effect_id]:
-                        active.good_until = good_until
+                        self._renewed(active, asked_s, anew=True)
 
     async def _watch_fence(self) -> None:
         while True:
             await asyncio.sleep(_FENCE_LOOK_S)
-            if not self._active:
-                continue
-            stops = self._fence.stops()
-            for effect_id, active in list(self._active.items()):
-                if stops and covering(stops, active.leased.task) is not None:
-                    self._end(effect_id, active.leased.task.token, "stop")
+            self.look()
+
+    def look(self) -> None:
+        """End what a stop covers by now, and on a body what is under way without a lease."""
+        if not self._active:
+            return
+        stops, now_s = self._fence.stops(), self._now_s()
+        for effect_id, active in list(self._active.items()):
+            if stops and covering(stops, active.leased.task) is not None:
+                self._end(effect_id, active.leased.task.token, "stop")
+            elif self._apart is not None and active.good_until and now_s > active.good_until:
+                self._end(effect_id, active.leased.task.token, "lease")
 
     def _end(self, effect_id: EffectId, token: int, why: str) -> None:
         active = self._active.get(effect_id)

@@ -14,14 +14,16 @@ from msgspec import Struct
 
 from engine.core.policy import Policy
 from engine.core.vocabulary.effects import EffectStatus, Result
-from engine.core.vocabulary.facts import EffectEnded, EffectStarted, Scope, encode
+from engine.core.vocabulary.facts import EffectEnded, EffectEndTold, EffectStarted, Scope, encode
 from engine.core.vocabulary.ids import DecisionId, EffectId
 from engine.core.vocabulary.units import SECOND_US, duration_text
 from engine.errors import InputError, JournalError, LeaseLost, Stopped, WatchkeeperError
-from engine.ports import Durability, Fence, Task
+from engine.ports import Announcer, Durability, Fence, Task
 from engine.runtime import wire
+from engine.runtime.bodies import Bodies, body_of, must_hold
 from engine.runtime.fencing import covering
 from engine.runtime.intake import Intake
+from engine.runtime.loop import fact_of
 from engine.runtime.outbox import ended, proposal_of, verdict_of, veto_of
 
 # A worker that dies on an effect takes it along each time: after so many it is the effect that is to blame.
@@ -51,11 +53,14 @@ class Leases:
         lease_s: float,
         start_within_s: float,
         end_leftovers: Callable[[EffectId], Awaitable[None]],
+        announcer: Announcer,
     ) -> None:
         """`end_leftovers` ends whatever still works for an effect whose worker went silent."""
+        self._announcer = announcer
         self._policy, self._intake, self._fence, self._now_us = policy, intake, fence, now_us
         self._lease_us, self._start_within_us = round(lease_s * SECOND_US), round(start_within_s * SECOND_US)
         self._end_leftovers = end_leftovers
+        self.bodies = Bodies(policy, now_us)
         self._more: list[asyncio.Future[None]] = []
         self._previews: dict[EffectId, list[asyncio.Future[Result]]] = {}
         self._reap_from_us = 0
@@ -98,11 +103,12 @@ class Leases:
         """Hand out effects, at once or when there are some within the time asked for."""
         running = asyncio.get_running_loop()
         until = running.time() + request.wait_s
+        places = ("",) if request.body is None else self.bodies.hear(request.body)
         while True:
-            effects = await self._claim(request.worker, request.most)
+            effects = await self._claim(request.worker, request.most, places)
             left = until - running.time()
             if effects or left <= 0:
-                return wire.Leased(effects=tuple(effects))
+                return wire.Leased(effects=tuple(effects), lease_s=self._lease_us / SECOND_US)
             future: asyncio.Future[None] = running.create_future()
             self._more.append(future)
             try:
@@ -115,6 +121,7 @@ class Leases:
     async def start(self, request: wire.Start) -> wire.Done:
         """Note on disk that an effect is about to begin. Raises `LeaseLost`, and `Stopped` if it must not."""
         task = self._held(request.effect_id, request.token)
+        must_hold(task, request.body)
         if self._must_wait(task):
             raise Stopped("what it takes back may still be under way", cure="it waits a moment")
         if self._halted:
@@ -129,6 +136,10 @@ class Leases:
             # Given back, it is claimed once more, and refused there.
             raise Stopped(lost, cure="nothing: propose it again when it may be done")
         task = self._intake.journal.tasks.start(task.effect_id, request.token)
+        if request.body:
+            # It counts from the moment it asked, and we from this one: it gives up first.
+            tokens = {task.effect_id: task.token}
+            self._intake.journal.tasks.renew(task.worker, tokens, until_us=self._now_us() + self._lease_us)
         if task.kind != "preview":
             fact = EffectStarted(
                 at_us=self._now_us(),
@@ -148,10 +159,12 @@ class Leases:
     async def renew(self, request: wire.Renew) -> wire.Renewed:
         """Keep a worker's leases alive."""
         tasks, until_us = self._intake.journal.tasks, self._now_us() + self._lease_us
+        self.bodies.heard(body_of(request.worker))
         return wire.Renewed(lost=tuple(tasks.renew(request.worker, request.tokens, until_us=until_us)))
 
     async def give_back(self, request: wire.GiveBack) -> wire.Done:
         """Let an effect that was not begun wait again. Raises `LeaseLost`."""
+        must_hold(self._held(request.effect_id, request.token), request.body)
         self._intake.journal.tasks.give_back(request.effect_id, request.token)
         self.wake()
         return wire.Done()
@@ -166,14 +179,47 @@ class Leases:
         known = ended(self._intake.journal, request.effect_id)
         if known is not None and (known.token, known.status) == (request.token, request.status):
             return wire.Done()
+        if known is not None and request.body:
+            return await self._end_told(known, request)
         task = self._held(request.effect_id, request.token)
+        must_hold(task, request.body)
         try:
             await self._end(task, request.status, request.result)
         except JournalError:
             # A veto that came within the same commit was quicker.
-            if ended(self._intake.journal, request.effect_id) is None:
+            known = ended(self._intake.journal, request.effect_id)
+            if known is None:
                 raise
+            if request.body:
+                return await self._end_told(known, request)
             raise self._lost(request.effect_id, request.token) from None
+        return wire.Done()
+
+    async def _end_told(self, known: EffectEnded, request: wire.End) -> wire.Done:
+        """Journal what a body says of an effect that was given up meanwhile. Raises `LeaseLost`.
+
+        It was cut off, and nobody could know better. What it knows is kept, and told to whoever was woken.
+        """
+        began = self._intake.journal.find(f"started:{request.effect_id}:{request.token}")
+        fact = fact_of(began) if began is not None else None
+        if not isinstance(fact, EffectStarted) or body_of(fact.worker) != request.body:
+            raise self._lost(request.effect_id, request.token)
+        told = EffectEndTold(
+            at_us=self._now_us(),
+            effect_id=request.effect_id,
+            decision_id=known.decision_id,
+            kind=known.kind,
+            agent=known.agent,
+            body=request.body,
+            token=request.token,
+            status=request.status,
+            result=request.result,
+        )
+        key = f"told:{request.effect_id}:{request.token}"
+        if self._intake.journal.find(key) is None:
+            await self._intake.take(key, told)
+            text = f"{request.effect_id} ended as {known.status}; {request.body} says now: {request.status}"
+            self._announcer.announce("waiting", text)
         return wire.Done()
 
     async def end_vetoed(self, decision_id: DecisionId, why: str) -> None:
@@ -191,7 +237,7 @@ class Leases:
         if touched:
             await self._end_leftovers(effect_id)
             if task.worker:
-                self._let_go(effect_id, task.token)
+                self._let_go(effect_id, task.token, afar=bool(task.place))
             why = f"{why}; how far it got is not known"
         status: EffectStatus = "stopped" if touched else "refused"
         try:
@@ -205,16 +251,18 @@ class Leases:
         """Let what takes back vetoed effects wait until workers that outlived the engine have let go."""
         for task in self._intake.journal.tasks.all():
             if task.kind == "undo" and veto_of(self._intake.journal, task.decision_id) is not None:
-                self._let_go(task.of, 0)
+                self._let_go(task.of, 0, afar=bool(task.place))
 
-    def _let_go(self, effect_id: EffectId, token: int) -> None:
+    def _let_go(self, effect_id: EffectId, token: int, *, afar: bool) -> None:
         """Note that a worker may still work on what was ended. Renewing its lease, it learns that it lost it.
 
-        It asks every third of a lease, so half of one is enough.
+        It asks every third of a lease, so half of one is enough; but a body that is cut off learns nothing,
+        and goes on until its lease is over.
         """
-        self._letting_go[effect_id] = _LettingGo(token, self._now_us() + self._lease_us // 2)
+        wait_us = self._lease_us if afar else self._lease_us // 2
+        self._letting_go[effect_id] = _LettingGo(token, self._now_us() + wait_us)
         with suppress(RuntimeError):
-            asyncio.get_running_loop().call_later(self._lease_us / 2 / SECOND_US + _REAP_S, self.wake)
+            asyncio.get_running_loop().call_later(wait_us / SECOND_US + _REAP_S, self.wake)
 
     def _must_wait(self, task: Task) -> bool:
         """Whether a task takes back what a worker may still be at."""
@@ -270,6 +318,10 @@ class Leases:
         """Take back, once, what workers hold whose lease has run out. Raises `StorageError`."""
         for task in self._intake.journal.tasks.expired(self._now_us()):
             await self._take_back(task)
+        for task in self._intake.journal.tasks.unclaimed(self._now_us() - self._start_within_us):
+            # Workers of this machine come by themselves. A body may never come, and nobody would know.
+            if (late := self._too_late(task, self._now_us())) is not None:
+                await self._refuse(task, f"no body of {task.place} took it: {late}")
 
     def _no_longer(self, task: Task) -> str | None:
         """Say why an effect that was allowed must not begin after all. What is taken back always may."""
@@ -287,21 +339,30 @@ class Leases:
         if now is None or now.token != task.token or now.lease_until_us > self._now_us():
             # It was heard after all while that took its time.
             return
-        if not task.started or (task.idempotent and task.attempts < _MOST_ATTEMPTS):
+        # Done twice is done once on one machine. What is on another may still be under way there.
+        may_repeat = task.idempotent and not task.place
+        if not task.started or (may_repeat and task.attempts < _MOST_ATTEMPTS):
             self._intake.journal.tasks.requeue(task.effect_id)
             self.wake()
             return
-        silent = f"worker {task.worker} went silent while it was under way"
+        who = f"body {body_of(task.worker)}" if task.place else f"worker {task.worker}"
+        silent = f"{who} went silent while it was under way"
         if (stop := covering(self._fence.stops(), task)) is not None:
             status: EffectStatus = "stopped"
             why = f"{silent}, stopped by {stop.by}; how far it got is not known"
-        elif task.idempotent:
+        elif may_repeat:
             status, why = "failed", f"{silent}, for the {task.attempts}th time; it is not tried again"
         else:
             status, why = "unknown", f"{silent}; how far it got is not known, and it is not safe to try again"
         await self._end(task, status, Result(success=False, error=why, execution_time_s=0.0))
 
-    async def _claim(self, worker: str, most: int) -> list[wire.LeasedEffect]:
+    async def _refuse(self, task: Task, why: str) -> None:
+        """End what nobody will begin. Of what was begun before, nobody can say that nothing was touched."""
+        lost: EffectStatus = "stopped" if why == _VETOED else "unknown"
+        status: EffectStatus = "refused" if task.attempts == 0 else lost
+        await self._end(task, status, Result(success=False, error=why, execution_time_s=0.0))
+
+    async def _claim(self, worker: str, most: int, places: tuple[str, ...]) -> list[wire.LeasedEffect]:
         if self.draining or self._halted:
             return []
         tasks, now_us = self._intake.journal.tasks, self._now_us()
@@ -312,6 +373,7 @@ class Leases:
             # What must wait a moment comes first, and must not keep what comes behind it waiting too.
             most=most + len(self._letting_go),
             passed_over=self._passed_over(),
+            places=places,
         )
         effects: list[wire.LeasedEffect] = []
         room = wire.MOST_BYTES // 2
@@ -324,12 +386,7 @@ class Leases:
             if refusal is None and (action is None or action.run is None):
                 refusal = f"the registry no longer says how to perform {task.action}"
             if refusal is not None or action is None:
-                # Of what another worker was let begin nobody can say that nothing was touched.
-                lost: EffectStatus = "stopped" if refusal == _VETOED else "unknown"
-                status: EffectStatus = "refused" if task.attempts == 0 else lost
-                await self._end(
-                    task, status, Result(success=False, error=refusal or "", execution_time_s=0.0)
-                )
+                await self._refuse(task, refusal or "")
                 continue
             verdict = verdict_of(self._intake.journal, task.decision_id)
             proposal = proposal_of(self._intake.journal, verdict)

@@ -18,7 +18,7 @@ from engine.core.vocabulary.voting import AGENT
 from engine.core.work.holds import overdue
 from engine.core.work.rollout.showing import under_way
 from engine.errors import InputError, WatchkeeperError
-from engine.ports import Durability
+from engine.ports import Durability, Task
 from engine.runtime import wire
 from engine.runtime.answers import CATCH_UP, AnswerKeeper
 from engine.runtime.captaincy import CaptaincyKeeper
@@ -73,6 +73,7 @@ class Live:
             lease_s=parts.lease_s,
             start_within_s=parts.start_within_s,
             end_leftovers=parts.end_leftovers,
+            announcer=parts.announcer,
         )
         self.stops = StopKeeper(
             self.intake, parts.fence, parts.clock.now_us, parts.announcer, self.leases.wake
@@ -103,6 +104,7 @@ class Live:
             wire.Renew: self.leases.renew,
             wire.End: self.leases.end,
             wire.GiveBack: self.leases.give_back,
+            wire.AskActions: self.leases.bodies.actions,
             wire.ReportOutcome: self.report,
             wire.Beat: self.beat,
             wire.SeePerson: self.see,
@@ -302,7 +304,7 @@ class Live:
             raise InputError(
                 "the agent performs this action itself, so nobody here can say", place=verdict.decision_id
             )
-        task = preview_of(verdict, self.clock.now_us())
+        task = preview_of(verdict, self.clock.now_us(), action.run)
         result = await self.leases.preview(task, request.wait_s)
         return wire.Previewed(result=result)
 
@@ -353,6 +355,7 @@ class Live:
         state, policy, now_us = self.intake.state, self._parts.policy, self.clock.now_us()
         troubles = {name: fact.detail for name, fact in state.troubles.by_name.items()}
         queued = running = seq = 0
+        tasks: list[Task] = []
         if self.intake.failure is not None:
             troubles["journal"] = str(self.intake.failure)
         else:
@@ -377,6 +380,8 @@ class Live:
             agents=tuple(
                 wire.AgentSeen(agent=agent, last_us=last) for agent, last in sorted(self._beats.items())
             ),
+            bodies=self.leases.bodies.seen(tasks),
+            elsewhere=self.leases.bodies.elsewhere(tasks),
             actions=tuple(sorted(policy.actions)),
             unsandboxed=tuple(sorted(name for name, action in policy.actions.items() if action.unsandboxed)),
         )

@@ -2,6 +2,7 @@
 
 import hashlib
 from contextlib import suppress
+from functools import partial
 from itertools import count
 
 from msgspec import ValidationError, structs
@@ -34,6 +35,7 @@ from engine.core.vocabulary.proposals import Proposal
 from engine.core.work.endings import ENGINE
 from engine.errors import ChainBroken, InputError, JournalError, WatchkeeperError
 from engine.ports import Durability, Entry, Finished, Journal, JournalReader, Snapshot, Task
+from engine.runtime.bodies import body_behind
 from engine.runtime.contest_keys import contest_key
 from engine.runtime.outbox import THEN, tasks_of
 
@@ -151,7 +153,8 @@ class Loop:
 
         decisions = follow(self._policy, self.state, fact, take, self._remembered)
         if self._performing:
-            self._tasks += tasks_of(decisions.effects, fact.at_us, self._asked)
+            where = partial(body_behind, self._journal)
+            self._tasks += tasks_of(decisions.effects, fact.at_us, self._asked, where)
         return decisions
 
     def commit(self, durability: Durability = Durability.SYNCED) -> list[Record]:

@@ -10,6 +10,7 @@ from typing import Final, assert_never
 from msgspec import UNSET
 
 from engine.core.decide import in_order
+from engine.core.vocabulary.actions import Running
 from engine.core.vocabulary.effects import AskPeople, Effect, PerformAction, PerformHeld, TakeBack
 from engine.core.vocabulary.facts import (
     AnswerRefused,
@@ -45,11 +46,14 @@ from engine.runtime.wire_people import DecisionStatus
 
 
 def tasks_of(
-    effects: Sequence[Effect], now_us: int, asked: Callable[[ProposalId], Proposal | None]
+    effects: Sequence[Effect],
+    now_us: int,
+    asked: Callable[[ProposalId], Proposal | None],
+    where: Callable[[EffectId], str],
 ) -> list[Task]:
     """Turn effects into tasks for the table. Questions to people are not tasks: somebody else asks them.
 
-    `asked` finds a proposal that was received earlier.
+    `asked` finds a proposal that was received earlier, `where` which body performed an effect.
     """
     tasks = []
     for effect in effects:
@@ -61,7 +65,8 @@ def tasks_of(
                 wanted = proposal.priority if proposal is not None else UNSET
                 tasks.append(_perform(effect, now_us, effect.run.priority if wanted is UNSET else wanted))
             case TakeBack():
-                tasks.append(_take_back(effect, now_us))
+                # What it is to be taken back from lies where it was done, whatever the registry says by now.
+                tasks.append(_take_back(effect, now_us, where(effect.of)))
             case AskPeople():
                 pass
             case _:
@@ -83,6 +88,7 @@ def _perform(effect: PerformAction | PerformHeld, now_us: int, priority: int) ->
         priority=priority,
         queued_us=now_us,
         idempotent=effect.run.idempotent,
+        place=place_of(effect.run),
     )
 
 
@@ -93,7 +99,12 @@ UNDO: Final = CapabilityId("undo")
 not be held by the stop of that agent. A stop of everything holds it all the same."""
 
 
-def _take_back(effect: TakeBack, now_us: int) -> Task:
+def place_of(run: Running) -> str:
+    """Say which body or pool performs it; empty for this machine."""
+    return "" if run.on is UNSET else run.on
+
+
+def _take_back(effect: TakeBack, now_us: int, place: str) -> Task:
     """Make the task of an undo. Nobody tries one twice by itself: a person asked, and is told."""
     automatic = effect.by == ENGINE
     return Task(
@@ -109,10 +120,11 @@ def _take_back(effect: TakeBack, now_us: int) -> Task:
         queued_us=now_us,
         idempotent=False,
         force=effect.force,
+        place=place,
     )
 
 
-def preview_of(verdict: Verdict, now_us: int) -> Task:
+def preview_of(verdict: Verdict, now_us: int, run: Running) -> Task:
     """Make the task of saying what a decided proposal would do. It changes nothing: it may be tried again."""
     effect_id = EffectId(f"p_{verdict.decision_id[2:]}_{now_us}")
     return Task(
@@ -127,6 +139,7 @@ def preview_of(verdict: Verdict, now_us: int) -> Task:
         priority=_FOR_PEOPLE,
         queued_us=now_us,
         idempotent=True,
+        place=place_of(run),
     )
 
 

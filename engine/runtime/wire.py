@@ -26,8 +26,7 @@ from engine.core.vocabulary.ids import (
 from engine.core.vocabulary.proposals import Proposal
 from engine.core.vocabulary.rollouts import Evidence, RolloutPlan, Stage
 from engine.core.vocabulary.verdicts import Verdict
-from engine.core.work.rollout.showing import RolloutShown, UnderWay
-from engine.ports import Stop
+from engine.core.work.rollout.showing import RolloutShown
 from engine.runtime.wire_contests import ContestReply, ContestRequest
 from engine.runtime.wire_escalations import EscalationReply, EscalationRequest
 from engine.runtime.wire_figures import FigureReply, FigureRequest
@@ -67,8 +66,13 @@ from engine.runtime.wire_people import (
     VoteRequest,
     VoterKnown,  # noqa: F401 - part of `VoteAnswer`
 )
+from engine.runtime.wire_status import AgentSeen, EngineStatus  # noqa: F401 - known from here
 from engine.runtime.wire_words import Answer, Request
 from engine.runtime.wire_work import (
+    ActionsKnown,
+    AskActions,
+    Body,  # noqa: F401 - part of `Lease`
+    BodySeen,  # noqa: F401 - part of `EngineStatus`
     End,
     GiveBack,
     Lease,
@@ -257,6 +261,7 @@ AnyRequest = (
     | Renew
     | End
     | GiveBack
+    | AskActions
     | Subscribe
     | GetStatus
     | AnswerHold
@@ -358,38 +363,6 @@ class Planned(Answer, frozen=True, kw_only=True):
     established: tuple[CapabilityId, ...]
 
 
-class AgentSeen(Struct, frozen=True, kw_only=True):
-    """An agent that was heard of."""
-
-    agent: AgentId
-    last_us: int
-
-
-class EngineStatus(Answer, frozen=True, kw_only=True):
-    """How the engine is."""
-
-    pid: int
-    version: str
-    policy_hash: str
-    started_us: int
-    now_us: int
-    journal_seq: int
-    stops: tuple[Stop, ...]
-    troubles: dict[str, str]
-    draining: bool
-    queued: int
-    running: int
-    holds: int
-    live: dict[str, str]
-    """The live version of each capability."""
-    rollouts: tuple[UnderWay, ...] = ()
-    """What is on its way to authority, or held back."""
-    agents: tuple[AgentSeen, ...]
-    actions: tuple[ActionName, ...]
-    unsandboxed: tuple[ActionName, ...]
-    """Actions whose programs run outside any sandbox, because the registry says so."""
-
-
 class Failed(Answer, frozen=True, kw_only=True):
     """It was refused. The client raises it as the error it names."""
 
@@ -407,6 +380,7 @@ AnyAnswer = (
     | Previewed
     | Leased
     | Renewed
+    | ActionsKnown
     | Happened
     | Saved
     | Stepped

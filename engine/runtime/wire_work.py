@@ -6,9 +6,20 @@ from msgspec import Struct
 
 from engine.core.vocabulary.actions import Action
 from engine.core.vocabulary.effects import EffectStatus, Result
-from engine.core.vocabulary.ids import EffectId
+from engine.core.vocabulary.ids import ActionName, EffectId
 from engine.ports import Task
 from engine.runtime.wire_words import Answer, Request
+
+
+class Body(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A body that asks for work: who it is is said by its token, the rest by itself."""
+
+    name: str
+    pools: tuple[str, ...] = ()
+    """The pools it belongs to: it performs what is for one of these, too."""
+    version: str = ""
+    accepts: tuple[ActionName, ...] = ()
+    """The actions its owner lets it perform."""
 
 
 class Lease(Request, frozen=True, kw_only=True):
@@ -17,13 +28,20 @@ class Lease(Request, frozen=True, kw_only=True):
     worker: str
     most: int
     wait_s: float
+    body: Body | None = None
+    """`None`: a worker of the engine's own machine."""
 
 
 class Start(Request, frozen=True, kw_only=True):
-    """Say that an effect is about to begin. Once answered, it is on disk that it may have."""
+    """Say that an effect is about to begin. Once answered, it is on disk that it may have.
+
+    For a body the lease runs anew from then on.
+    """
 
     effect_id: EffectId
     token: int
+    body: str = ""
+    """The body that asks; another one's lease is none of its business. Empty for the engine's own machine."""
 
 
 class Renew(Request, frozen=True, kw_only=True):
@@ -40,6 +58,8 @@ class End(Request, frozen=True, kw_only=True):
     token: int
     status: EffectStatus
     result: Result
+    body: str = ""
+    """As in `Start`. What a body says of an effect that was given up meanwhile is journaled all the same."""
 
 
 class GiveBack(Request, frozen=True, kw_only=True):
@@ -47,6 +67,20 @@ class GiveBack(Request, frozen=True, kw_only=True):
 
     effect_id: EffectId
     token: int
+    body: str = ""
+    """As in `Start`."""
+
+
+class AskActions(Request, frozen=True, kw_only=True):
+    """Ask what the registry has for a body. Answered with `ActionsKnown`."""
+
+    places: tuple[str, ...]
+
+
+class ActionsKnown(Answer, frozen=True, kw_only=True):
+    """What the registry has for a body."""
+
+    actions: tuple[Action, ...]
 
 
 class LeasedEffect(Struct, frozen=True, kw_only=True):
@@ -63,9 +97,23 @@ class Leased(Answer, frozen=True, kw_only=True):
     """Effects to perform."""
 
     effects: tuple[LeasedEffect, ...]
+    lease_s: float = 0.0
+    """How long each is theirs before it must be renewed."""
 
 
 class Renewed(Answer, frozen=True, kw_only=True):
     """Which leases were lost: stop those, and report nothing."""
 
     lost: tuple[EffectId, ...]
+
+
+class BodySeen(Struct, frozen=True, kw_only=True):
+    """One body, as the engine has heard of it."""
+
+    name: str
+    pools: tuple[str, ...]
+    version: str
+    accepts: tuple[ActionName, ...]
+    last_us: int
+    holds: tuple[EffectId, ...] = ()
+    """The effects it holds a lease of."""

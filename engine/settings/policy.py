@@ -295,6 +295,8 @@ class RunSection(Settings):
     sandbox: SandboxKind = "auto"
     network: tuple[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.*-]+:[0-9]{1,5}$")], ...] = ()
     priority: Annotated[int, Field(strict=True, ge=-20, le=20)] = 0
+    on: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")] | None = None
+    """The body or pool that performs it; `None` means this machine."""
 
 
 class ActionEntry(Settings):

@@ -330,6 +330,11 @@ def _plan(section: PlanSection, unit: str = "episode") -> RolloutPlan:
     )
 
 
+def read_actions(path: Path) -> dict[ActionName, Action]:
+    """Read an action registry that stands alone. Raises `InputError` and `PolicyError` with the line."""
+    return _actions(read_yaml(path).checked(ActionsFile))
+
+
 def _actions(registry: ActionsFile) -> dict[ActionName, Action]:
     return {
         ActionName(name): Action(
@@ -371,6 +376,7 @@ def _running(section: RunSection) -> Running:
         sandbox=section.sandbox,
         network=section.network,
         priority=section.priority,
+        on=UNSET if section.on is None else section.on,
     )
 
 

@@ -48,7 +48,7 @@ from engine.runtime.server import EngineServer
 from engine.runtime.timers import Timers
 from engine.runtime.watch import Watch
 from engine.settings.channels import ChannelsFile
-from engine.settings.service import ServiceFile
+from engine.settings.service import SandboxSection, ServiceFile
 from engine.wiring.kpis import read_kpis
 from engine.wiring.ladders import Channels, Waking, read_waking
 from engine.wiring.oncall import Known, open_file
@@ -110,7 +110,15 @@ def make_folders(service: Service) -> None:
 
 def make_runners(service: Service, sandboxes: Sandboxes) -> dict[RunnerKind, Runner]:
     """Make every runner there is."""
-    section = service.settings.sandbox
+    settings = service.settings
+    protected = settings.workspace.protected_branches
+    return runners_of(service.layout, settings.sandbox, protected, sandboxes)
+
+
+def runners_of(
+    layout: Layout, section: SandboxSection, protected: tuple[str, ...], sandboxes: Sandboxes
+) -> dict[RunnerKind, Runner]:
+    """Make every runner there is, for a state folder; `protected` are branches nobody may touch."""
     limits = Limits(
         memory_mib=section.memory_mib,
         pids=section.pids,
@@ -123,9 +131,9 @@ def make_runners(service: Service, sandboxes: Sandboxes) -> dict[RunnerKind, Run
     return {
         "shell": ShellRunner(choose=sandboxes.choose, limits=limits),
         "python": PythonRunner(choose=sandboxes.choose, limits=limits),
-        "file": FileRunner(closed=[service.layout.home]),
-        "git": GitRunner(protected=service.settings.workspace.protected_branches),
-        "http": HttpRunner(secrets=service.layout.secrets),
+        "file": FileRunner(closed=[layout.home]),
+        "git": GitRunner(protected=protected),
+        "http": HttpRunner(secrets=layout.secrets),
         "docker": DockerRunner(),
     }
 

@@ -217,7 +217,6 @@ def test_tasks_and_tokens_outlive_the_process(tmp_path):
 
 
 def test_a_journal_of_an_older_version_gets_its_task_table(tmp_path):
-    from engine.adapters.journal_schema import MIGRATIONS
     from tests.journal.making import fill, plain
 
     path = tmp_path / "journal.db"
@@ -225,10 +224,45 @@ def test_a_journal_of_an_older_version_gets_its_task_table(tmp_path):
     with plain(path) as connection:
         for name in ("task", "fencing"):
             connection.execute(f"DROP TABLE {name}")
-        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS) - 1}")
+        connection.execute("PRAGMA user_version = 2")
     with SqliteJournal(path) as journal:
         put(journal, task())
         assert names(claim(journal)) == ["d_1"]
+
+
+def test_tasks_of_a_version_without_places_are_for_this_machine(tmp_path):
+    from tests.journal.making import plain
+
+    path = tmp_path / "journal.db"
+    with SqliteJournal(path) as journal:
+        put(journal, task())
+    with plain(path) as connection:
+        connection.execute("ALTER TABLE task DROP COLUMN place")
+        connection.execute("PRAGMA user_version = 3")
+    with SqliteJournal(path) as journal:
+        assert claim(journal, places=("laptop",)) == []
+        assert names(claim(journal)) == ["d_1"]
+
+
+def test_each_place_gets_what_is_for_it_and_nothing_else(journal):
+    put(journal, task("d_1"), task("d_2", place="laptop"), task("d_3", place="dev"), task("d_4", place="dev"))
+    assert names(claim(journal, "w", most=9)) == ["d_1"]
+    assert names(claim(journal, "laptop/1", most=2, places=("laptop", "dev"))) == ["d_2", "d_3"]
+    assert names(claim(journal, "desk/1", most=9, places=("desk", "dev"))) == ["d_4"]
+    assert claim(journal, "desk/1", most=9, places=("", "desk", "dev", "laptop")) == []
+
+
+def test_what_no_body_took_is_found_by_how_long_it_waits(journal):
+    put(
+        journal,
+        task("d_1", queued_us=5),
+        task("d_2", place="laptop", queued_us=5),
+        task("d_3", place="laptop", queued_us=9),
+        task("d_4", place="laptop", queued_us=5),
+    )
+    claim(journal, "laptop/1", places=("laptop",))
+    assert names(journal.tasks.unclaimed(9)) == ["d_4"]
+    assert names(journal.tasks.unclaimed(10)) == ["d_3", "d_4"]
 
 
 STEPS = st.lists(
@@ -263,9 +297,11 @@ def test_both_tables_agree_and_no_effect_is_ever_held_twice(tmp_path_factory, st
 def _step(journal: Journal, what: str, name: str, worker: str, number: int, token: int) -> Any:
     match what:
         case "put":
-            return put(journal, task(name, queued_us=number, priority=number % 3 - 1))
+            place = ["", "laptop"][number % 2]
+            return put(journal, task(name, queued_us=number, priority=number % 3 - 1, place=place))
         case "claim":
-            return claim(journal, worker, most=2, now_us=number)
+            places = [("",), ("laptop",), ("", "laptop")][number % 3]
+            return claim(journal, worker, most=2, now_us=number, places=places)
         case "requeue":
             return journal.tasks.requeue(name)
         case "finish":

@@ -312,6 +312,15 @@ def _performed(chance: Random, number: int, who: str, what: str, at_us: int) -> 
         result=Result(success=chance.random() < 0.5, output="ü\n", execution_time_s=chance.random()),
         **effect,
     )
+    yield f.EffectEndTold(
+        at_us=at_us,
+        agent=who,
+        body="laptop",
+        token=number,
+        status="done",
+        result=Result(success=True, output="ö", execution_time_s=0.5),
+        **effect,
+    )
     yield f.UndoRequested(
         at_us=at_us,
         effect_id=f"u_{number}",

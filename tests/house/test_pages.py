@@ -1,5 +1,6 @@
 """Pages tell the truth: commands that exist, links that lead somewhere, a version with its changes."""
 
+import itertools
 import re
 
 import click
@@ -25,7 +26,9 @@ def unknown_to_click(words: list[str], command: click.Command) -> list[str]:
         options |= {opt for p in command.params for opt in (*p.opts, *p.secondary_opts)}
         if not isinstance(command, click.Group):
             break
-        subcommand = next((word for word in rest if not word.startswith("-")), None)
+        # What a shell does with the output is no word of ours.
+        ours = itertools.takewhile(lambda word: not re.match(r"\d?[<>|&]", word), rest)
+        subcommand = next((word for word in ours if not word.startswith("-")), None)
         if subcommand is None:
             break
         # Asked for by name: our own group imports a command when it is called, and lists none before.

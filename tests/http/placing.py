@@ -24,6 +24,7 @@ from engine.adapters.journal_sqlite import SqliteJournal
 from engine.adapters.kpi_view import KpiView
 from engine.adapters.token_file import TokenFile
 from engine.adapters.totp_file import TotpFile
+from engine.core.policy import Policy
 from engine.core.vocabulary.captaincy import CaptaincySettings
 from engine.core.vocabulary.effects import EffectStatus, Result
 from engine.core.vocabulary.ids import CapabilityId, EffectId
@@ -126,11 +127,16 @@ class Place:
 
     @contextlib.asynccontextmanager
     async def engine(
-        self, *, voting: VotingSettings | None = None, ladders: Ladders | None = None, **rollouts: Any
+        self,
+        *,
+        policy: Policy | None = None,
+        voting: VotingSettings | None = None,
+        ladders: Ladders | None = None,
+        **rollouts: Any,
     ) -> AsyncIterator[Live]:
         """The live engine at its socket, with `heal@1` established; other settings of rollouts as given.
 
-        It wakes people only where it gets `ladders`.
+        It performs one action, unless `policy` says otherwise, and wakes people only where it gets `ladders`.
         """
 
         async def ended(effect_id: EffectId) -> None:
@@ -140,7 +146,7 @@ class Place:
         live = Live(
             Parts(
                 policy=changed(
-                    performing(PERFORMED),
+                    policy or performing(PERFORMED),
                     rollouts=established,
                     captaincy=CAPTAINCY,
                     voting=voting or VotingSettings(),

@@ -220,6 +220,11 @@ def test_an_expired_token_is_listed_as_such(here, tmp_path):
         (["--agent", "a", "--person", "b"], "for an agent or for a person"),
         (["--person", "b"], "a person needs a role"),
         (["--agent", "a:b"], "is not a name"),
+        (["--agent", "a", "--body", "b"], "for an agent or for a person, or for a body"),
+        (["--body", "b", "--role", "viewer"], "a body has no role"),
+        (["--body", "b", "--capability", "x"], "a body does not propose"),
+        (["--body", "b", "--pool", "a/b"], "is not a name"),
+        (["--agent", "b", "--pool", "dev"], "only bodies belong to pools"),
     ],
 )
 def test_the_command_refuses_in_one_line(here, words, said):

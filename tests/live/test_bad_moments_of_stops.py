@@ -202,7 +202,7 @@ async def test_snapshots_are_taken_one_at_a_time(tmp_path):
 async def test_what_waits_for_people_is_told_again_after_a_restart(tmp_path):
     async with engine(tmp_path) as it:
         held = await it.propose(confidence=0.1)
-        it.live.leases._intake.enqueue(preview_of(held.verdict, it.clock.now_us()))
+        it.live.leases._intake.enqueue(preview_of(held.verdict, it.clock.now_us(), AGAIN))
     async with engine(tmp_path) as again:
         (told,) = again.told.of("waiting")
         assert held.verdict.decision_id in told

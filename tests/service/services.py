@@ -104,7 +104,7 @@ ACTIONS: dict[str, dict[str, Any]] = {
 """What the agents of these tests may ask for."""
 
 
-def write_config(folder: Path, **changes: Any) -> Path:
+def write_config(folder: Path, actions: dict[str, dict[str, Any]] | None = None, **changes: Any) -> Path:
     """Make a configuration of quick leases, few hands and wide limits; `workers__slots=1` changes one key."""
     folder.mkdir()
     shutil.copytree(SHIPPED_CONFIG / "policies", folder / "policies")
@@ -117,7 +117,7 @@ def write_config(folder: Path, **changes: Any) -> Path:
     rollouts.write_text(text.replace("established: []", f"established: [{CAPABILITY}]"))
     # The commands of these tests are scripts, about each of which a person would be asked.
     (folder / "policies" / "shell.yaml").unlink()
-    (folder / "actions.yaml").write_text(json.dumps({"actions": ACTIONS}))
+    (folder / "actions.yaml").write_text(json.dumps({"actions": actions or ACTIONS}))
     settings: dict[str, Any] = {
         "http": {
             "host": "127.0.0.1",

@@ -75,6 +75,8 @@ class Running(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The hosts it may reach, `name:port`; none when empty."""
     priority: int = 0
     """Which of two waiting ones goes first: the smaller. One step counts as much as waiting half a minute."""
+    on: str | UnsetType = UNSET
+    """The body, or the pool of bodies, that performs it; unset: this machine."""
 
 
 ApprovalClass = Literal["A", "B"]

@@ -247,6 +247,23 @@ class EffectEnded(Fact, tag="effect_ended", frozen=True, kw_only=True):
     result: Result
 
 
+class EffectEndTold(Fact, tag="effect_end_told", frozen=True, kw_only=True):
+    """A body told how an effect ended that had been given up on: its lease was over by then.
+
+    Nothing follows from it but that people know. The effect stays as it ended before.
+    """
+
+    effect_id: EffectId
+    decision_id: DecisionId
+    kind: EffectKind
+    agent: AgentId
+    body: str
+    token: int
+    """The fencing token of the lease that was over."""
+    status: EffectStatus
+    result: Result
+
+
 class UndoRequested(Fact, tag="undo_requested", frozen=True, kw_only=True):
     """Somebody wants an effect taken back."""
 
@@ -349,6 +366,7 @@ AnyFact = (
     | SnapshotTaken
     | EffectStarted
     | EffectEnded
+    | EffectEndTold
     | UndoRequested
     | PersonSeen
     | TimePassed
