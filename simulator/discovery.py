@@ -7,11 +7,13 @@ import posixpath
 import re
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from msgspec import Struct, field
 
+from engine.core.gates.risk import RiskSettings
 from engine.core.vocabulary.actions import Action
 from engine.core.vocabulary.facts import OutcomeReported, ProposalReceived
 from engine.core.vocabulary.ids import ActionName, AgentId, ProposalId
@@ -32,6 +34,15 @@ class Use(Struct):
     failed: int = 0
     turned_down: int = 0
     """How often people said no, where the recording tells."""
+    first_us: int | None = None
+    last_us: int | None = None
+    """When it was used first and last; `None` where it was not."""
+
+    def seen(self, at_us: int) -> None:
+        """Count one more use."""
+        self.count += 1
+        self.first_us = at_us if self.first_us is None else min(at_us, self.first_us)
+        self.last_us = at_us if self.last_us is None else max(at_us, self.last_us)
 
 
 class Deeds(Struct, kw_only=True):
@@ -47,6 +58,8 @@ class Deeds(Struct, kw_only=True):
     """API calls within one minute, at most."""
     most_files: int = 0
     """Files changed within one hour, at most."""
+    most_cost_usd: Decimal = Decimal(0)
+    """US dollars within one hour, at most, as they were estimated beforehand."""
 
 
 def discover(recording: Recording, actions: Mapping[ActionName, Action]) -> dict[AgentId, Deeds]:
@@ -59,18 +72,22 @@ def discover(recording: Recording, actions: Mapping[ActionName, Action]) -> dict
     uses: dict[ProposalId, list[Use]] = {}
     calls: defaultdict[AgentId, _Window] = defaultdict(lambda: _Window(MINUTE_US))
     files: defaultdict[AgentId, _Window] = defaultdict(lambda: _Window(HOUR_US))
+    costs: defaultdict[AgentId, _Window] = defaultdict(lambda: _Window(HOUR_US))
     for _, fact in recording.facts():
         if isinstance(fact, ProposalReceived):
             asked = fact.proposal
             deeds = found.setdefault(asked.agent, Deeds())
             touched = _take(deeds, asked, actions.get(asked.action))
             for use in touched:
-                use.count += 1
+                use.seen(fact.at_us)
                 use.turned_down += asked.proposal_id in bad
             uses[asked.proposal_id] = touched
             most = calls[asked.agent].add(fact.at_us, asked.impact.api_calls)
-            deeds.most_calls = max(deeds.most_calls, most)
-            deeds.most_files = max(deeds.most_files, files[asked.agent].add(fact.at_us, asked.impact.files))
+            deeds.most_calls = max(deeds.most_calls, int(most))
+            most = files[asked.agent].add(fact.at_us, asked.impact.files)
+            deeds.most_files = max(deeds.most_files, int(most))
+            spent = costs[asked.agent].add(fact.at_us, asked.impact.cost_usd)
+            deeds.most_cost_usd = max(deeds.most_cost_usd, spent)
         elif isinstance(fact, OutcomeReported) and not fact.ok:
             for use in uses.pop(fact.proposal_id, ()):
                 use.failed += 1
@@ -97,14 +114,25 @@ def folders(files: Mapping[str, int], *, most: int) -> list[tuple[str, int, int]
     return [(name, count, uses) for name, (count, uses) in ordered[:most]]
 
 
+def protected(files: Mapping[str, int], risk: RiskSettings) -> list[tuple[str, str, int]]:
+    """Return what lies in protected places: `(file, why it is protected, uses)`, the most used first."""
+    found = [
+        (path, risk.protected[place].why, uses)
+        for path, uses in files.items()
+        for place in risk.protected_paths.found_in(path)[:1]
+    ]
+    return sorted(found, key=lambda item: (-item[2], item[0]))
+
+
 class _Window:
     """A sum over the last span of time."""
 
     def __init__(self, span_us: int) -> None:
-        self._span_us, self._sum = span_us, 0
-        self._held: deque[tuple[int, int]] = deque()
+        self._span_us, self._sum = span_us, Decimal(0)
+        self._held: deque[tuple[int, Decimal]] = deque()
 
-    def add(self, at_us: int, amount: int) -> int:
+    def add(self, at_us: int, amount: Decimal | int) -> Decimal:
+        amount = Decimal(amount)
         self._held.append((at_us, amount))
         self._sum += amount
         while self._held[0][0] <= at_us - self._span_us:

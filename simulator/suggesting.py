@@ -20,6 +20,7 @@ from engine.adapters.shell_reader import BashReader, Prefix
 from engine.adapters.shell_tools import Tool
 from engine.core.vocabulary.actions import Action, Parameter
 from engine.core.vocabulary.ids import ActionName, AgentId
+from engine.core.vocabulary.units import time_text
 from engine.errors import InputError
 from engine.wiring.policies import PolicySource
 from engine.wiring.shell import shell_settings
@@ -83,6 +84,10 @@ def _together(all_uses: Iterable[Mapping[Any, Use]]) -> dict[str, Use]:
             whole.count += use.count
             whole.failed += use.failed
             whole.turned_down += use.turned_down
+            for at_us in (use.first_us, use.last_us):
+                if at_us is not None:
+                    whole.first_us = at_us if whole.first_us is None else min(at_us, whole.first_us)
+                    whole.last_us = at_us if whole.last_us is None else max(at_us, whole.last_us)
     return dict(sorted(found.items(), key=lambda item: (-item[1].count, item[0])))
 
 
@@ -108,7 +113,7 @@ def _commands(commands: Mapping[str, Use], source: PolicySource) -> list[Suggest
                 Suggestion(
                     kind="command",
                     what=f"let `{' '.join(words)}` run unasked",
-                    why=f"it ran {_times(use.count)}, and never failed or was turned down",
+                    why=f"it ran {_times(use.count)}{_between(use)}, and never failed or was turned down",
                     file="policies/shell.yaml",
                     entry={"run": " ".join(words)},
                 )
@@ -152,7 +157,7 @@ def _approvals(
         Suggestion(
             kind="approval",
             what=f"ask a person about every {name}",
-            why=f"{use.turned_down} of {use.count} were turned down",
+            why=f"{use.turned_down} of {use.count}{_between(use)} were turned down",
             file="actions.yaml",
             entry={"name": name, "requires_approval": True},
         )
@@ -189,7 +194,7 @@ def _actions(used: Mapping[str, Use], source: PolicySource) -> list[Suggestion]:
             Suggestion(
                 kind="action",
                 what=f"name {name} in the registry, and ask a person about each",
-                why=f"it was proposed {_times(use.count)}, and the registry does not know it",
+                why=f"it was proposed {_times(use.count)}{_between(use)}, and the registry does not know it",
                 file="actions.yaml",
                 entry={"name": name, **entry},
             )
@@ -200,6 +205,14 @@ def _actions(used: Mapping[str, Use], source: PolicySource) -> list[Suggestion]:
 def _parameter(given: Parameter) -> dict[str, Any]:
     said = msgspec.to_builtins(given)
     return {key: value for key, value in said.items() if value is not None and (key, value) not in _USUAL}
+
+
+def _between(use: Use) -> str:
+    """Say from when to when it was seen; nothing where that is not known."""
+    if use.first_us is None or use.last_us is None:
+        return ""
+    first, last = time_text(use.first_us)[:10], time_text(use.last_us)[:10]
+    return f" on {first}" if first == last else f" from {first} to {last}"
 
 
 def _times(count: int) -> str:

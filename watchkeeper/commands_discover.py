@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from engine.core.policy import Policy
     from engine.core.vocabulary.ids import AgentId
     from simulator.discovery import Deeds
     from simulator.suggesting import Suggestion
@@ -35,7 +36,7 @@ def discover(
     the past is decided again under the present policy and the suggested one, and the difference is shown.
     """
     from engine.adapters.files import atomic_write
-    from engine.wiring import SHIPPED_POLICY, read_policy
+    from engine.wiring import SHIPPED_POLICY, build_policy, read_policy
     from simulator.discovery import discover as look
     from simulator.suggesting import must_be_new, suggest, write
     from watchkeeper.commands_replay import open_with_progress, run_replay
@@ -62,7 +63,7 @@ def discover(
             results=folder_of("replays") / f"discover-{recording.path.stem}.sqlite",
         )
     _stays_denied(summary)
-    show(_parts(deeds, suggestions, summary))
+    show(_parts(deeds, suggestions, summary, build_policy(present)))
     if target is not None:
         write(present, suggestions, target)
         click.echo(
@@ -94,7 +95,10 @@ def _stays_denied(summary: "Summary") -> None:
 
 
 def _parts(
-    deeds: "Mapping[AgentId, Deeds]", suggestions: "Sequence[Suggestion]", summary: "Summary"
+    deeds: "Mapping[AgentId, Deeds]",
+    suggestions: "Sequence[Suggestion]",
+    summary: "Summary",
+    policy: "Policy",
 ) -> "Iterator[Part]":
     """Say all of it in sentences and tables."""
     from simulator.plain import printable
@@ -107,7 +111,7 @@ def _parts(
         deeds.items(), key=lambda item: -sum(use.count for use in item[1].actions.values())
     ):
         yield f"\n{printable(agent)}"
-        yield from _did(did)
+        yield from _did(did, policy)
     yield ""
     if not suggestions:
         yield "Nothing to suggest: the policy knows every action, and asks about no command that is a habit."
@@ -128,9 +132,10 @@ def _parts(
         yield "  allowed means by the rules: a capability without authority is still only decided and logged"
 
 
-def _did(did: "Deeds") -> "Iterator[Part]":
+def _did(did: "Deeds", policy: "Policy") -> "Iterator[Part]":
     """Say what one agent did."""
-    from simulator.discovery import folders
+    from engine.core.vocabulary.units import HOUR_US, MINUTE_US
+    from simulator.discovery import folders, protected
     from simulator.plain import printable
     from watchkeeper.tables import table
 
@@ -147,6 +152,13 @@ def _did(did: "Deeds") -> "Iterator[Part]":
         ]
         if found:
             yield table([f"files {what}", "files", "times"], found, numbers=["files", "times"])
+    for what, files in (("changed", did.written), ("read", did.read)):
+        kept = [
+            (printable(path), why, f"{uses:,}")
+            for path, why, uses in protected(files, policy.risk)[:_MOST_ROWS]
+        ]
+        if kept:
+            yield table([f"protected, {what}", "why it is protected", "times"], kept, numbers=["times"])
     commands = sorted(did.commands.items(), key=lambda item: (-item[1].count, item[0]))[:_MOST_ROWS]
     if commands:
         ran = [(printable(text), f"{use.count:,}", f"{use.failed:,}") for text, use in commands]
@@ -154,4 +166,18 @@ def _did(did: "Deeds") -> "Iterator[Part]":
     hosts = [(printable(host), f"{uses:,}") for host, uses in did.hosts.most_common(_MOST_ROWS)]
     if hosts:
         yield table(["host", "times"], hosts, numbers=["times"])
-    yield f"  at most {did.most_calls:,} API calls in a minute, {did.most_files:,} changed files in an hour"
+    peaks = [
+        (what, f"{most:,}", _limit(policy, measure, window_us))
+        for what, most, measure, window_us in (
+            ("API calls in a minute", did.most_calls, "api_calls", MINUTE_US),
+            ("changed files in an hour", did.most_files, "files", HOUR_US),
+            ("US dollars in an hour", did.most_cost_usd, "cost_usd", HOUR_US),
+        )
+    ]
+    yield table(["busiest", "at most", "limit"], peaks, numbers=["at most", "limit"])
+
+
+def _limit(policy: "Policy", measure: str, window_us: int) -> str:
+    """Say what one agent may do in such a window."""
+    found = [each.most for each in policy.limits if (each.measure, each.window_us) == (measure, window_us)]
+    return f"{min(found):,}" if found else "none"

@@ -74,7 +74,7 @@ def test_what_was_touched_is_listed_and_a_habit_suggested(discover, tmp_path):
     ]
     said = discover(calls, "--json", str(tmp_path / "out.json"))
     assert "let `make html` run unasked" in said
-    assert f"it ran {OFTEN} times, and never failed" in said
+    assert f"it ran {OFTEN} times on 2026-03-01, and never failed" in said
     assert "npm run check" in said, "it is listed"
     assert "let `npm run check`" not in said
     assert "let `tox" not in said
@@ -210,3 +210,28 @@ def test_entries_are_yaml_as_people_write_it(source, tmp_path):
     text = (tmp_path / "p" / "policies" / "shell.yaml").read_text()
     assert YAML(typ="safe").load(text)["project"][-1] == {"run": "make docs"}
     assert Path(tmp_path / "p" / "actions.yaml").read_text().count("\n") > 100
+
+
+def test_what_lies_in_a_protected_place_is_told_apart(discover):
+    said = discover([
+        ("Write", {"file_path": "app/.env", "content": "x"}, False),
+        ("Read", {"file_path": "keys/a.pem"}, False),
+        ("Read", {"file_path": "keys/a.txt"}, False),
+    ])  # fmt: skip
+    told = [line.split() for line in said.splitlines()]
+    assert ["app/.env", "it", "holds", "secrets", "1"] in told
+    assert ["keys/a.pem", "it", "is", "a", "private", "key", "or", "certificate", "1"] in told
+    assert not any(line[:1] == ["keys/a.txt"] and "key" in line for line in told)
+
+
+def test_the_busiest_hour_stands_beside_its_limit(discover):
+    calls = [("Write", {"file_path": f"a{nth}.txt", "content": "x"}, False) for nth in range(90)]
+    told = [line.split() for line in discover(calls).splitlines()]
+    assert ["changed", "files", "in", "an", "hour", "60", "50"] in told, "one a minute, in any hour 60"
+
+
+def test_a_suggestion_says_from_when_to_when_it_was_seen(source):
+    day = 24 * 3600 * 1_000_000
+    use = Use(count=9, first_us=day, last_us=3 * day)
+    (found,) = suggest(deeds_of(commands=[("make docs", use)]), source)
+    assert "9 times from 1970-01-02 to 1970-01-04" in found.why
