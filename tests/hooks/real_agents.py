@@ -31,8 +31,19 @@ def program(agent: str) -> list[str]:
         "gemini": sorted(modules.glob("@google/gemini-cli/bundle/gemini.js")),
     }[agent]
     need(found, f"{agent} is not installed: make coding-agents")
-    node = [] if agent != "gemini" else [shutil.which("node") or "node"]
-    return [*node, str(found[0])]
+    return [*([_node()] if agent == "gemini" else []), str(found[0])]
+
+
+def _node() -> str:
+    """Node.js, of a version that Gemini CLI takes."""
+    node = shutil.which("node") or ""
+    need(node, "Node.js is not installed")
+    said = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout
+    need(
+        int(said.strip().lstrip("v").partition(".")[0]) >= 20,
+        f"Gemini CLI needs Node.js 20, and this is {said}",
+    )
+    return node
 
 
 @dataclass(frozen=True)

@@ -339,9 +339,22 @@ def test_an_engine_that_is_killed_between_two_calls_stops_the_second(project, wo
     assert not second.exists()
 
 
-def test_claude_ends_a_run_that_is_deferred(project, tmp_path):
+def test_claude_ends_a_run_that_is_deferred_and_goes_on_when_it_is_approved(project):
     project.adapt("held: {interactive: ask, headless: deny}", "held: {interactive: ask, headless: defer}")
+    made = project.folder / "made.txt"
     with Model([[shell("claude", "touch made.txt")]]) as model:
-        ended = run("claude", project.folder, model, tmp_path / "home")
-    assert not (project.folder / "made.txt").exists()
-    assert len(model.asked) == 1, ended
+        ended = run("claude", project.folder, model, project.folder.parent / "home", options=_AS_JSON)
+        said = json.loads(ended.stdout)
+        assert said["stop_reason"] == "tool_deferred"
+        assert len(model.asked) == 1
+        assert not made.exists()
+        with up(project):
+            project.cli("do", f"/approve {project.verdicts()[0].decision_id} fine")
+        again = ["--resume", said["session_id"], *FREE["claude"]]
+        run("claude", project.folder, model, project.folder.parent / "home", options=again)
+    assert made.exists()
+    assert [each.word for each in project.verdicts()] == ["hold"]
+    assert [(each.ok, each.by) for each in project.outcomes()] == [(True, "executor")]
+
+
+_AS_JSON = ["--output-format", "json", *FREE["claude"]]
