@@ -12,6 +12,7 @@ _BENCHMARKS = (
     "benchmarks.votes",
     "benchmarks.triage",
     "benchmarks.kill",
+    "benchmarks.body",
     "benchmarks.chat",
     "benchmarks.restore",
     "benchmarks.rollout",

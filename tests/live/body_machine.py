@@ -231,6 +231,14 @@ class BodyMachine(RuleBasedStateMachine):
             elif said is not None:
                 held.good_until_us = until
 
+    @rule(who=bodies, before=st.sampled_from([2.0, 4.0]), after=st.sampled_from([2.0, 4.0]))
+    def begin_late(self, who: str, before: float, after: float) -> None:
+        """A body begins only when much of its lease is over, and works for longer than was left."""
+        self.lease(who, 1, "")
+        self.wait(before)
+        self.begin(who, "")
+        self.wait(after)
+
     @rule(who=bodies)
     def die(self, who: str) -> None:
         """A body is killed. What it had begun is ended, and its notes are all that is left."""

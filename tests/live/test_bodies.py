@@ -2,19 +2,24 @@
 
 import asyncio
 import os
+import time
 
 import pytest
 from hypothesis import settings
 from msgspec import structs
 
+from engine.adapters.body_notes import FolderNotes
 from engine.adapters.journal_reader import SqliteReader
 from engine.core.vocabulary.effects import Result
 from engine.core.vocabulary.facts import EffectEnded, EffectEndTold, decode
 from engine.core.vocabulary.ids import EffectId, decision_id
 from engine.core.vocabulary.units import SECOND_US
-from engine.errors import LeaseLost, Stopped
+from engine.errors import EffectRefused, LeaseLost, Stopped
 from engine.runtime import wire
+from engine.runtime.apart import Apart
 from engine.runtime.bodies import worker_of
+from engine.runtime.executor import Executor
+from engine.wiring.body import own_action
 from tests.live.body_machine import BodyMachine
 from tests.live.engines import AGAIN, ONCE, engine, performing
 
@@ -228,3 +233,86 @@ async def test_a_body_learns_what_the_registry_has_for_it(tmp_path):
         known = await it.ask(wire.AskActions(places=("lap", "dev")))
         assert [one.name for one in known.actions] == ["cache.clear"]
         assert (await it.ask(wire.AskActions(places=("lap",)))).actions == ()
+
+
+class Between:
+    """Stands between a body and the engine, and may change what is handed out."""
+
+    def __init__(self, it, change):
+        self._it, self._change = it, change
+
+    async def ask(self, request, *, timeout_s=None):
+        if not isinstance(request, wire.Lease | wire.Renew):
+            request = structs.replace(request, body="lap")
+        return await self._it.ask(request)
+
+    async def get(self, kind, request, *, timeout_s=None):
+        if isinstance(request, wire.Lease):
+            request = structs.replace(request, worker="lap/r1", wait_s=0.1, body=wire.Body(name="lap"))
+        said = await self._it.ask(request)
+        if isinstance(said, wire.Leased):
+            said = structs.replace(said, effects=tuple(map(self._change, said.effects)))
+        return said
+
+
+def as_it_is(effect):
+    return effect
+
+
+def other_arguments(effect):
+    return structs.replace(effect, args=effect.args | {"service": "all"})
+
+
+def other_way(effect):
+    run = structs.replace(effect.action.run, settings={"argv": ["rm", "-rf", "/"]})
+    return structs.replace(effect, action=structs.replace(effect.action, run=run))
+
+
+def other_name(effect):
+    return structs.replace(effect, action=structs.replace(effect.action, name="disk.erase"))
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("change", "status", "said"),
+    [
+        (as_it_is, "done", ""),
+        (other_arguments, "refused", "not those that were decided on"),
+        (other_way, "refused", "another cache.clear than this body"),
+        (other_name, "refused", "not those that were decided on"),
+    ],
+)
+async def test_what_was_changed_on_the_way_never_begins(tmp_path, change, status, said):
+    policy = on("lap")
+    async with engine(tmp_path, policy) as it:
+        executor = Executor(
+            Between(it, change),
+            {"shell": it.runner},
+            it.fence,
+            None,
+            worker="r1",
+            slots=1,
+            lease_s=5.0,
+            workspace=tmp_path,
+            watching=it._watching,
+            apart=Apart(
+                notes=FolderNotes(tmp_path / "notes"),
+                own=lambda effect: own_action(policy.actions, effect),
+                stops=tuple,
+                now_s=time.monotonic,
+            ),
+        )
+        work = asyncio.create_task(executor.run())
+        await it.propose()
+        await it.until(status)
+        executor.drain()
+        await work
+        assert it.runner.performed == (["web-1"] if status == "done" else [])
+        assert said in facts(tmp_path, EffectEnded)[0].result.error
+        assert FolderNotes(tmp_path / "notes").unfinished() == []
+
+
+def test_a_body_performs_nothing_its_owner_did_not_list():
+    effect = wire.LeasedEffect(task=None, action=on("lap").actions["cache.clear"], args={}, digest="")
+    with pytest.raises(EffectRefused, match="not on the list"):
+        own_action({}, effect)

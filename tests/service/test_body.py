@@ -9,7 +9,9 @@ import random
 import signal
 import time
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
+import httpx
 import pytest
 
 from engine.adapters.token_file import TokenFile
@@ -62,6 +64,20 @@ def test_it_is_done_there_and_taken_back_there(homes):
     assert undone.returncode == 0, undone.stderr
     assert not (body.workspace / "there.txt").exists()
     assert body.untold() == []
+
+
+def test_people_see_which_bodies_there_are(homes):
+    eventually(lambda: "body      lap (dev): version" in homes.service.cli("status").stdout)
+    looked = homes.service.cli("doctor", "--config", str(homes.service.config)).stdout
+    assert "bodies       lap, version" in looked
+    link = urlsplit(homes.service.cli("console", "--no-open").stdout.strip())
+    origin = f"{link.scheme}://{link.netloc}"
+    with httpx.Client(base_url=origin, trust_env=False, timeout=PATIENCE_S) as browser:
+        form = {"key": parse_qs(link.query)["key"][0], "next": "/agents"}
+        assert browser.post(link.path, data=form, headers={"Origin": origin}).status_code == 303
+        page = browser.get("/agents").text
+    assert "<h2>Bodies</h2>" in page
+    assert '<th scope="row">lap</th>' in page
 
 
 def test_what_the_registry_leaves_here_is_done_here(homes):
@@ -144,6 +160,7 @@ def test_a_token_of_another_kind_starts_no_body(homes):
 def test_of_two_bodies_one_does_each(tmp_path):
     with bodied(tmp_path, workers__lease_s=10.0) as homes:
         pair = [homes.body("lap"), homes.body("desk")]
+        eventually(lambda: "body      lap" in (said := homes.service.cli("status").stdout) and "desk" in said)
         decisions = [ask(homes, "note.append", line=f"n{number}", pause_s=0.05) for number in range(24)]
         for decision in decisions:
             assert came(homes, decision) == "done"
