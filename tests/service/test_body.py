@@ -19,7 +19,7 @@ from engine.core.vocabulary.facts import EffectEnded, EffectEndTold, EffectStart
 from tests.fence.stopping import gone, until
 from tests.patience import PATIENCE_S
 from tests.service.bodies import Homes, bodied
-from tests.service.services import eventually
+from tests.service.services import Service, eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.unmeasured]
 FINAL = {"done", "failed", "unknown", "stopped", "refused"}
@@ -331,3 +331,13 @@ def test_a_dead_body_leaves_nothing_behind_for_the_next(tmp_path):
         body.start()
         assert came(homes, decision) == "unknown"
         assert all(map(gone, orphans))
+
+
+def test_a_kill_needs_no_journal_that_can_be_read(tmp_path):
+    made = Service(tmp_path)
+    made.home.mkdir()
+    made.layout.journal.write_text("no journal at all\n" * 500)
+    killed = made.cli("kill")
+    assert killed.returncode == 0, killed.stderr
+    assert "nobody can say whether bodies" in killed.stdout
+    assert (made.layout.stops / "all").exists()
