@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from bot.desk import open_desk
 from bot.http_api.app import make_app
+from bot.http_api.events import Events
 from bot.http_api.links import Links
 from bot.http_api.phone_desk import phones_of
 from bot.http_api.serving import Encryption, log_requests, run
@@ -27,6 +28,7 @@ from engine.adapters.totp_file import TotpFile
 from engine.commands.stopping import Stopping
 from engine.runtime.client import EngineClient
 from engine.runtime.layout import Layout
+from engine.wiring.events import read_events, secrets_of
 from engine.wiring.kpis import read_kpis
 from engine.wiring.service import Service, make_folders, read_channels
 from notifiers.book import read_roster
@@ -96,6 +98,7 @@ def front_app(service: Service, *, version: str) -> Callable[[], FastAPI]:
         names=(section.host, *section.names),
         roster=read_roster(service, read_channels(service.config)),
         answering=answering(service),
+        incoming=incoming(service, engine),
         pages=lambda front: WebConsole(
             front,
             sessions=Sessions(tokens),
@@ -105,6 +108,14 @@ def front_app(service: Service, *, version: str) -> Callable[[], FastAPI]:
             unreached=lambda: unreached(service),
         ),
     )
+
+
+def incoming(service: Service, engine: EngineClient) -> Events | None:
+    """Return what takes events from outside; `None` where nothing comes in and nothing is asked."""
+    file = read_events(service.config)
+    if not file.sources and not file.queries:
+        return None
+    return Events(file, lambda source: secrets_of(service.layout, source), engine)
 
 
 def answering(service: Service) -> Links | None:

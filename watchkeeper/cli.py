@@ -53,6 +53,7 @@ _COMMANDS: Final = {
     "recording": "watchkeeper.commands_import:recording",
     "hook": "watchkeeper.commands_hook:hook",
     "mcp": "watchkeeper.commands_mcp:mcp",
+    "events": "watchkeeper.commands_events:events",
     "token": "watchkeeper.commands_token:token",
     "policy": "watchkeeper.commands_policy:policy",
     "journal": "watchkeeper.commands_journal:journal",

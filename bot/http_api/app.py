@@ -20,6 +20,7 @@ from bot.http_api import (
     decisions,
     document,
     escalations,
+    events,
     holds,
     kpis,
     links,
@@ -85,6 +86,7 @@ def make_app(
     phones: phone.Phone | None = None,
     roster: FileRoster | None = None,
     answering: links.Links | None = None,
+    incoming: events.Events | None = None,
     pages: Callable[[Front], Pages] | None = None,
 ) -> FastAPI:
     """Make the application. It listens to the engine while its lifespan lasts.
@@ -94,8 +96,8 @@ def make_app(
     in a thread; so are `counting`, with the number of records that it may go on by: it says how KPIs stand,
     and `tallying`, which counts for who watches from outside. `names` are the hosts it answers to besides the
     loopback ones, and besides that of `phones`, through which Twilio calls us back; `None` where it is not
-    used. `pages` makes the pages for people; without it there are none. `app.state.front` is what the routes
-    work with.
+    used. `incoming` takes what systems outside tell; `None`: nothing does. `pages` makes the pages for
+    people; without it there are none. `app.state.front` is what the routes work with.
     """
     front = Front(
         engine=engine,
@@ -118,6 +120,8 @@ def make_app(
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(front.running())
+            if incoming is not None:
+                await stack.enter_async_context(incoming.running())
             if shown is not None:
                 await stack.enter_async_context(shown.running())
             yield
@@ -137,6 +141,8 @@ def make_app(
     if phones is not None:
         app.include_router(phone.routes(phones))
         names = (*names, urlsplit(phones.public_url).hostname or "")
+    if incoming is not None:
+        app.include_router(events.routes(incoming))
     if answering is not None:
         app.include_router(links.routes(front, answering))
         names = (*names, urlsplit(answering.public_url).hostname or "")

@@ -15,8 +15,8 @@ from engine.ports import Holder
 
 OPEN: Final = frozenset({"/v1/health", "/v1/version"})
 """What is answered without a token."""
-SIGNED: Final = "/v1/twilio/"
-"""What lies below proves who asks by a signature of its own: bot/http_api/phone.py."""
+SIGNED: Final = ("/v1/twilio/", "/v1/events/")
+"""What lies below proves who asks by a signature of its own: bot/http_api/phone.py and events.py."""
 KILL: Final = "/v1/kill"
 METRICS: Final = "/v1/metrics"
 """Scraped by a machine with a person's token: nobody is at the controls because of that."""

@@ -49,6 +49,7 @@ from engine.runtime.timers import Timers
 from engine.runtime.watch import Watch
 from engine.settings.channels import ChannelsFile
 from engine.settings.service import SandboxSection, ServiceFile
+from engine.wiring.events import read_events
 from engine.wiring.kpis import read_kpis
 from engine.wiring.ladders import Channels, Waking, read_waking
 from engine.wiring.oncall import Known, open_file
@@ -157,6 +158,7 @@ def check(service: Service, channels: Channels | None = None) -> Policy:
     """
     policy = service.policy()
     read_kpis(service.config)
+    read_events(service.config)
     read_waking(service.config, channels)
     sandboxes = _sandboxes(service)
     check_runners(policy, make_runners(service, sandboxes))

@@ -1,0 +1,1 @@
+"""Events: what systems outside tell us, once it is proven who does, becomes pages, proposals and series."""
