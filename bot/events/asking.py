@@ -12,7 +12,7 @@ from typing import Final
 import httpx
 from msgspec import Struct
 
-from bot.events.acting import Engine, Wanted, act, agent_of, measure, page, propose
+from bot.events.acting import Engine, Request, Wanted, act, agent_of, measure, page, propose
 from engine.core.plain_text import shortened
 from engine.core.vocabulary.units import SECOND_US
 from engine.errors import WatchkeeperError
@@ -136,8 +136,8 @@ class Question:
     async def _clear(self, what: str, detail: str) -> None:
         await self._do("resolve", ClearEscalation(key=self._key(what), by=agent_of(_BY), detail=detail))
 
-    async def _do(self, what: str, request: object) -> None:
-        await act(self._engine, [Wanted(rule=self.name, what=what, request=request)])  # type: ignore[arg-type]
+    async def _do(self, what: str, request: Request) -> None:
+        await act(self._engine, [Wanted(rule=self.name, what=what, request=request)])
 
     def _key(self, what: str) -> str:
         return f"event:{_BY}:{self.name}:{what}"

@@ -70,8 +70,8 @@ FILE = {
 class Outside:
     """Systems outside that send what they have."""
 
-    def __init__(self, at: Any, client: Any) -> None:
-        self.place, self.client = at, client
+    def __init__(self, at: Any, client: Any, live: Any = None) -> None:
+        self.place, self.client, self.live = at, client, live
 
     async def send(self, source: str, body: Any, *, secret: str = SECRET, **headers: str) -> Any:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -99,8 +99,7 @@ def outside(place):  # noqa: F811 - the fixture above
         file = EventsFile.model_validate(FILE | more)
         events = Events(file, lambda _source: [SECRET, "the-old-secret"], EngineClient(place.layout.socket))
         async with place.engine(ladders=ladders()) as live, place.talking(incoming=events) as client:
-            made = Outside(place, client)
-            made.live = live  # type: ignore[attr-defined]
+            made = Outside(place, client, live)
             yield made
             await events.engine.close()
 

@@ -66,7 +66,7 @@ class Asked:
 
     def __init__(self, systems: Outside, question: Question) -> None:
         self._systems, self.question = systems, question
-        self.now_us = systems.live.clock.now_us()  # type: ignore[attr-defined]
+        self.now_us = systems.live.clock.now_us()
 
     async def ask(self, query: str | None = None, later_s: float = 0) -> None:
         if query is not None:

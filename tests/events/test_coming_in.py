@@ -1,4 +1,4 @@
-"""What systems outside send becomes pages, proposals and series, once each, when it is proven who sends it."""
+"""What systems outside send becomes pages, proposals and series, once each, where it is proven who does."""
 
 import asyncio
 import contextlib
