@@ -47,6 +47,7 @@ _LONGEST_PLACE: Final = 120
 _MOST_SPLIT: Final = 8
 _LONGEST_SPLIT: Final = 256
 """A secret in more pieces than that, or longer ones, is somebody's puzzle: values, and bytes of each."""
+_BEHIND_KEY: Final = "[redacted: secret]"
 _UNSEEN: Final = "[withheld: it could not be searched for secrets]"
 _FROM_LONG: Final = 10**11
 """Shorter numbers are nobody's card or account."""
@@ -107,12 +108,17 @@ class Scrubber:
             return lambda: self._scrubbed(key, fact, leaves)
         return self._scrubbed(key, fact, leaves)
 
-    def without_secrets(self, told: _Told) -> _Told:
-        """Return anything with the secrets taken out of all its texts, names too."""
+    def without_secrets(self, told: _Told, *, by_key: bool = False) -> _Told:
+        """Return anything with the secrets taken out of all its texts, names too.
+
+        With `by_key` also what stands behind a key that says it is one.
+        """
         leaves = list(_leaves(told))
         try:
             scanner = self._scanner()
             seen = {leaf.text: cut(leaf.text, _secrets(scanner, leaf)) for leaf in leaves}
+            if by_key:
+                seen |= {leaf.text: _BEHIND_KEY for leaf in leaves if _is_under_secret(leaf)}
         except Exception:  # noqa: BLE001 - whatever it was, people are heard
             # Whoever asks for a stop gets it; what is journaled of it is looked through again, and withheld.
             _log.exception("looking for secrets in %s failed", type(told).__name__)

@@ -10,11 +10,14 @@ from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self, TypeVar
 
 from msgspec import UNSET, Struct
 
+from engine.adapters.leak_rules import read_rules
+from engine.adapters.leaks import Scanner
 from engine.adapters.redaction import redact
+from engine.adapters.scrubber import Scrubber
 from engine.core.plain_text import shortened
 from engine.core.tool_calls import Wish
 from engine.core.vocabulary.arguments import texts_of
@@ -27,6 +30,7 @@ from engine.core.vocabulary.facts import (
     encode,
 )
 from engine.core.vocabulary.ids import ActionName, AgentId, CapabilityId, EpisodeId, ProposalId
+from engine.core.vocabulary.privacy import PrivacySettings
 from engine.core.vocabulary.proposals import Impact, Proposal
 from simulator.importers.infer import RegistryLearner
 from simulator.importers.lenient_json import parse
@@ -74,6 +78,9 @@ class Reply(Struct, frozen=True, kw_only=True):
     """Whether a hook of the agent kept it from running: nobody turned it down, and nothing failed."""
 
 
+_Fact = TypeVar("_Fact", bound=Fact)
+
+
 class _Made(Struct):
     proposal_id: ProposalId
     agent: AgentId
@@ -113,6 +120,9 @@ class Conversations:
         self.format = format_name
         self.oddities: Counter[str] = Counter()
         self._agent, self._unsafe_means, self._tools = agent, unsafe_means, tools
+        # As on the way into the journal: by a text's shape, the key it stands behind, and its neighbours.
+        scanner = Scanner(read_rules())
+        self._scrubber = Scrubber(PrivacySettings(), lambda: scanner)
         self._learner = RegistryLearner()
         self._spill = SortedSpill()
         self._open: dict[str, _Conversation] = {}
@@ -150,32 +160,34 @@ class Conversations:
         if call.call_id in calls:
             self.oddities["calls told twice, taken once"] += 1
             return
-        agent = AgentId(named(call.agent or self._agent))
-        wish = self._wish(call, clean(call.args))
-        made = calls[call.call_id] = _Made(
-            proposal_id=ProposalId(f"{episode}#{call.call_id}"),
-            agent=agent,
-            capability=self._tools.capability if self._tools is not None else _capability(agent),
-            action=ActionName(wish.action),
-            asked="\n".join(texts_of(wish.args))[:_MOST_WHY],
-        )
-        self._add(
+        agent = AgentId(named(redact(call.agent or self._agent)))
+        wish = self._wish(call, shorter(call.args))
+        received = self._seen(
             ProposalReceived(
                 at_us=call.at_us,
                 proposal=Proposal(
-                    proposal_id=made.proposal_id,
+                    proposal_id=ProposalId(redact(f"{episode}#{call.call_id}")),
                     agent=agent,
-                    capability=made.capability,
-                    action=made.action,
+                    capability=self._tools.capability if self._tools is not None else _capability(agent),
+                    action=ActionName(wish.action),
                     args=wish.args,
                     episode=episode,
                     impact=call.impact
                     or Impact(cost_usd=Decimal(wish.cost_usd), files=wish.files, api_calls=wish.api_calls),
                     confidence=wish.confidence,
-                    rationale=shortened(redact(call.why), _MOST_WHY),
+                    rationale=shortened(call.why, _MOST_WHY),
                 ),
             )
         )
+        asked = received.proposal
+        calls[call.call_id] = _Made(
+            proposal_id=asked.proposal_id,
+            agent=asked.agent,
+            capability=asked.capability,
+            action=asked.action,
+            asked="\n".join(texts_of(asked.args))[:_MOST_WHY],
+        )
+        self._put(received)
 
     def reply(self, reply: Reply) -> None:
         """Take what came of a call. One to a call that nobody made is counted and left out."""
@@ -229,7 +241,7 @@ class Conversations:
             episode, calls = self._id(name), conversation.calls.values()
             benign = not any(made.unsafe for made in calls)
             if calls:
-                writer.label(EpisodeLabel(episode=episode, benign=benign, place=name))
+                writer.label(EpisodeLabel(episode=episode, benign=benign, place=redact(name)))
             for made in calls:
                 writer.label(
                     Label(
@@ -237,14 +249,14 @@ class Conversations:
                         unsafe=made.unsafe,
                         benign_episode=benign,
                         episode=episode,
-                        place=name,
+                        place=redact(name),
                     )
                 )
 
     def _wish(self, call: Call, args: dict[str, Any]) -> Wish:
         if self._tools is not None:
             return self._tools.wish(call.tool, args)
-        name = named(call.tool)
+        name = named(redact(call.tool))
         self._learner.see(name, args)
         return Wish(action=name, args=args, confidence=None, cost_usd="0", files=0, api_calls=1)
 
@@ -258,7 +270,7 @@ class Conversations:
                 action=made.action,
                 ok=ok,
                 by="incumbent",
-                detail=shortened(redact(detail), _MOST_DETAIL),
+                detail=shortened(detail, _MOST_DETAIL),
             )
         )
 
@@ -267,7 +279,7 @@ class Conversations:
         return None if known is None else known.calls.get(call_id)
 
     def _id(self, conversation: str) -> EpisodeId:
-        return EpisodeId(f"{self.format}/{conversation}")
+        return EpisodeId(redact(f"{self.format}/{conversation}"))
 
     def _episode(self, conversation: str, at_us: int) -> EpisodeId:
         known = self._open.setdefault(conversation, _Conversation())
@@ -278,9 +290,15 @@ class Conversations:
         if len(text) > MOST_TEXT:
             self.oddities[f"messages of more than {MOST_TEXT:,} characters, cut"] += 1
             text = text[:MOST_TEXT]
-        return redact(text)
+        return text
 
     def _add(self, fact: Fact) -> None:
+        self._put(self._seen(fact))
+
+    def _seen(self, fact: _Fact) -> _Fact:
+        return self._scrubber.without_secrets(fact, by_key=True)
+
+    def _put(self, fact: Fact) -> None:
         self._spill.add(time_key(fact.at_us), encode(fact))
 
 
@@ -312,14 +330,14 @@ def named(text: str) -> str:
     return kept.strip("-")[:100] or "unknown"
 
 
-def clean(value: Any) -> Any:
-    """Return arguments without the secrets that stand in them, in keys and values."""
+def shorter(value: Any) -> Any:
+    """Return arguments whose texts are no longer than a message may be."""
     if isinstance(value, str):
-        return redact(value[:MOST_TEXT])
+        return value[:MOST_TEXT]
     if isinstance(value, list):
-        return [clean(each) for each in value]
+        return [shorter(each) for each in value]
     if isinstance(value, Mapping):
-        return {redact(str(key)): clean(each) for key, each in value.items()}
+        return {str(key): shorter(each) for key, each in value.items()}
     return value
 
 
