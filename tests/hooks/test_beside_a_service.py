@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.health import answers
 from tests.hooks.agents_at_work import AGENTS, afterwards, question, shell
 from tests.patience import PATIENCE_S
 
@@ -30,7 +31,8 @@ def up(project):
     )
     try:
         until = time.monotonic() + PATIENCE_S
-        while not (project.home / "http.json").exists() and service.poll() is None:
+        while not answers(project.home):
+            assert service.poll() is None
             assert time.monotonic() < until
             time.sleep(0.05)
         yield service

@@ -23,6 +23,7 @@ from engine.core.vocabulary.facts import OutcomeReported, VerdictReached, decode
 from engine.runtime.layout import Layout
 from engine.runtime.processes import read_processes
 from tests.fence.stopping import until
+from tests.health import answers
 from tests.patience import PATIENCE_S
 from watchkeeper.cli import main
 
@@ -118,8 +119,7 @@ class Site:
                 start_new_session=True,
             )
         try:
-            there = self.home / "http.json"
-            assert until(lambda: there.exists() or service.poll() is not None, within_s=PATIENCE_S)
+            assert until(lambda: answers(self.home) or service.poll() is not None, within_s=PATIENCE_S)
             assert service.poll() is None, (self.folder / "service.txt").read_text()
             yield service
         finally:
