@@ -23,9 +23,11 @@ async def over(stage):
 
 async def test_a_replay_is_followed_in_its_message_to_its_report(tmp_path):
     async with on_discord(tmp_path, Patience(every_s=0.05), bundled=BUNDLED) as stage:
-        (begun,) = (await stage.type("ray", "/replay start demo", settle_s=0.2)).screens
+        await stage.type("ray", "/replay start demo", settle_s=0.05)
+        begun = await stage.card()
         assert not begun.private
-        assert [button.label for button in begun.buttons] == ["Cancel"]
+        # On a busy machine it may be over before anybody sees it run.
+        assert [button.label for button in begun.buttons] in (["Cancel"], ["Report"])
         (done,) = await over(stage)
         assert done.message_id == begun.message_id
         assert [one.name for one in done.attachments] == ["report.html"]
@@ -34,9 +36,12 @@ async def test_a_replay_is_followed_in_its_message_to_its_report(tmp_path):
         assert report.screens[0].attachments[0].name == "report.html"
 
 
-async def test_a_replay_is_cancelled_by_its_button_in_its_message(tmp_path):
+async def test_a_replay_is_cancelled_by_its_button_in_its_message(tmp_path, monkeypatch):
+    # It waits for its turn, however long the machine takes to show the button.
+    monkeypatch.setattr(jobs, "MOST_RUNNING", 0)
     async with on_discord(tmp_path, Patience(every_s=0.05), bundled=BUNDLED) as stage:
-        (begun,) = (await stage.type("ray", "/replay start demo", settle_s=0.05)).screens
+        await stage.type("ray", "/replay start demo", settle_s=0.05)
+        begun = await stage.card()
         await stage.press("ray", begun, "Cancel", settle_s=0.5)
         (ended,) = await over(stage)
         assert ended.message_id == begun.message_id
@@ -45,7 +50,8 @@ async def test_a_replay_is_cancelled_by_its_button_in_its_message(tmp_path):
 
 async def test_a_replay_that_outlives_its_interaction_is_followed_all_the_same(tmp_path):
     async with on_discord(tmp_path, Patience(every_s=0.05, token_s=0.0), bundled=BUNDLED) as stage:
-        (begun,) = (await stage.type("ray", "/replay start demo", settle_s=0.05)).screens
+        await stage.type("ray", "/replay start demo", settle_s=0.05)
+        begun = await stage.card()
         (job,) = stage.desk.tools.replays.jobs()
         await stage.given.say("ray", f"/replay cancel {job.name}")
         (ended,) = await over(stage)
@@ -89,11 +95,10 @@ async def test_after_restarts_the_same_message_is_followed_and_cancel_works(tmp_
     monkeypatch.setattr(jobs, "MOST_RUNNING", 0)
     async with on_stage(tmp_path) as stage:
         async with restarted(stage):
-            first, second = [
-                screen
-                for _ in range(2)
-                for screen in (await stage.type("ray", "/replay start demo", settle_s=0.2)).screens
-            ]
+            for _ in range(2):
+                await stage.type("ray", "/replay start demo", settle_s=0.2)
+            await stage.until(lambda: len(stage.shown()) == 2)
+            first, second = sorted(stage.shown(), key=lambda screen: int(screen.message_id))
         async with restarted(stage):
             await stage.press("ray", second, "Cancel", settle_s=0.5)
             cancelled = await stage.card("is cancelled")
