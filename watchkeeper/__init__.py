@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         Vetoed,
     )
     from watchkeeper.sdk.governing import episode, governed
-    from watchkeeper.sdk.words import Decision, Impact, Proposal, Question, Reason, Wait
+    from watchkeeper.sdk.words import Decision, Impact, Proposal, Question, Reason, Replacement, Wait
 
 __version__ = "0.1.0"
 
@@ -46,6 +46,7 @@ __all__ = [
     "Question",
     "Reason",
     "Replaced",
+    "Replacement",
     "Shadowed",
     "Unreachable",
     "Vetoed",
@@ -61,7 +62,7 @@ _PLACES: Final = {
     "watchkeeper.sdk.errors": "Conflict Denied Expired Held Invalid Killed NotAllowed Performed Replaced "
     "Shadowed Vetoed",
     "watchkeeper.sdk.governing": "episode governed",
-    "watchkeeper.sdk.words": "Decision Impact Proposal Question Reason Wait",
+    "watchkeeper.sdk.words": "Decision Impact Proposal Question Reason Replacement Wait",
 }
 _PLACE_OF: Final = {name: place for place, names in _PLACES.items() for name in names.split()}
 

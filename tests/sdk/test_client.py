@@ -5,6 +5,7 @@ import threading
 
 import httpx
 import pytest
+from msgspec import structs
 
 from tests.http.placing import ALLOWED, DENIED, GRANTED, HELD, SHADOWED
 from watchkeeper import (
@@ -12,16 +13,19 @@ from watchkeeper import (
     Client,
     Conflict,
     Denied,
+    Expired,
     Forbidden,
     Held,
     Invalid,
     Killed,
     Performed,
     Proposal,
+    Replaced,
     Shadowed,
     Unreachable,
     Vetoed,
 )
+from watchkeeper.sdk.talks import not_allowed
 
 GRANT = Proposal(**GRANTED)
 HOLD = Proposal(**GRANTED | {"confidence": 0.5})
@@ -209,3 +213,27 @@ def test_a_missing_token_says_how_to_get_one(monkeypatch):
     monkeypatch.delenv("WATCHKEEPER_TOKEN", raising=False)
     with pytest.raises(Forbidden, match="watchkeeper token create"):
         Client(url="http://127.0.0.1:9")
+
+
+def test_what_a_person_puts_in_its_place_is_told_and_may_be_done_in_that_form(client, captain):
+    held = client.propose(HOLD)
+    captain.say(f"/v1/decisions/{held.decision_id}/change", args={"body": "c"}, reason="shorter")
+    with pytest.raises(Replaced) as replaced:
+        client.confirm(client.look(held.decision_id))
+    instead = replaced.value.decision.replacement
+    assert (instead.by, instead.args, instead.status) == ("cat", {"title": "a", "body": "c"}, "granted")
+    assert "replacement" in replaced.value.cure
+    new = client.confirm(client.look(instead.decision_id))
+    client.report(new, ok=True)
+    assert captain.outcome(instead.decision_id)["ok"]
+
+
+@pytest.mark.parametrize(
+    ("status", "error"), [("expired", Expired), ("taken", Replaced), ("who knows", Performed)]
+)
+def test_a_hold_that_ended_otherwise_is_no_denial_and_no_grant(client, status, error):
+    ended = structs.replace(client.propose(HOLD), status=status, final=True)
+    told = not_allowed(ended)
+    assert type(told) is error
+    assert not isinstance(told, Denied)
+    assert told.cure

@@ -86,7 +86,7 @@ class Expired(NotAllowed):
 class Replaced(NotAllowed):
     """A person put another version in its place."""
 
-    cure_text = "look at the decision to see what is done instead"
+    cure_text = "do not do it as it was; decision.replacement says what stands in its place"
 
 
 class Shadowed(NotAllowed):

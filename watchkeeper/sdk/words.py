@@ -90,6 +90,18 @@ class Question(Struct, frozen=True, kw_only=True):
     """`None` until the agent has answered."""
 
 
+class Replacement(Struct, frozen=True, kw_only=True):
+    """What a person put in the place of what the agent proposed."""
+
+    decision_id: str
+    proposal_id: str
+    by: str
+    args: dict[str, Any]
+    """The arguments as they are now."""
+    status: str
+    """As of a decision: `granted` means that the agent may do it in this form."""
+
+
 class Decision(Struct, frozen=True, kw_only=True):
     """Where a proposal stands: what was decided and why, how far it is, and what it waits for."""
 
@@ -110,6 +122,8 @@ class Decision(Struct, frozen=True, kw_only=True):
     reasons: tuple[Reason, ...] = ()
     waits: tuple[Wait, ...] = ()
     questions: tuple[Question, ...] = ()
+    replacement: Replacement | None = None
+    """`None` unless a person put another version in its place. `look` at its decision, and `confirm` that."""
 
     @property
     def why(self) -> str:
