@@ -26,6 +26,8 @@ _PLACE: Final = re.compile(r"\{(/[^{}]+)\}")
 _SUMMARY: Final = 200
 _ABOUT: Final = 80
 _VALUE: Final = 120
+_MOST_MEASURED: Final = 1e140
+"""As `MetricObserved` has it: the engine would not even read what is beyond."""
 _Answer = TypeVar("_Answer")
 _log = logging.getLogger("watchkeeper.events")
 Request = wire.Propose | wire.Tell | waking.RaiseEscalation | waking.ClearEscalation
@@ -96,6 +98,12 @@ def _of_rule(
         value = scalar_at(event.body, rule.measure.value.at)
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise InputError("no number stands there", place=rule.measure.value.at, cure="point to a number")
+        if not -_MOST_MEASURED <= value <= _MOST_MEASURED:
+            raise InputError(
+                f"no series takes a number beyond {_MOST_MEASURED:g}",
+                place=rule.measure.value.at,
+                cure="point to another number, or have the source send it in a greater unit",
+            )
         own = f"{source}:{rule.name}:{event.event_id}"
         found.append(
             Wanted(rule=rule.name, what="measure", request=measure(rule.measure.series, value, own, now_us))

@@ -83,6 +83,13 @@ def routes(events: Events) -> APIRouter:
             # The same for who is not known and who is not believed.
             raise _refused()
         _not_too_many(events, source)
+        if section.scheme != "bearer" and "ce-specversion" in headers:
+            # Whoever caught one signed body could write any attributes around it.
+            raise Problem(
+                "invalid",
+                f"{section.scheme} signs the body, and a CloudEvent in binary mode is known by its headers",
+                cure="send it in structured mode, or have the source use `scheme: bearer` over TLS",
+            )
         try:
             found = read(
                 headers, body, signed_id=valid.event_id, id_at=section.id, id_header=section.id_header

@@ -69,7 +69,10 @@ async def test_a_number_is_noted_as_a_point_of_its_series(outside):
         ]
         wrong = await systems.send("shop", {"id": "x", "errors": "many"})
         missing = await systems.send("shop", {"id": "y"})
-    assert (wrong.status_code, missing.status_code) == (422, 422)
+        huge = await systems.send("shop", b'{"id": "z", "errors": 1' + b"0" * 400 + b"}")
+        beyond = await systems.send("shop", {"id": "w", "errors": -1e141})
+    assert [each.status_code for each in (wrong, missing, huge, beyond)] == [422] * 4
+    assert "no series takes" in beyond.text
     assert "rule sales" in missing.text
 
 
@@ -105,6 +108,14 @@ async def test_a_token_of_ours_is_no_signature(outside):
             "/v1/events/ci", json=FAILED, headers={"Authorization": f"Bearer {token}"}
         )
     assert refused.status_code == 401
+
+
+async def test_attributes_that_nothing_signed_are_not_read(outside):
+    attributes = {"ce_specversion": "1.0", "ce_id": "1", "ce_source": "/x", "ce_type": "com.example.low"}
+    async with outside() as systems:
+        answer = await systems.send("shop", {"id": "1", "errors": 1}, **attributes)
+        assert (answer.status_code, "signs the body" in answer.text) == (422, True)
+        assert systems.facts(MetricObserved) == []
 
 
 async def test_cloud_events_come_in_all_three_modes(outside):
