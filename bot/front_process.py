@@ -18,6 +18,7 @@ from bot.web_console.sessions import Sessions
 from engine.adapters.counts_view import CountsView
 from engine.adapters.decision_index import DecisionIndex
 from engine.adapters.decisions_view import Current, DecisionsView
+from engine.adapters.events_seen import EventsSeen
 from engine.adapters.fence_files import FileFence
 from engine.adapters.kpi_view import KpiView
 from engine.adapters.link_tokens import LinkTokens
@@ -115,7 +116,8 @@ def incoming(service: Service, engine: EngineClient) -> Events | None:
     file = read_events(service.config)
     if not file.sources and not file.queries:
         return None
-    return Events(file, lambda source: secrets_of(service.layout, source), engine)
+    seen = EventsSeen(service.layout.events)
+    return Events(file, lambda source: secrets_of(service.layout, source), engine, seen)
 
 
 def answering(service: Service) -> Links | None:

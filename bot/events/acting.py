@@ -52,63 +52,92 @@ class Wanted(Struct, frozen=True, kw_only=True):
 def wanted(
     source: str, trust: Trust, rules: Sequence[RuleSection], event: Event, now_us: int
 ) -> list[Wanted]:
-    """Say what all rules that fit want. Raises `InputError` naming a rule that the event does not serve."""
+    """Say what all rules that fit want. What a rule cannot make of the event wakes somebody instead."""
     found: list[Wanted] = []
     for rule in rules:
         if rule.source != source or not fits(event, rule.type, rule.where):
             continue
-        try:
-            found += _of_rule(rule, event, trust=trust, rules=rules, now_us=now_us)
-        except InputError as wrong:
-            raise InputError(
-                f"rule {rule.name}: {wrong}", cure="see what the source sends, and mend the rule"
-            ) from wrong
+        for part in (_page, _resolve, _propose, _measure):
+            try:
+                found += part(rule, event, trust, rules, now_us)
+            except InputError as wrong:
+                found.append(_unreadable(rule, part.__name__.strip("_"), event, wrong))
     return found
 
 
-def _of_rule(
-    rule: RuleSection, event: Event, *, trust: Trust, rules: Sequence[RuleSection], now_us: int
+def _unreadable(rule: RuleSection, part: str, event: Event, wrong: InputError) -> Wanted:
+    section = PageSection(severity="warning", summary=f"{rule.source} tells less than rule {rule.name} needs")
+    why = f"{part}, of {event.type or 'an event'} {shortened(event.event_id, _ABOUT)}: {wrong}"
+    key = f"event:{rule.source}:{rule.name}:unreadable"
+    request = page(section, agent_of(rule.source), key, section.summary, (shortened(why, _SUMMARY),))
+    return Wanted(rule=rule.name, what="unreadable", request=request)
+
+
+def _page(
+    rule: RuleSection, event: Event, _trust: Trust, _rules: Sequence[RuleSection], _now_us: int
 ) -> list[Wanted]:
-    source, by = rule.source, agent_of(rule.source)
-    found: list[Wanted] = []
-    if rule.page is not None:
-        request: Request = page(rule.page, by, page_key(source, rule, event), text(rule.page.summary, event))
-        found.append(Wanted(rule=rule.name, what="page", request=request))
-    if rule.resolves is not None:
-        ended = next(each for each in rules if each.name == rule.resolves)
-        clear = waking.ClearEscalation(
-            key=page_key(source, ended, event), by=by, detail=f"{rule.name}: the source says so"
+    if rule.page is None:
+        return []
+    key, summary = page_key(rule.source, rule, event), text(rule.page.summary, event)
+    return [Wanted(rule=rule.name, what="page", request=page(rule.page, agent_of(rule.source), key, summary))]
+
+
+def _resolve(
+    rule: RuleSection, event: Event, _trust: Trust, rules: Sequence[RuleSection], _now_us: int
+) -> list[Wanted]:
+    if rule.resolves is None:
+        return []
+    ended = next(each for each in rules if each.name == rule.resolves)
+    clear = waking.ClearEscalation(
+        key=page_key(rule.source, ended, event),
+        by=agent_of(rule.source),
+        detail=f"{rule.name}: the source says so",
+    )
+    return [Wanted(rule=rule.name, what="resolve", request=clear)]
+
+
+def _propose(
+    rule: RuleSection, event: Event, trust: Trust, _rules: Sequence[RuleSection], _now_us: int
+) -> list[Wanted]:
+    section = rule.propose
+    if section is None:
+        return []
+    told_id = shortened(event.event_id, _ABOUT)
+    why = f"{rule.source} told {event.type or 'an event'} {told_id}; rule {rule.name}"
+    args = {name: _value(given, event) for name, given in section.args.items()}
+    told = [args[name] for name, given in section.args.items() if isinstance(given, FromEvent)]
+    request = propose(
+        section, agent_of(rule.source), _own(rule, event), args, told=told, trust=trust, why=why
+    )
+    return [Wanted(rule=rule.name, what="propose", request=request)]
+
+
+def _measure(
+    rule: RuleSection, event: Event, _trust: Trust, _rules: Sequence[RuleSection], now_us: int
+) -> list[Wanted]:
+    if rule.measure is None:
+        return []
+    at = rule.measure.value.at
+    value = scalar_at(event.body, at)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InputError("no number stands there", place=at, cure="point to a number")
+    if not -_MOST_MEASURED <= value <= _MOST_MEASURED:
+        raise InputError(
+            f"no series takes a number beyond {_MOST_MEASURED:g}",
+            place=at,
+            cure="point to another number, or have the source send it in a greater unit",
         )
-        found.append(Wanted(rule=rule.name, what="resolve", request=clear))
-    if rule.propose is not None:
-        why = (
-            f"{source} told {event.type or 'an event'} {shortened(event.event_id, _ABOUT)}; rule {rule.name}"
+    return [
+        Wanted(
+            rule=rule.name,
+            what="measure",
+            request=measure(rule.measure.series, value, _own(rule, event), now_us),
         )
-        args = {name: _value(given, event) for name, given in rule.propose.args.items()}
-        told = [args[name] for name, given in rule.propose.args.items() if isinstance(given, FromEvent)]
-        own = f"{source}:{rule.name}:{event.event_id}"
-        found.append(
-            Wanted(
-                rule=rule.name,
-                what="propose",
-                request=propose(rule.propose, by, own, args, told=told, trust=trust, why=why),
-            )
-        )
-    if rule.measure is not None:
-        value = scalar_at(event.body, rule.measure.value.at)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise InputError("no number stands there", place=rule.measure.value.at, cure="point to a number")
-        if not -_MOST_MEASURED <= value <= _MOST_MEASURED:
-            raise InputError(
-                f"no series takes a number beyond {_MOST_MEASURED:g}",
-                place=rule.measure.value.at,
-                cure="point to another number, or have the source send it in a greater unit",
-            )
-        own = f"{source}:{rule.name}:{event.event_id}"
-        found.append(
-            Wanted(rule=rule.name, what="measure", request=measure(rule.measure.series, value, own, now_us))
-        )
-    return found
+    ]
+
+
+def _own(rule: RuleSection, event: Event) -> str:
+    return f"{rule.source}:{rule.name}:{event.event_id}"
 
 
 async def act(engine: Engine, all_wanted: Sequence[Wanted]) -> list[str]:

@@ -19,6 +19,7 @@ from bot.events.reading import read
 from bot.events.signatures import signed
 from bot.http_api import answers
 from bot.http_api.problems import Problem
+from engine.adapters.events_seen import EventsSeen
 from engine.adapters.machine_time import now_us
 from engine.errors import InputError, WatchkeeperError
 from engine.settings.events import EventsFile
@@ -34,17 +35,23 @@ class EventsTaken(Struct, frozen=True, kw_only=True):
     """What became of what was sent."""
 
     events: int
+    known: int
+    """How many of them were taken before, and did nothing now."""
     rules: tuple[str, ...]
     """The rules that fitted, in order."""
+    unreadable: tuple[str, ...]
+    """Those of them that the event lacked something for: somebody is woken instead."""
     decisions: tuple[str, ...]
 
 
 class Events:
     """What may come in, what Prometheus is asked, and what is done about it."""
 
-    def __init__(self, file: EventsFile, secrets: Callable[[str], Sequence[str]], engine: Engine) -> None:
+    def __init__(
+        self, file: EventsFile, secrets: Callable[[str], Sequence[str]], engine: Engine, seen: EventsSeen
+    ) -> None:
         """`secrets` gives those of a source, read each time: a changed one counts at once."""
-        self.file, self.secrets, self.engine = file, secrets, engine
+        self.file, self.secrets, self.engine, self.seen = file, secrets, engine, seen
         self.second, self.taken = 0, dict[str, int]()
 
     @contextlib.asynccontextmanager
@@ -61,6 +68,7 @@ class Events:
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
+                self.seen.close()
 
 
 def routes(events: Events) -> APIRouter:
@@ -94,17 +102,29 @@ def routes(events: Events) -> APIRouter:
             found = read(
                 headers, body, signed_id=valid.event_id, id_at=section.id, id_header=section.id_header
             )
-            asked = [
-                each
-                for event in found
-                for each in wanted(source, section.trust, events.file.rules, event, now_us())
-            ]
         except InputError as wrong:
-            _log.warning("%s sent what no rule can work with: %s", source, wrong)
+            _log.warning("%s sent what is no event: %s", source, wrong)
             raise Problem("invalid", str(wrong), cure="see `watchkeeper events try`") from wrong
+        ids = [event.event_id for event in found]
+        new = await asyncio.to_thread(events.seen.new, source, ids)
+        asked = [
+            each
+            for event in found
+            if event.event_id in new
+            for each in wanted(source, section.trust, events.file.rules, event, now_us())
+        ]
         decisions = await act(events.engine, asked)
-        fitted = tuple(dict.fromkeys(each.rule for each in asked))
-        return answers.answer(EventsTaken(events=len(found), rules=fitted, decisions=tuple(decisions)))
+        # Only now: what was asked half-way is asked again when the event comes again.
+        await asyncio.to_thread(events.seen.note, source, ids, now_us())
+        return answers.answer(
+            EventsTaken(
+                events=len(found),
+                known=len(set(ids) - new),
+                rules=tuple(dict.fromkeys(each.rule for each in asked)),
+                unreadable=tuple(dict.fromkeys(each.rule for each in asked if each.what == "unreadable")),
+                decisions=tuple(decisions),
+            )
+        )
 
     return router
 

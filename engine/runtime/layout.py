@@ -111,6 +111,11 @@ class Layout(Struct, frozen=True):
         return self.home / "secrets"
 
     @property
+    def events(self) -> Path:
+        """Which events of systems outside were taken; it can be thrown away."""
+        return self.home / "events.db"
+
+    @property
     def address(self) -> Path:
         """Where the HTTP API listens."""
         return self.home / "http.json"

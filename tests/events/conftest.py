@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from bot.http_api.events import Events
+from engine.adapters.events_seen import EventsSeen
 from engine.adapters.journal_reader import SqliteReader
 from engine.core.vocabulary.facts import decode
 from engine.runtime.client import EngineClient
@@ -97,7 +98,12 @@ def outside(place):  # noqa: F811 - the fixture above
     @contextlib.asynccontextmanager
     async def run(**more: Any):
         file = EventsFile.model_validate(FILE | more)
-        events = Events(file, lambda _source: [SECRET, "the-old-secret"], EngineClient(place.layout.socket))
+        events = Events(
+            file,
+            lambda _source: [SECRET, "the-old-secret"],
+            EngineClient(place.layout.socket),
+            EventsSeen(place.layout.events),
+        )
         async with place.engine(ladders=ladders()) as live, place.talking(incoming=events) as client:
             made = Outside(place, client, live)
             yield made

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.events.reading import fits, read, scalar_at
+from engine.adapters.events_seen import EventsSeen
 from engine.core.vocabulary.escalation_facts import EscalationCleared, EscalationRaised
 from engine.core.vocabulary.facts import MetricObserved, ProposalReceived, VerdictReached
-from engine.errors import InputError
+from engine.errors import InputError, StorageError
 from tests.events.conftest import FILE
 
 pytestmark = pytest.mark.asyncio
@@ -26,7 +27,8 @@ async def test_a_signed_event_pages_and_proposes_once_whatever_comes_again(outsi
         other = await systems.send("ci", FAILED, X_GitHub_Event="deployment_status", X_GitHub_Delivery="d-2")
         assert [answer.status_code for answer in (first, again, other)] == [200] * 3, first.text
         assert first.json()["rules"] == ["failed"]
-        assert first.json()["decisions"] == again.json()["decisions"] != other.json()["decisions"]
+        assert (again.json()["known"], again.json()["decisions"]) == (1, [])
+        assert first.json()["decisions"] != other.json()["decisions"] != []
         (raised,) = systems.facts(EscalationRaised)
         proposals = [fact.proposal for fact in systems.facts(ProposalReceived)]
     assert (raised.severity, raised.summary) == ("critical", "web failed")
@@ -71,9 +73,54 @@ async def test_a_number_is_noted_as_a_point_of_its_series(outside):
         missing = await systems.send("shop", {"id": "y"})
         huge = await systems.send("shop", b'{"id": "z", "errors": 1' + b"0" * 400 + b"}")
         beyond = await systems.send("shop", {"id": "w", "errors": -1e141})
-    assert [each.status_code for each in (wrong, missing, huge, beyond)] == [422] * 4
-    assert "no series takes" in beyond.text
-    assert "rule sales" in missing.text
+        answers = (wrong, missing, huge, beyond)
+        assert [answer.json()["unreadable"] for answer in answers] == [["sales"]] * 4
+        (raised,) = systems.facts(EscalationRaised)
+        assert len(systems.facts(MetricObserved)) == 2
+    assert raised.summary == "shop tells less than rule sales needs"
+    assert "no number stands there" in raised.evidence[0]
+
+
+async def test_what_one_rule_lacks_takes_nothing_from_another(outside):
+    async with outside() as systems:
+        answer = await systems.send("shop", {"id": "1", "kind": "clear", "service": "web"})
+        assert (answer.json()["unreadable"], len(answer.json()["decisions"])) == (["sales"], 1)
+
+
+async def test_an_event_that_comes_again_ends_no_newer_page(outside):
+    sent = [("failure", "1"), ("success", "2"), ("failure", "3"), ("success", "2"), ("failure", "1")]
+    async with outside() as systems:
+        known = [
+            (
+                await systems.send(
+                    "ci",
+                    FAILED | {"state": state},
+                    X_GitHub_Event="deployment_status",
+                    X_GitHub_Delivery=own,
+                )
+            ).json()["known"]
+            for state, own in sent
+        ]
+        assert known == [0, 0, 0, 1, 1]
+        assert len(systems.facts(EscalationCleared)) == 1
+
+
+async def test_an_event_that_was_not_taken_whole_counts_when_it_comes_again(tmp_path):
+    seen = EventsSeen(tmp_path / "seen.db")
+    assert seen.new("a", ["1", "2"]) == {"1", "2"}
+    seen.note("a", ["1"], 1)
+    assert seen.new("a", ["1", "2"]) == {"2"}
+    assert seen.new("b", ["1"]) == {"1"}
+    seen.close()
+    seen = EventsSeen(tmp_path / "seen.db")
+    assert seen.new("a", ["1"]) == set()
+    seen.note("a", ["3"], 40 * 86_400_000_000)
+    assert seen.new("a", ["1"]) == {"1"}, "after a month it is forgotten"
+    seen.close()
+    (tmp_path / "seen.db").write_bytes(b"no database " * 500)
+    with pytest.raises(StorageError):
+        seen.new("a", ["1"])
+    seen.close()
 
 
 @pytest.mark.parametrize(
@@ -180,7 +227,12 @@ async def test_with_the_engine_away_it_is_to_be_sent_again(place):
     from engine.settings.events import EventsFile
     from tests.events.conftest import SECRET, Outside
 
-    events = Events(EventsFile.model_validate(FILE), lambda _: [SECRET], EngineClient(place.layout.socket))
+    events = Events(
+        EventsFile.model_validate(FILE),
+        lambda _: [SECRET],
+        EngineClient(place.layout.socket),
+        EventsSeen(place.layout.events),
+    )
     async with place.talking(incoming=events) as client:
         answer = await Outside(place, client).send("ci", FAILED, X_GitHub_Event="deployment_status")
         await events.engine.close()

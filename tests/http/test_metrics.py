@@ -10,6 +10,8 @@ from bot.http_api import watching
 from bot.http_api.front import Front
 from engine.adapters.counts_view import CountsView
 from engine.core.vocabulary import facts as f
+from engine.core.vocabulary.scopes import Scope
+from engine.ports import Stop
 from engine.runtime import wire
 from engine.runtime.wire_figures import GetFigures
 from tests.http.placing import DENIED, GRANTED, HELD, SHADOWED
@@ -82,7 +84,7 @@ async def test_decisions_are_counted_and_what_waits_is_shown(place):
 async def test_with_the_engine_dead_it_says_what_the_journal_and_the_fence_know(place):
     async with place.engine(), place.talking("coder-1") as agent:
         await agent.post("/v1/proposals", json=HELD)
-    place.fence.set(wire.Stop(scope=wire.Scope("agent", "coder-1"), by="cat", reason="", at_us=1))
+    place.fence.set(Stop(scope=Scope("agent", "coder-1"), by="cat", reason="", at_us=1))
     async with place.talking("vic") as person:
         found = await until(person, place, lambda found: "decisions_total" in found)
     assert value(found, "engine_up") == 0
@@ -115,7 +117,7 @@ async def test_without_a_journal_it_says_so(place):
 
 async def test_stops_troubles_and_breakers_are_there_and_go_away(place):
     async with place.engine() as live, place.talking("coder-1") as agent:
-        await live.answer(wire.SetStop(scope=wire.Scope("all"), by="cat", reason=""))
+        await live.answer(wire.SetStop(scope=Scope("all"), by="cat", reason=""))
         now_us = live.clock.now_us()
         await live.intake.take("t", f.TroubleFound(at_us=now_us, trouble="clock", detail="behind"))
         for nth in range(live.intake.state.breakers.settings.failures_to_open):
@@ -128,7 +130,7 @@ async def test_stops_troubles_and_breakers_are_there_and_go_away(place):
         assert value(found, "stops", scope="all") == 1
         assert value(found, "trouble", trouble="clock") == 1
         assert value(found, "breaker_state", capability="heal", action="cache.clear", state="open") == 1
-        await live.answer(wire.LiftStop(scope=wire.Scope("all"), by="cat", reason="well again"))
+        await live.answer(wire.LiftStop(scope=Scope("all"), by="cat", reason="well again"))
         await live.answer(wire.ClearTrouble(trouble="clock", by="cat", reason="set"))
         found = await scraped(agent, place)
         assert value(found, "stops", scope="all") == 0
