@@ -17,6 +17,7 @@ from engine.core.vocabulary.units import DAY_US, HOUR_US, MINUTE_US, SECOND_US
 from engine.core.vocabulary.verdicts import Wait
 from tests import escalation_strategies
 from tests.builders import NOON_US, changed, shipped, verdict
+from tests.drawn_texts import json_args, json_values, texts
 
 # Few names, so that what happens to one meets what happened to it before.
 AGENTS = ("coder-1", "healer", "über")
@@ -25,36 +26,6 @@ CAPABILITY_NAMES = ("heal", "deploy", "bare")
 ACTIONS = (*shipped().actions, "unknown.thing")
 EPISODES = ("", "e-1", "e-2")
 PEOPLE = ("ann", "ben")
-TEXTS = (
-    "ann@example.com",
-    "pay GB29NWBK60161331926819",
-    "see https://x.org/a.",
-    "nothing",
-    "rm -rf /",
-    ".env",
-)
-
-# Whole text is cheap to draw and rarely hits anything; half of it is what patterns and provenance look for.
-texts = st.sampled_from(TEXTS) | st.text(max_size=20)
-json_scalars = (
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(max_size=10)
-    | st.sampled_from(TEXTS)
-)
-json_values = st.recursive(
-    json_scalars,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
-    max_leaves=8,
-)
-json_args = st.dictionaries(
-    st.sampled_from(["path", "paths", "command", "service", "to", "amount"]) | st.text(max_size=5),
-    json_values,
-    max_size=4,
-)
-
 costs = st.sampled_from(
     ["0", "0.10", "0.1", "1", "2.50", "3.333", "10", "49.99", "50", "50.00", "100", "1E+2"]
 ).map(Decimal) | st.decimals(0, 200, places=2)
@@ -177,6 +148,7 @@ def _kinds() -> dict[type[f.Fact], st.SearchStrategy[f.Fact]]:
         "decisions": st.lists(st.integers(0, 9).map("d_{}".format), min_size=1, max_size=3).map(tuple),
     }
     effect_ids, kinds = st.integers(0, 9).map("d_{}".format), st.sampled_from(["perform", "undo", "preview"])
+    results = st.builds(Result, success=st.booleans(), error=texts, execution_time_s=st.floats(0, 9))
     troubles = st.sampled_from(["clock", "journal", "disk"])
     roles = st.sampled_from(["viewer", "responder", "captain"])
     stages = st.sampled_from(["shadow", "canary_1", "canary_10", "canary_50", "live", "rolled_back"])
@@ -274,7 +246,17 @@ def _kinds() -> dict[type[f.Fact], st.SearchStrategy[f.Fact]]:
             "action": st.sampled_from(ACTIONS[:2]),
             "token": st.integers(0, 9),
             "status": st.sampled_from(["done", "failed", "unknown", "stopped", "refused"]),
-            "result": st.builds(Result, success=st.booleans(), error=texts, execution_time_s=st.floats(0, 9)),
+            "result": results,
+        },
+        f.EffectEndTold: {
+            "effect_id": effect_ids,
+            "decision_id": effect_ids,
+            "kind": kinds,
+            "agent": agents,
+            "body": st.just("lap"),
+            "token": st.integers(0, 9),
+            "status": st.sampled_from(["done", "failed"]),
+            "result": results,
         },
         f.UndoRequested: {
             "effect_id": st.integers(0, 9).map("u_{}".format),

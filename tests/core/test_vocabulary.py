@@ -14,7 +14,7 @@ from engine.core.vocabulary.facts import FACT_TYPES, Scope, decode, decode_lines
 from engine.core.vocabulary.ids import capability_name, capability_version, decision_id
 from engine.core.vocabulary.proposals import Impact, Proposal
 from engine.core.vocabulary.units import duration_text, parse_time, percent_text, time_text
-from tests.strategies import json_args
+from tests.drawn_texts import json_args
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,14 @@ from typing import Any
 
 import httpx
 import pytest
+from msgspec import structs
 
 from engine.core.vocabulary.facts import TimePassed
 from engine.core.vocabulary.rollouts import RolloutPlan
 from engine.core.vocabulary.units import MINUTE_US, SECOND_US
 from engine.core.vocabulary.voting import Topic, Voter, VotingSettings
 from engine.runtime.live import Live
+from tests.builders import RESTART, performing
 from tests.competitions import competition
 from tests.http.placing import ALLOWED, perform
 from tests.http.waking import ladders, roster
@@ -39,7 +41,7 @@ class Answering:
         assert answer.is_success, (route, answer.text)
         self.taken.add(f"post {route}")
         self.answers.append(answer.content)
-        return dict(answer.json())
+        return dict(answer.json()) if answer.content else {}
 
     async def decision(self, word: str, decision: str, who: str, **body: Any) -> dict[str, Any]:
         """Answer a decision."""
@@ -112,6 +114,23 @@ async def rolled_out(_live: Live, say: Answering) -> None:
     await say.capability("abort", "heal", "cat", reason=text())
 
 
+async def on_a_body(_live: Live, say: Answering) -> None:
+    """A body performs an effect, which prints secrets; another comes too late to be believed."""
+    text = say.planter.text
+    for nth in range(2):
+        await say.proposed(**ALLOWED | {"args": {"service": f"web-{nth}"}})
+    work = await say.give("/v1/body/work", "lap", run="r1r1", most=2)
+    first, second = [
+        {"effect_id": each["task"]["effect_id"], "token": each["task"]["token"]} for each in work["effects"]
+    ]
+    await say.give("/v1/body/begin", "lap", **first)
+    await say.give("/v1/body/renew", "lap", run="r1r1", leases=[first, second])
+    result = {"success": False, "output": text(), "error": f"fatal: {text()}", "execution_time_s": 0.1}
+    await say.give("/v1/body/end", "lap", **first, status="failed", result=result)
+    await say.give("/v1/body/return", "lap", **second)
+
+
+ON_BODY = performing("cache.clear", run=structs.replace(RESTART, on="dev"))
 UNKNOWN = {"competition": competition(within_us=SECOND_US // 1000, captain_us=15 * MINUTE_US)}
 PLAYS: dict[Callable[[Live, Answering], Awaitable[None]], tuple[dict[str, Any], set[str]]] = {
     votes_and_ratings: (
@@ -136,6 +155,10 @@ PLAYS: dict[Callable[[Live, Answering], Awaitable[None]], tuple[dict[str, Any], 
             "post /v1/on-call/changes",
         },
     ),
+    on_a_body: (
+        {"policy": ON_BODY},
+        {f"post /v1/body/{word}" for word in ("work", "begin", "renew", "end", "return")},
+    ),
     rolled_out: (
         {"by_name": {"heal": RolloutPlan(replay_decisions=0)}},
         {f"post /v1/capabilities/{{capability}}/{word}" for word in ("promote", "pause", "resume", "abort")},
@@ -149,6 +172,7 @@ async def test_what_people_answer_keeps_no_secret(play: Any, place: Any, tmp_pat
     planter, (settings, routes) = Planter(13), PLAYS[play]
     for role, name in {"captain": "una", "deputy": "sam"}.items():
         place.token[role] = place.tokens.create(kind="person", name=name, role="responder")[1]
+    place.token["lap"] = place.tokens.create(kind="body", name="lap", pools=("dev",))[1]
     async with place.engine(**settings) as live, place.talking(roster=roster()) as client:
         say = Answering(place, client, planter)
         await play(live, say)

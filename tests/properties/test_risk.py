@@ -8,8 +8,9 @@ from engine.core.vocabulary.actions import RISK_LEVELS, Action
 from engine.core.vocabulary.arguments import plain_path, texts_of
 from engine.core.vocabulary.verdicts import RULING_RANK
 from tests.builders import proposal, shipped
+from tests.drawn_texts import json_args
 from tests.properties.test_impact_gates import more
-from tests.strategies import impacts, json_args, proposals
+from tests.strategies import impacts, proposals
 
 SETTINGS = shipped().risk
 actions = st.none() | st.builds(

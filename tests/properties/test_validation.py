@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from engine.core.gates import validation
 from engine.core.vocabulary.actions import Action, Parameter
 from tests.builders import proposal, shipped
-from tests.strategies import ACTIONS, args_for, json_args, json_scalars, json_values
+from tests.drawn_texts import json_args, json_scalars, json_values
+from tests.strategies import ACTIONS, args_for
 
 TYPES = ["string", "integer", "number", "boolean", "path", "command", "email", "url", "list", "object", "any"]
 
