@@ -24,7 +24,16 @@ if TYPE_CHECKING:
         Vetoed,
     )
     from watchkeeper.sdk.governing import episode, governed
-    from watchkeeper.sdk.words import Decision, Impact, Proposal, Question, Reason, Replacement, Wait
+    from watchkeeper.sdk.words import (
+        Decision,
+        Impact,
+        Message,
+        Proposal,
+        Question,
+        Reason,
+        Replacement,
+        Wait,
+    )
 
 __version__ = "0.1.0"
 
@@ -40,6 +49,7 @@ __all__ = [
     "Impact",
     "Invalid",
     "Killed",
+    "Message",
     "NotAllowed",
     "Performed",
     "Proposal",
@@ -62,7 +72,7 @@ _PLACES: Final = {
     "watchkeeper.sdk.errors": "Conflict Denied Expired Held Invalid Killed NotAllowed Performed Replaced "
     "Shadowed Vetoed",
     "watchkeeper.sdk.governing": "episode governed",
-    "watchkeeper.sdk.words": "Decision Impact Proposal Question Reason Replacement Wait",
+    "watchkeeper.sdk.words": "Decision Impact Message Proposal Question Reason Replacement Wait",
 }
 _PLACE_OF: Final = {name: place for place, names in _PLACES.items() for name in names.split()}
 

@@ -203,10 +203,36 @@ def test_an_answer_that_was_lost_is_asked_for_again_and_nothing_is_decided_twice
     assert len(captain.http.get("/v1/decisions").json()["decisions"]) == 1
 
 
-@pytest.mark.parametrize("url", ["ftp://x", "127.0.0.1:1", "http://u:p@x", "http://"])
+@pytest.mark.parametrize(
+    "url", ["ftp://x", "127.0.0.1:1", "http://u:p@x", "http://", "http://[x", "https://x:99999"]
+)
 def test_a_wrong_address_is_refused_at_once(url):
     with pytest.raises(Invalid, match="no address"):
         Client(url=url, token="t")
+
+
+@pytest.mark.parametrize(
+    "url", ["http://10.0.0.5:8765", "http://engine:8765", "http://127.0.0.1.evil.example", "http://0.0.0.0:1"]
+)
+def test_the_token_goes_to_no_other_machine_in_the_clear_unless_told_so(url, monkeypatch):
+    monkeypatch.delenv("WATCHKEEPER_PLAIN_HTTP", raising=False)
+    for kind in (Client, AsyncClient):
+        with pytest.raises(Invalid, match="in the clear") as refused:
+            kind(url=url, token="t")
+        assert "WATCHKEEPER_PLAIN_HTTP=1" in refused.value.cure
+    monkeypatch.setenv("WATCHKEEPER_PLAIN_HTTP", "0")
+    with pytest.raises(Invalid, match="in the clear"):
+        Client(url=url, token="t")
+    Client(url=url, token="t", plain_http=True)
+    monkeypatch.setenv("WATCHKEEPER_PLAIN_HTTP", "1")
+    Client(url=url, token="t")
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:9", "http://127.8.8.8:9", "http://[::1]:9", "http://LOCALHOST:9", "https://x"]
+)
+def test_what_stays_here_or_is_encrypted_needs_no_word_for_it(url):
+    Client(url=url, token="t")
 
 
 def test_a_missing_token_says_how_to_get_one(monkeypatch):

@@ -15,14 +15,16 @@ from watchkeeper.sdk.talks import Answerer, Ask, Reply, Rest, Talk, Talks
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Iterable
 
     import httpx
 
-    from watchkeeper.sdk.words import Decision, Proposal
+    from watchkeeper.sdk.words import Decision, Message, Proposal
 
 T = TypeVar("T")
 URL_VARIABLE: Final = "WATCHKEEPER_URL"
 TOKEN_VARIABLE: Final = "WATCHKEEPER_TOKEN"  # noqa: S105 - the variable's name
+PLAIN_VARIABLE: Final = "WATCHKEEPER_PLAIN_HTTP"
 _CONNECT_S: Final = 5.0
 
 
@@ -36,15 +38,19 @@ class _Base:
         token: str | None = None,
         patience_s: float = 10.0,
         on_question: Answerer | None = None,
+        plain_http: bool = False,
     ) -> None:
         """Take what is given, else `WATCHKEEPER_URL` and `WATCHKEEPER_TOKEN`.
 
         Without an address it is looked up in the state folder of this machine (`WATCHKEEPER_HOME`), each
         time, as the service may come back elsewhere. `patience_s`: for how long a request is said again while
         there is no answer; then `Unreachable` is raised, and nothing may be done. `on_question` answers what
-        people ask while a proposal waits. Raises `Forbidden` without a token, `Invalid` for a wrong address.
+        people ask while a proposal waits. `plain_http` (or `WATCHKEEPER_PLAIN_HTTP=1`): the token may go over
+        http to another machine, where whoever is on the way can read it and act as this agent. Raises
+        `Forbidden` without a token, `Invalid` for a wrong address.
         """
-        self._url = _checked(url or os.environ.get(URL_VARIABLE, "").strip())
+        plain = plain_http or os.environ.get(PLAIN_VARIABLE, "").strip() == "1"
+        self._url = _checked(url or os.environ.get(URL_VARIABLE, "").strip(), plain=plain)
         self._token = (token or os.environ.get(TOKEN_VARIABLE, "")).strip()
         if not self._token:
             cure = f"set {TOKEN_VARIABLE}; `watchkeeper token create --agent NAME` makes one"
@@ -66,19 +72,42 @@ class _Base:
         address = read_address(Layout(Path(home()).resolve()).address)
         return None if address is None else (address.here, address.trust())
 
+    @property
+    def asker(self) -> tuple[str, str]:
+        """Who asks whom: what was told as one was not told as another."""
+        return self._url, self._token
+
     def _options(self, verify: ssl.SSLContext | bool) -> dict[str, Any]:
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
         # What stays on this machine goes through no proxy that the environment names.
-        away = bool(self._url) and urlsplit(self._url).hostname not in {"127.0.0.1", "::1", "localhost"}
+        away = bool(self._url) and not _on_this_machine(urlsplit(self._url).hostname or "")
         return {"headers": headers, "verify": verify, "trust_env": away}
 
 
-def _checked(url: str) -> str:
-    parts = urlsplit(url)
-    if url and (parts.scheme not in {"http", "https"} or not parts.hostname or parts.username is not None):
+def _checked(url: str, *, plain: bool) -> str:
+    if not url:
+        return ""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname if parts.scheme in {"http", "https"} and parts.port != 0 else None
+    except ValueError:
+        host = None
+    if not host or parts.username is not None:
         cure = "give http://HOST:PORT or https://HOST, without a name and password"
         raise Invalid("is no address of the service", place=url, cure=cure)
+    if parts.scheme == "http" and not plain and not _on_this_machine(host):
+        cure = f"give its https address; where nobody else is on the way, set {PLAIN_VARIABLE}=1"
+        raise Invalid("would carry the token in the clear to another machine", place=url, cure=cure)
     return url.rstrip("/")
+
+
+def _on_this_machine(host: str) -> bool:
+    from ipaddress import ip_address  # what most programs here have no use for
+
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _request(url: str, ask: Ask) -> dict[str, Any]:
@@ -126,6 +155,14 @@ class Client(_Base):
     def report(self, decision: Decision, *, ok: bool, detail: str = "", cost_usd: str | None = None) -> None:
         """Report what came of it. Raises `Vetoed` when a captain took it back meanwhile."""
         self._follow(self._talks.report(decision, ok, detail, cost_usd))
+
+    def tell(self, episode: str, messages: Iterable[Message]) -> None:
+        """Tell what was said in an episode, in order: where values of its proposals come from is read there.
+
+        What is known already counts once, so the whole conversation may be told every time. Raises `Invalid`,
+        `Forbidden` and `Unreachable`; of a long list a part may have been told then.
+        """
+        self._follow(self._talks.tell(episode, messages))
 
     def answer(self, decision_id: str, nth: int, text: str) -> None:
         """Answer the nth question about it. Raises `Conflict` when nobody waits for that any more."""
@@ -216,6 +253,10 @@ class AsyncClient(_Base):
     ) -> None:
         """As `Client.report`."""
         await self._follow(self._talks.report(decision, ok, detail, cost_usd))
+
+    async def tell(self, episode: str, messages: Iterable[Message]) -> None:
+        """As `Client.tell`."""
+        await self._follow(self._talks.tell(episode, messages))
 
     async def answer(self, decision_id: str, nth: int, text: str) -> None:
         """As `Client.answer`."""

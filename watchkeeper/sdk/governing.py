@@ -8,19 +8,19 @@ import inspect
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar, Token
-from typing import Any, Final, ParamSpec, Self, TypeVar
+from typing import Any, Final, Literal, ParamSpec, Self, TypeVar
 
 from msgspec import Struct
 
 from engine.errors import Forbidden, Unreachable
 from watchkeeper.sdk.clients import AsyncClient, Client
 from watchkeeper.sdk.errors import Invalid
-from watchkeeper.sdk.words import Impact, Proposal
+from watchkeeper.sdk.words import Impact, Message, Proposal
 
 P = ParamSpec("P")
 R = TypeVar("R")
 _LOG: Final = logging.getLogger("watchkeeper.sdk")
-_EPISODE: Final[ContextVar[str]] = ContextVar("watchkeeper_episode", default="")
+_EPISODE: Final[ContextVar[episode | None]] = ContextVar("watchkeeper_episode", default=None)
 
 
 class episode:  # noqa: N801 - it is used like a function: `with episode("ticket-17"):`
@@ -28,18 +28,52 @@ class episode:  # noqa: N801 - it is used like a function: `with episode("ticket
 
     For `with` and `async with`. Each task and thread has its own; a thread that is started within the block
     begins without one, unless it is given a copy of the context as `asyncio.to_thread` does.
+
+    What the person said and tools returned is noted on it, and told before each governed call that follows:
+    a value that only a tool has named is then seen. Where it cannot be told, the call does not run.
     """
 
     def __init__(self, name: str) -> None:
         """Name the incident, task or conversation."""
         self.name = name
-        self._token: Token[str] | None = None
+        self._messages: list[Message] = []
+        self._told: dict[tuple[str, str], int] = {}
+        self._token: Token[episode | None] | None = None
+
+    def person_said(self, text: str) -> None:
+        """Note what the person asked for, word for word. Raises `Invalid` for what cannot be told."""
+        self._messages.append(Message(source="person", text=text))
+
+    def tool_returned(
+        self,
+        name: str,
+        text: str,
+        *,
+        asked: str = "",
+        trust: Literal["trusted", "records", "untrusted"] | None = None,
+    ) -> None:
+        """Note what a tool returned; `Message` says what the rest means. Raises `Invalid`, as above."""
+        self._messages.append(Message(source="tool", name=name, text=text, asked=asked, trust=trust))
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """All that was noted, in order."""
+        return tuple(self._messages)
+
+    def untold(self, asker: tuple[str, str]) -> tuple[Message, ...]:
+        """Return what this asker has not told yet."""
+        return self.messages[self._told.get(asker, 0) :]
+
+    def was_told(self, asker: tuple[str, str], last: Message) -> None:
+        """Remember that this has arrived, and all before it."""
+        count = 1 + next(n for n in reversed(range(len(self._messages))) if self._messages[n] is last)
+        self._told[asker] = max(count, self._told.get(asker, 0))
 
     def __enter__(self) -> Self:
         """Begin it here."""
         if self._token is not None:
             raise Invalid("this block is entered already", place=self.name, cure="make one for each block")
-        self._token = _EPISODE.set(self.name)
+        self._token = _EPISODE.set(self)
         return self
 
     def __exit__(self, *_raised: object) -> None:
@@ -87,7 +121,7 @@ class _Rule(Struct, frozen=True, kw_only=True):
             action=self.action,
             capability=self.capability,
             args=args,
-            episode=_EPISODE.get(),
+            episode=block.name if (block := _EPISODE.get()) is not None else "",
             environment=self.environment,
             impact=of(self.impact),
             confidence=of(self.confidence),
@@ -168,6 +202,10 @@ def _plain_form(rule: _Rule, client: Any, wait_s: float) -> Callable[..., Any]:
         proposal = rule.proposal(given, named)
         body = proposal.body()
         with contextlib.nullcontext(client) if client is not None else Client() as service:
+            block = _EPISODE.get()
+            if block is not None and (new := block.untold(service.asker)):
+                service.tell(block.name, new)
+                block.was_told(service.asker, new[-1])
             decision = service.permission(proposal, wait_s=wait_s)
             rule.unchanged(body, given, named)
             try:
@@ -188,6 +226,10 @@ def _async_form(rule: _Rule, client: Any, wait_s: float) -> Callable[..., Any]:
         proposal = rule.proposal(given, named)
         body = proposal.body()
         async with contextlib.nullcontext(client) if client is not None else AsyncClient() as service:
+            block = _EPISODE.get()
+            if block is not None and (new := block.untold(service.asker)):
+                await service.tell(block.name, new)
+                block.was_told(service.asker, new[-1])
             decision = await service.permission(proposal, wait_s=wait_s)
             rule.unchanged(body, given, named)
             try:

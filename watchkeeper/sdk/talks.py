@@ -3,9 +3,10 @@
 A talk is a generator. It gives out what is to be sent or how long to rest, and takes what was answered.
 """
 
+import re
 import secrets
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Final, TypeAlias, TypeVar
 
 import msgspec
@@ -25,7 +26,7 @@ from watchkeeper.sdk.errors import (
     Shadowed,
     Vetoed,
 )
-from watchkeeper.sdk.words import Decision, Proposal, Question
+from watchkeeper.sdk.words import Decision, Message, Proposal, Question
 
 T = TypeVar("T")
 Answerer: TypeAlias = Callable[[Question, Decision], str | None]
@@ -33,9 +34,13 @@ Answerer: TypeAlias = Callable[[Question, Decision], str | None]
 
 LONGEST_WAIT_S: Final = 50.0
 """Of one request. The service takes 60; proxies on the way are often set to close at that."""
+_EPISODE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,199}")
 _FIRST_REST_S: Final = 0.1
 _LONGEST_REST_S: Final = 2.0
 _UNANSWERED_S: Final = 1.0
+_MOST_TOLD: Final = 100
+_MOST_TOLD_BYTES: Final = 700_000
+"""Of one request, with room below what the service takes as shipped. One message alone may be longer."""
 _WORDS: Final[dict[str, type[NotAllowed]]] = {
     "held": Held,
     "denied": Denied,
@@ -181,6 +186,15 @@ class Talks:
         place = f"/v1/decisions/{_part(decision_id)}/questions/{int(nth)}/answer"
         yield from self._answered(self._ask("POST", place, msgspec.json.encode({"answer": text})))
 
+    def tell(self, episode: str, messages: Iterable[Message]) -> Talk[None]:
+        """Tell what was said, in as many requests as it takes. What is known already counts once."""
+        if not _EPISODE.fullmatch(episode):
+            cure = "begin with a letter or digit, go on with these and _ . : -, 200 at most"
+            raise Invalid("nothing can be told of an episode of this name", place=repr(episode), cure=cure)
+        for part in _parts([msgspec.json.encode(message) for message in messages]):
+            said = b'{"messages":[' + b",".join(part) + b"]}"
+            yield from self._answered(self._ask("POST", f"/v1/episodes/{episode}/messages", said))
+
     def heartbeat(self) -> Talk[None]:
         """Say that the agent is alive."""
         yield from self._answered(self._ask("POST", "/v1/heartbeat"))
@@ -232,6 +246,20 @@ class Talks:
 
 _AWAY: Final = "do not act; see `watchkeeper status`, WATCHKEEPER_URL and WATCHKEEPER_HOME"
 _OURS: Final = "see that WATCHKEEPER_URL is a Watchkeeper of this version"
+
+
+def _parts(messages: list[bytes]) -> Iterator[list[bytes]]:
+    """Divide them, in order, into what the service takes at once."""
+    part: list[bytes] = []
+    size = 0
+    for message in messages:
+        if part and (len(part) == _MOST_TOLD or size + len(message) > _MOST_TOLD_BYTES):
+            yield part
+            part, size = [], 0
+        part.append(message)
+        size += len(message) + 1
+    if part:
+        yield part
 
 
 def _part(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import Struct
@@ -10,6 +10,7 @@ from msgspec import Struct
 from watchkeeper.sdk.errors import Invalid
 
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="string")
+_LONGEST_TEXT: Final = 100_000
 
 
 class Impact(Struct, frozen=True, kw_only=True):
@@ -18,6 +19,48 @@ class Impact(Struct, frozen=True, kw_only=True):
     cost_usd: Decimal | float | int | str = 0
     files: int = 0
     api_calls: int = 0
+
+
+class Message(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One thing that was said in an episode. `name`, `asked` and `trust` are for what a tool returned.
+
+    What the service would refuse is refused where it is made: later it would stand in the way of every
+    proposal of its episode. Raises `Invalid`.
+    """
+
+    source: Literal["person", "tool", "agent"]
+    """Who said it. What the agent itself wrote counts for nothing."""
+    text: str
+    """At most 100,000 characters."""
+    name: str = ""
+    """The tool."""
+    asked: str = ""
+    """What the tool was asked for, one thing a line: a file, a sender."""
+    trust: Literal["trusted", "records", "untrusted"] | None = None
+    """How far you believe it; `None`: as the policy says, which may believe it less in any case."""
+
+    def __post_init__(self) -> None:
+        """Look at what nobody could mend any more once it is part of a conversation."""
+        place = self.name or self.source
+        if self.source not in {"person", "tool", "agent"}:
+            raise Invalid("is no source of a message", place=place, cure="person, tool or agent")
+        if self.source != "tool" and (self.name or self.asked or self.trust):
+            raise Invalid("name, asked and trust are of a tool's text", place=place, cure="leave them out")
+        if self.trust not in {None, "trusted", "records", "untrusted"}:
+            raise Invalid(f"{self.trust!r} is no trust", place=place, cure="trusted, records or untrusted")
+        for label, text, most in (
+            ("text", self.text, _LONGEST_TEXT),
+            ("name", self.name, 200),
+            ("asked", self.asked, 2_000),
+        ):
+            if len(text) > most:
+                cure = "tell it in parts that can be read alone" if label == "text" else "shorten it"
+                raise Invalid(f"{label} has {len(text):,} characters, over {most:,}", place=place, cure=cure)
+            try:
+                text.encode()
+            except UnicodeEncodeError as error:
+                cure = 'decode what was read with errors="replace"'
+                raise Invalid(f"{label} cannot be sent: {error.reason}", place=place, cure=cure) from error
 
 
 class Proposal(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -35,6 +78,8 @@ class Proposal(Struct, frozen=True, kw_only=True, omit_defaults=True):
     confidence: float | None = None
     """How sure the agent is, 0 to 1; `None` counts as 0."""
     rationale: str = ""
+    context: tuple[Message, ...] = ()
+    """What was said in the episode, in order: at most 50 messages, for more there is `Client.tell`."""
 
     def body(self) -> bytes:
         """Return it as a request's body. Raises `Invalid` when it cannot be written as JSON."""
