@@ -9,18 +9,16 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from engine.adapters.journal_reader import SqliteReader
-from engine.core.vocabulary.facts import OutcomeReported, VerdictReached, decode
 from tests.hooks.agents_at_work import AGENTS, READ, Ended, call, command_in, settings_of
 from tests.patience import PATIENCE_S
+from tests.workplaces import Workplace
 from watchkeeper.cli import main
 
 
-class Project:
+class Project(Workplace):
     """A folder with its settings and its state folder."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.home = folder, folder / ".watchkeeper"
+    own_file = "hooks.yaml"
 
     def cli(self, *words: str) -> str:
         """Run one of our commands there."""
@@ -42,25 +40,6 @@ class Project:
         """What an agent does then: runs, blocked, asks or deferred."""
         event = said.get("hook_event_name") if isinstance(said, dict) else None
         return READ[agent](self.ask(agent, said), *[event] * bool(event))
-
-    def facts(self, kind: type) -> list[Any]:
-        """Facts of one kind in the journal."""
-        with SqliteReader(self.home / "journal.db") as journal:
-            found = [decode(record.body) for record in journal.read(after=0)]
-        return [fact for fact in found if isinstance(fact, kind)]
-
-    def verdicts(self) -> list[Any]:
-        return [fact.verdict for fact in self.facts(VerdictReached)]
-
-    def outcomes(self) -> list[Any]:
-        return self.facts(OutcomeReported)
-
-    def adapt(self, old: str, new: str, name: str = "hooks.yaml") -> None:
-        """Change the configuration."""
-        path = self.home / "config" / name
-        text = path.read_text()
-        assert old in text
-        path.write_text(text.replace(old, new))
 
 
 @pytest.fixture(scope="session")

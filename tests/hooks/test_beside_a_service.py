@@ -1,48 +1,18 @@
 """With a service running, hooks ask it; what a person approves there then runs, once."""
 
-import contextlib
 import json
 import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import pytest
 
-from tests.health import answers
 from tests.hooks.agents_at_work import AGENTS, afterwards, question, shell
-from tests.patience import PATIENCE_S
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("hooks-service")]
 SETTINGS = "watchkeeper.yaml"
 
 
-@contextlib.contextmanager
-def up(project):
-    """Run `watchkeeper up` on the project's state folder until the block ends."""
-    project.adapt("port: 8765", "port: 0", SETTINGS)
-    service = subprocess.Popen(
-        [str(Path(sys.executable).with_name("watchkeeper")), "up"],
-        cwd=project.folder,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        until = time.monotonic() + PATIENCE_S
-        while not answers(project.home):
-            assert service.poll() is None
-            assert time.monotonic() < until
-            time.sleep(0.05)
-        yield service
-    finally:
-        service.send_signal(signal.SIGTERM)
-        service.wait(PATIENCE_S)
-
-
 def test_a_service_decides_and_its_people_approve(project):
-    with up(project):
+    with project.up():
         for agent in AGENTS:
             held = question(agent, "Teleport", {"to": agent}, "call-1", permission_mode="dontAsk")
             assert project.reads(agent, shell(agent, "ls", "call-0")) == "runs"
@@ -68,7 +38,7 @@ def test_a_service_decides_and_its_people_approve(project):
 
 def test_what_was_approved_still_runs_when_the_service_is_gone(project):
     held = question("codex", "Teleport", {})
-    with up(project):
+    with project.up():
         project.ask("codex", held)
         project.cli("do", f"/approve {project.verdicts()[0].decision_id}")
     assert project.reads("codex", held | {"tool_use_id": "call-2"}) == "runs"
@@ -77,7 +47,7 @@ def test_what_was_approved_still_runs_when_the_service_is_gone(project):
 
 def test_what_a_person_denied_is_blocked_with_that(project):
     held = question("gemini", "Teleport", {})
-    with up(project):
+    with project.up():
         project.ask("gemini", held)
         project.cli("do", f"/deny {project.verdicts()[0].decision_id} no")
         told = project.ask("gemini", held)
@@ -87,7 +57,7 @@ def test_what_a_person_denied_is_blocked_with_that(project):
 
 def test_a_stop_after_the_approval_counts(project):
     held = question("codex", "Teleport", {})
-    with up(project):
+    with project.up():
         project.ask("codex", held)
         project.cli("do", f"/approve {project.verdicts()[0].decision_id}")
         project.cli("kill", "agent:codex", "--reason", "enough")
@@ -95,7 +65,7 @@ def test_a_stop_after_the_approval_counts(project):
 
 
 def test_a_service_that_is_killed_blocks_until_it_is_gone(project):
-    with up(project) as service:
+    with project.up() as service:
         assert project.reads("claude", shell("claude", "ls", "call-1")) == "runs"
         processes = json.loads((project.home / "processes.json").read_text())
         engine = next(each for each in processes["processes"] if each["name"] == "engine")

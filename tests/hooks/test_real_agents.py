@@ -17,7 +17,6 @@ from tests.hooks.agents_at_work import settings_of
 from tests.hooks.conftest import Project
 from tests.hooks.models import DONE, MARK, Model, Use
 from tests.hooks.real_agents import FREE, REAL, TRUSTING, run
-from tests.hooks.test_beside_a_service import up
 from tests.patience import PATIENCE_S
 
 pytestmark = [pytest.mark.slow, pytest.mark.unmeasured, pytest.mark.xdist_group("real-agents")]
@@ -321,7 +320,7 @@ def test_settings_of_the_user_count_in_every_project(tmp_path, agent):
 @pytest.mark.parametrize("agent", REAL)
 def test_an_engine_that_is_killed_between_two_calls_stops_the_second(project, works, agent):
     first, second = project.folder / "first.txt", project.folder / "second.txt"
-    with up(project) as service:
+    with project.up() as service:
 
         def between(nth):
             if nth == 1:
@@ -348,7 +347,7 @@ def test_claude_ends_a_run_that_is_deferred_and_goes_on_when_it_is_approved(proj
         assert said["stop_reason"] == "tool_deferred"
         assert len(model.asked) == 1
         assert not made.exists()
-        with up(project):
+        with project.up():
             project.cli("do", f"/approve {project.verdicts()[0].decision_id} fine")
         again = ["--resume", said["session_id"], *FREE["claude"]]
         run("claude", project.folder, model, project.folder.parent / "home", options=again)

@@ -6,10 +6,8 @@ import contextlib
 import json
 import os
 import shutil
-import signal
-import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +16,10 @@ from click.testing import CliRunner
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters
 
-from engine.adapters.journal_reader import SqliteReader
-from engine.core.vocabulary.facts import OutcomeReported, VerdictReached, decode
 from engine.runtime.layout import Layout
 from engine.runtime.processes import read_processes
-from tests.fence.stopping import until
-from tests.health import answers
 from tests.patience import PATIENCE_S
+from tests.workplaces import Workplace
 from watchkeeper.cli import main
 
 ODD = Path(__file__).with_name("odd_server.py")
@@ -49,12 +44,15 @@ any_server:
 """
 
 
-class Site:
+class Site(Workplace):
     """A folder with its state folder, and what its journal says."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.home = folder, folder / ".watchkeeper"
-        self.record = folder / "record.jsonl"
+    own_file = "mcp.yaml"
+
+    @property
+    def record(self) -> Path:
+        """What reached the odd server, line by line."""
+        return self.folder / "record.jsonl"
 
     def cli(self, *words: str, ok: bool = True) -> Any:
         """Run one of our commands there."""
@@ -79,25 +77,6 @@ class Site:
         lines = self.record.read_text().splitlines() if self.record.exists() else []
         return [asked for line in lines if (asked := json.loads(line)).get("method") == method]
 
-    def facts(self, kind: type) -> list[Any]:
-        """Facts of one kind in the journal."""
-        with SqliteReader(self.home / "journal.db") as journal:
-            found = [decode(record.body) for record in journal.read(after=0)]
-        return [fact for fact in found if isinstance(fact, kind)]
-
-    def verdicts(self) -> list[Any]:
-        return [fact.verdict for fact in self.facts(VerdictReached)]
-
-    def outcomes(self) -> list[Any]:
-        return self.facts(OutcomeReported)
-
-    def adapt(self, old: str, new: str, name: str = "mcp.yaml") -> None:
-        """Change the configuration."""
-        path = self.home / "config" / name
-        text = path.read_text()
-        assert old in text, text
-        path.write_text(text.replace(old, new))
-
     def signal(self, number: int, *names: str) -> None:
         """Send a signal to the service's processes: to these, or to all."""
         noted = read_processes(Layout(self.home))
@@ -105,27 +84,6 @@ class Site:
         for process in noted.processes:
             if process.pid is not None and (not names or process.name in names):
                 os.kill(process.pid, number)
-
-    @contextlib.contextmanager
-    def up(self) -> Iterator[subprocess.Popen[bytes]]:
-        """Run the service until the block ends."""
-        self.adapt("port: 8765", "port: 0", "watchkeeper.yaml")
-        with (self.folder / "service.txt").open("wb") as output:
-            service = subprocess.Popen(
-                [str(Path(sys.executable).with_name("watchkeeper")), "up"],
-                env=os.environ | {"WATCHKEEPER_HOME": str(self.home)},
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
-        try:
-            assert until(lambda: answers(self.home) or service.poll() is not None, within_s=PATIENCE_S)
-            assert service.poll() is None, (self.folder / "service.txt").read_text()
-            yield service
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                service.send_signal(signal.SIGTERM)
-            service.wait(PATIENCE_S)
 
 
 @pytest.fixture(scope="session")
