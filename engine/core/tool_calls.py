@@ -8,7 +8,8 @@ from msgspec import Struct
 
 from engine.errors import InputError
 
-_PATCHED: Final = re.compile(r"^\*\*\* (?:(?:Add|Update|Delete) File|Move to): (.+?)\s*$", re.MULTILINE)
+_PATCHED: Final = re.compile(r"^\s*\*\*\* (?:(?:Add|Update|Delete) File|Move to): (.+?)\s*$", re.MULTILINE)
+"""Codex takes such a line with spaces before it, too; a line of a file that looks like one counts as well."""
 _DIFFED: Final = re.compile(r"^(?:\+\+\+|---) (?:[ab]/)?([^\t\n]+?)\s*$", re.MULTILINE)
 _SEPARATOR: Final = "__"
 

@@ -224,6 +224,14 @@ def test_a_patch_counts_its_files(project):
     assert (verdict.action, verdict.impact.files) == ("tool.patch", 2)
 
 
+@pytest.mark.parametrize("before", [" ", "\t", "\u2003", "\r"])
+def test_a_file_is_seen_in_a_patch_however_far_its_line_is_moved_in(project, before):
+    patch = f"*** Begin Patch\n*** Add File: b.py\n+x\n{before}*** Delete File: .env\n*** End Patch"
+    assert project.reads("codex", question("codex", "apply_patch", {"command": patch})) == "blocked"
+    (verdict,) = project.verdicts()
+    assert (verdict.word, verdict.impact.files) == ("hold", 2)
+
+
 def test_a_patch_of_many_files_waits(project):
     files = "\n".join(f"*** Add File: f{nth}.py\n+x" for nth in range(6))
     patch = f"*** Begin Patch\n{files}\n*** End Patch"
