@@ -33,6 +33,7 @@ from engine.errors import WatchkeeperError
 
 _CALL: Final = "tools/call"
 _LIST: Final = "tools/list"
+_NEWS: Final = "notifications/"
 _PASSED: Final = frozenset({
     "initialize", "ping", "server/discover", "logging/setLevel", "completion/complete", _LIST,
     "resources/list", "resources/templates/list", "resources/read", "resources/subscribe",
@@ -73,6 +74,8 @@ class Passing:
         self._to_client, self._to_server = to_client, to_server
         self._flights: dict[int | str, Flight] = {}
         self._lists = set[int | str]()
+        self._over = set[int | str]()
+        """Calls that a stop ended, and that are answered: what the server says of them is nobody's."""
         self._listed: dict[str, str] = {}
         """What the server said of each tool when it was last asked, as digests."""
 
@@ -86,7 +89,7 @@ class Passing:
         if not isinstance(message, JSONRPCRequest):
             await self._to_server(message)
             return
-        if message.id in self._flights or message.id in self._lists:
+        if message.id in self._flights or message.id in self._lists or message.id in self._over:
             await self._refuse(message, INVALID_REQUEST, "the id of a request that is not answered yet")
         elif message.method == _CALL:
             flight = Flight(message, self._call(message))
@@ -108,6 +111,10 @@ class Passing:
                 flight.scope.cancel()
                 self._flights.pop(flight.request.id, None)
                 return
+        if not message.method.startswith(_NEWS):
+            # A call without an id is a call: a server need not care whether somebody waits for its answer.
+            say(f"{shortened(message.method, 80)} came without an id, and is not passed on")
+            return
         await self._to_server(message)
 
     def _call(self, message: JSONRPCRequest) -> Call | None:
@@ -176,8 +183,9 @@ class Passing:
         elif own in self._lists:
             self._lists.discard(own)
             await self._to_client(self._looked_at(message))
+        elif own in self._over:
+            self._over.discard(own)
         elif (flight := self._flights.get(own)) is not None:
-            # It is answered when a stop ended it; what comes later is nobody's.
             if flight.running:
                 self._flights.pop(own, None)
                 await self._landed(flight, message)
@@ -235,6 +243,7 @@ class Passing:
                     continue
                 if stop := self._governor.stopped(flight.call):
                     del self._flights[own]
+                    self._over.add(own)
                     await self._to_server(
                         JSONRPCNotification(
                             jsonrpc="2.0",

@@ -77,7 +77,9 @@ class Pins:
                     pins[name] = Pin(accepted=definition)
                     new.append(name)
                 elif digest(pin.accepted) == digest(definition):
-                    pin.waiting = None
+                    # Of two tools of one name the one that differs counts, whichever comes last.
+                    if name not in changed:
+                        pin.waiting = None
                 else:
                     pin.waiting = definition
                     changed.append(name)

@@ -3,7 +3,8 @@
     python odd_server.py RECORD [HOW]
 
 `HOW`: `changed` says something else of its tool, `garbage` talks nonsense between answers, `crash` ends in
-the middle of a call, `silent` never answers a call, `hidden` lists nothing.
+the middle of a call, `silent` never answers a call, `late` answers it once it is cancelled, `hidden` lists
+nothing.
 """
 
 import json
@@ -42,7 +43,7 @@ def answered(asked):
         case "tools/call":
             if HOW == "crash":
                 sys.exit(3)
-            if HOW == "silent":
+            if HOW in {"silent", "late"}:
                 return
             if HOW == "garbage":
                 sys.stdout.write('{"jsonrpc": "2.0", "id": 77, "result"\n\nno json\n[]\n')
@@ -59,3 +60,5 @@ for line in sys.stdin:
         record.write(json.dumps(asked) + "\n")
     if "id" in asked and "method" in asked:
         answered(asked)
+    if HOW == "late" and asked["method"] == "notifications/cancelled":
+        say(id=asked["params"]["requestId"], result={"content": []})

@@ -244,6 +244,36 @@ async def test_a_call_that_is_none_is_refused(site, params):
     assert site.got() == []
 
 
+@pytest.mark.parametrize("own", [{}, {"id": None}])
+async def test_a_call_that_wants_no_answer_is_a_call_all_the_same(site, own):
+    raw = Raw(site)
+    params = {"name": "do_it", "arguments": {}}
+    for method in ("tools/call", "tools/run"):
+        raw.say(**own, method=method, params=params)
+    raw.say(method="notifications/initialized")
+    raw.say(id=1, method="tools/list")
+    while raw.hear().get("id") != 1:
+        pass
+    raw.process.kill()
+    raw.process.wait()
+    assert not [line for line in site.record.read_text().splitlines() if "do_it" in line]
+    assert site.got("notifications/initialized")
+
+
+async def test_what_a_server_says_of_a_call_that_a_stop_ended_is_nobodys(site):
+    raw = Raw(site, "late")
+    raw.say(id=1, method="tools/list")
+    raw.hear()
+    raw.say(id=2, method="tools/call", params={"name": "read_it", "arguments": {"path": "a"}})
+    assert until(lambda: len(site.got()) == 1, within_s=PATIENCE_S)
+    await asyncio.to_thread(site.cli, "kill", "--reason", "it hangs")
+    assert "while this ran" in raw.hear()["result"]["content"][0]["text"]
+    raw.say(id=3, method="tools/list")
+    assert raw.hear()["id"] == 3
+    raw.process.kill()
+    raw.process.wait()
+
+
 async def test_one_id_twice_is_refused_and_runs_once(site):
     raw = Raw(site, "silent")
     call = {"id": 1, "method": "tools/call", "params": {"name": "read_it", "arguments": {"path": "a"}}}

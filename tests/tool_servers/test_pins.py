@@ -32,6 +32,13 @@ def test_the_first_definition_counts_as_accepted_and_another_waits(pins):
     assert pins.read()["a"].waiting is None
 
 
+@pytest.mark.parametrize("both", [("d", "e"), ("e", "d")])
+def test_of_two_tools_of_one_name_the_one_that_differs_waits(pins, both):
+    pins.seen([tool("a")])
+    assert pins.seen([tool("a", description=each) for each in both]) == ([], ["a"])
+    assert pins.read()["a"].waiting["description"] == "e"
+
+
 @pytest.mark.parametrize(
     "change",
     [
