@@ -90,7 +90,7 @@ class BodyLine:
 
     async def oneself(self) -> Self:
         """Ask who we are. Raises `Forbidden` when the token opens nothing, and `Unreachable`."""
-        return msgspec.json.decode(await self._sent("GET", "self", None, _USUAL_S), type=Self)
+        return self._decoded(await self._sent("GET", "self", None, _USUAL_S), Self)
 
     async def ask(self, request: wire.AnyRequest, *, timeout_s: float | None = None) -> wire.AnyAnswer:
         """Ask and return the answer, as the engine's own client does. Raises as that."""
@@ -101,17 +101,17 @@ class BodyLine:
                     "run": self._run, "most": request.most, "wait_s": request.wait_s,
                     "version": self._version, "accepts": self._accepts,
                 }  # fmt: skip
-                work = msgspec.json.decode(await self._sent("POST", "work", asked, patience), type=_Work)
+                work = self._decoded(await self._sent("POST", "work", asked, patience), _Work)
                 return wire.Leased(effects=work.effects, lease_s=work.lease_s)
             case wire.Renew():
                 leases = [{"effect_id": name, "token": token} for name, token in request.tokens.items()]
                 asked = {"run": self._run, "leases": leases}
-                over = msgspec.json.decode(await self._sent("POST", "renew", asked, patience), type=_Over)
+                over = self._decoded(await self._sent("POST", "renew", asked, patience), _Over)
                 return wire.Renewed(lost=over.lost)
             case wire.Start() | wire.GiveBack():
                 where = "begin" if isinstance(request, wire.Start) else "return"
                 asked = {"effect_id": request.effect_id, "token": request.token}
-                await self._sent("POST", where, asked, patience)
+                await self._done(where, asked, patience)
             case wire.End():
                 await self._end(request, patience)
             case _:
@@ -130,12 +130,12 @@ class BodyLine:
     async def _end(self, request: wire.End, patience: float) -> None:
         told = {"effect_id": request.effect_id, "token": request.token, "status": request.status}
         try:
-            await self._sent("POST", "end", told | {"result": request.result}, patience)
+            await self._done("end", told | {"result": request.result}, patience)
         except _TooMuchError:
             # Better that it ended and how than nothing: what it printed may be cut.
             result = request.result
             short = structs.replace(result, output=result.output[:_SHORT], error=result.error[:_SHORT])
-            await self._sent("POST", "end", told | {"result": short}, patience)
+            await self._done("end", told | {"result": short}, patience)
 
     async def listen(self, hear: Callable[[tuple[Stop, ...]], None]) -> None:
         """Hear of stops until cancelled, over a connection that is made again whenever it is lost."""
@@ -158,7 +158,20 @@ class BodyLine:
             await asyncio.sleep(pause)
             pause = min(pause * 2, _PAUSE_S[1])
 
-    async def _sent(self, method: str, where: str, body: object, timeout_s: float) -> bytes:
+    async def _done(self, where: str, body: object, timeout_s: float) -> None:
+        """Say something. Raises `Unreachable` for any answer but the engine's own that it is on disk."""
+        answer = await self._sent("POST", where, body, timeout_s)
+        if answer.status_code != httpx.codes.NO_CONTENT:
+            raise self._unreachable(f"it answered {answer.status_code}, not as Watchkeeper does")
+
+    def _decoded(self, answer: httpx.Response, kind: type[_Answer]) -> _Answer:
+        try:
+            return msgspec.json.decode(answer.content, type=kind)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as wrong:
+            # Whoever answered is no Watchkeeper: a proxy on the way, or another service.
+            raise self._unreachable(f"it answered what is not Watchkeeper's: {wrong}") from wrong
+
+    async def _sent(self, method: str, where: str, body: object, timeout_s: float) -> httpx.Response:
         content = None if body is None else msgspec.json.encode(body)
         try:
             answer = await self._http.request(method, f"/v1/body/{where}", content=content, timeout=timeout_s)
@@ -166,7 +179,7 @@ class BodyLine:
             raise self._unreachable(str(error) or type(error).__name__) from error
         if not answer.is_success:
             raise self._refusal(answer)
-        return answer.content
+        return answer
 
     def _refusal(self, answer: httpx.Response) -> Exception:
         try:
