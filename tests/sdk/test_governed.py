@@ -3,6 +3,7 @@
 import asyncio
 import threading
 
+import httpx
 import pytest
 
 from watchkeeper import (
@@ -110,6 +111,26 @@ def test_an_async_function_is_governed_and_belongs_to_its_task_s_episode(service
     assert all(captain.outcome(each["decision_id"])["ok"] for each in made)
 
 
+def test_an_async_function_that_a_decorator_hides_does_not_run_later(service, captain):
+    ran = []
+
+    def hiding(function):
+        def plain(title: str, body: str):
+            return function(title, body)
+
+        return plain
+
+    @governed(**RULE)
+    @hiding
+    async def ticket(title: str, body: str) -> None:
+        ran.append(title)
+
+    with pytest.raises(Invalid, match="a coroutine"):
+        ticket("a", "b")
+    assert ran == []
+    assert not captain.outcome(newest(captain)["decision_id"])["ok"]
+
+
 def test_episodes_nest_and_threads_have_their_own(service, captain):
     @governed(**RULE)
     def ticket(title: str, body: str) -> None:
@@ -209,6 +230,46 @@ def test_a_report_that_cannot_be_made_loses_no_result(service, caplog):
 
         assert ticket("a", "b") == "a"
     assert "could not be reported" in caplog.text
+
+
+def test_an_address_that_is_damaged_meanwhile_loses_no_result(service, caplog, monkeypatch, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.setenv("WATCHKEEPER_HOME", str(elsewhere))
+    with Client(patience_s=0.5) as client:
+
+        @governed(**RULE, client=client)
+        def ticket(title: str, body: str) -> str:
+            client._url = ""
+            (elsewhere / "http.json").write_text("{")
+            return title
+
+        assert ticket("a", "b") == "a"
+    assert "could not be reported" in caplog.text
+
+
+def test_a_report_that_cannot_be_read_or_written_loses_no_result(service, caplog):
+    class OddError(Exception):
+        def __repr__(self) -> str:
+            return "odd \udcff"
+
+    with Client(patience_s=0.5) as client:
+
+        @governed(**RULE, client=client)
+        def ticket(title: str, body: str) -> str:
+            answer = httpx.Response(200, headers={"Content-Encoding": "gzip"}, stream=httpx.ByteStream(b"x"))
+            client.close()
+            client._http = httpx.Client(transport=httpx.MockTransport(lambda _: answer))
+            if body:
+                raise OddError
+            return title
+
+        assert ticket("a", "") == "a"
+        client.close()
+        client._http = None
+        with pytest.raises(OddError):
+            ticket("a", "b")
+    assert caplog.text.count("could not be reported") == 2
 
 
 def test_without_the_service_nothing_runs(monkeypatch, tmp_path):

@@ -216,7 +216,7 @@ class Client(_Base):
                 self._http = httpx.Client(**self._options(where[1]))
         try:
             answer = self._http.request(**_request(where[0], ask))
-        except httpx.TransportError:
+        except httpx.RequestError:
             return None
         return Reply(status=answer.status_code, body=answer.content)
 
@@ -310,6 +310,6 @@ class AsyncClient(_Base):
             self._http = httpx.AsyncClient(**self._options(where[1]))
         try:
             answer = await self._http.request(**_request(where[0], ask))
-        except httpx.TransportError:
+        except httpx.RequestError:
             return None
         return Reply(status=answer.status_code, body=answer.content)

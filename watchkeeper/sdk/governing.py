@@ -12,9 +12,9 @@ from typing import Any, Final, Literal, ParamSpec, Self, TypeVar
 
 from msgspec import Struct
 
-from engine.errors import Forbidden, Unreachable
+from engine.errors import WatchkeeperError
 from watchkeeper.sdk.clients import AsyncClient, Client
-from watchkeeper.sdk.errors import Invalid
+from watchkeeper.sdk.errors import Invalid, NotAllowed
 from watchkeeper.sdk.words import Impact, Message, Proposal
 
 P = ParamSpec("P")
@@ -209,7 +209,7 @@ def _plain_form(rule: _Rule, client: Any, wait_s: float) -> Callable[..., Any]:
             decision = service.permission(proposal, wait_s=wait_s)
             rule.unchanged(body, given, named)
             try:
-                result = rule.function(*given, **named)
+                result = _not_later(rule, rule.function(*given, **named))
             except BaseException as error:
                 with _losing_nothing():
                     service.report(decision, ok=False, detail=repr(error))
@@ -219,6 +219,18 @@ def _plain_form(rule: _Rule, client: Any, wait_s: float) -> Callable[..., Any]:
         return result
 
     return call
+
+
+def _not_later(rule: _Rule, result: Any) -> Any:
+    """Refuse what has not begun, where a decorator hid that it is async: nobody looks again then."""
+    if inspect.iscoroutine(result):
+        result.close()
+        raise Invalid(
+            "it returned a coroutine, which runs later than it is called; it was not run",
+            place=rule.function.__qualname__,
+            cure="put @governed nearest to the function, below other decorators",
+        )
+    return result
 
 
 def _async_form(rule: _Rule, client: Any, wait_s: float) -> Callable[..., Any]:
@@ -250,5 +262,7 @@ def _losing_nothing() -> Iterator[None]:
     """Keep what the function gave when only the report of it fails: calling it again would do it twice."""
     try:
         yield
-    except (Unreachable, Invalid, Forbidden) as error:
+    except NotAllowed:
+        raise
+    except WatchkeeperError as error:
         _LOG.warning("what came of it could not be reported: %s", error)

@@ -168,7 +168,9 @@ class Talks:
 
     def report(self, decision: Decision, ok: bool, detail: str, cost_usd: str | None) -> Talk[None]:
         """Report what came of it. Raises `Vetoed` when a captain took it back meanwhile."""
-        said = msgspec.json.encode({"ok": ok, "detail": detail[:10_000], "cost_usd": cost_usd})
+        # What cannot be sent as it is must not keep the rest from being told.
+        told = detail[:10_000].encode(errors="replace").decode()
+        said = msgspec.json.encode({"ok": ok, "detail": told, "cost_usd": cost_usd})
         ask = self._ask("POST", f"/v1/proposals/{_part(decision.proposal_id)}/outcome", said)
         refused: Invalid | None = None
         try:
