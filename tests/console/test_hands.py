@@ -173,10 +173,18 @@ async def test_a_stop_is_on_all_screens_and_a_captain_lifts_it(place, crew):
 
 async def test_holding_works_while_the_page_changes_under_the_hand(place, crew):
     ray, cat = crew["ray"], crew["cat"]
+
+    async def longer(route):
+        """Have the button ask for ten minutes, in the page and in each new look at it."""
+        answer = await route.fetch()
+        page = await answer.text()
+        await route.fulfill(response=answer, body=page.replace('data-hold="900"', 'data-hold="600000"'))
+
+    await ray.page.route(place.url + "/", longer)
     await ray.go("/")
-    await ray.page.evaluate("kill = document.querySelector('button.kill'); kill.dataset.hold = '600000'")
-    await ray.page.locator("button.kill").hover()
+    await ray.page.locator("button.kill[data-hold='600000']").hover()
     await ray.page.mouse.down()
+    await ray.page.evaluate("kill = document.querySelector('button.kill.holding')")
     decision = place.propose(**HELD)["decision_id"]
     await ray.shows("#newest", decision)
     # What is above it grows, and moves it away from under the pointer.
@@ -186,6 +194,7 @@ async def test_holding_works_while_the_page_changes_under_the_hand(place, crew):
     await ray.page.mouse.up()
     assert not await ray.page.evaluate("kill.classList.contains('holding')")
     assert place.fence.stops() == ()
+    await ray.page.unroute(place.url + "/")
     # By the keyboard, on a page that changes all the time.
     await ray.go("/")
     await ray.page.focus("button.kill")

@@ -371,6 +371,10 @@ class Service:
         recent = Announcements(self.layout.announcements).recent(10_000)
         return [one.text for one in recent if one.kind == kind]
 
+    def tells(self, kind: str, words: str) -> None:
+        """Wait until people are told something with these words: it is said after it is written down."""
+        eventually(lambda: any(words in text for text in self.told(kind)), lambda: self.told(kind))
+
 
 @contextlib.contextmanager
 def service(

@@ -178,7 +178,7 @@ def test_killed_in_the_middle_nobody_knows_and_nobody_tries_again(tmp_path):
         os.kill(body.hands(), signal.SIGKILL)
         assert came(homes, decision) == "unknown"
         assert body.effect_processes() == [], "what it had begun went on"
-        assert any(decision in said for said in homes.service.told("waiting")), "nobody was told"
+        homes.service.tells("waiting", decision)
         eventually(lambda: body.untold() == [])
         time.sleep(1)
         assert not (body.workspace / "put-once").exists()
@@ -222,7 +222,7 @@ def test_cut_off_it_ends_by_itself_when_its_lease_is_over(tmp_path):
         print(f"cut off, it ended by itself after {time.perf_counter() - began:.2f} s of a lease of 2 s")
         waits = ask(homes, "note.put", name="after", pause_s=0)
         assert came(homes, decision) == "unknown"
-        assert any(decision in said for said in homes.service.told("waiting"))
+        homes.service.tells("waiting", decision)
         assert homes.service.status(waits) == "queued", "nothing begins with the engine out of reach"
         homes.cable.join()
         assert came(homes, waits) == "done"

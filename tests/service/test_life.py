@@ -71,8 +71,7 @@ def test_hup_takes_a_changed_policy_and_refuses_a_wrong_one(own):
     actions = json.loads(path.read_text())
     path.write_text(path.read_text().replace('"LOW"', '"MODERATE"'))
     own.send(signal.SIGHUP, "supervisor")
-    eventually(lambda: own.told("trouble"), own.output.read_text)
-    assert "the new configuration is refused" in own.told("trouble")[-1]
+    own.tells("trouble", "the new configuration is refused")
     assert [own.pid(name) for name in ("engine", "front", "worker-1")] == before
     del actions["actions"]["shell.run"]
     path.write_text(json.dumps(actions))

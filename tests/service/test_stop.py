@@ -59,7 +59,7 @@ class Busy:
         eventually(lambda: self.ends() <= {"stopped", "unknown"}, running.statuses)
         assert {running.status(decision) for decision in self.queued} == {"queued"}
         eventually(lambda: running.facts(KillSwitchSet))
-        assert any("stopped all" in text for text in running.told("stopped")), running.told("stopped")
+        running.tells("stopped", "stopped all")
         refused = running.propose("shell.run", {"command": "touch waited-9"})
         assert refused.json()["word"] == "deny", refused.text
         self.check_nothing_begins()
