@@ -19,7 +19,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-long test-fast test-deploy frameworks coding-agents lint docs docs-check bench study faults lock clean python-fits FORCE
+.PHONY: help demo test test-long test-fast test-deploy test-again frameworks coding-agents lint docs docs-check bench study faults lock clean python-fits FORCE
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -31,11 +31,23 @@ test: .venv/.ready ## every test but those of test-long and test-deploy, with th
 	@rm -f .coverage .coverage.*
 	@# Tests that share a service, such as a Docker engine, run in one process, one after the other.
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m 'not long and not deploy' --cov --cov-report=
+	$(FLOORS)
+
+define FLOORS
 	@# A process may write its data after pytest gathered the others'; most often there is none.
 	@$(BIN)/python -m coverage combine --append --quiet >/dev/null 2>&1 || true
 	@$(BIN)/python -m coverage report --include='engine/core/*' --fail-under=$(CORE_FLOOR)
 	@$(BIN)/python -m coverage report --omit='engine/core/*' --fail-under=$(REST_FLOOR)
 	@$(BIN)/python -m tests.branch_floor $(CORE_FLOOR) $(REST_FLOOR)
+endef
+
+# At most five: more than that is no accident of a crowded machine.
+test-again: .venv/.ready ## run what failed last once more, one after the other, with nothing beside it
+	@$(BIN)/python -c "import json; failed = json.load(open('.pytest_cache/v/cache/lastfailed')); \
+	    assert len(failed) <= 5, f'{len(failed)} failed: too many to try again'"
+	@$(BIN)/python -m pytest -n 1 --dist loadgroup --last-failed --last-failed-no-failures none -v \
+	    --maxfail=1 --cov --cov-append --cov-report=
+	$(FLOORS)
 
 # KILLS=200 INTERLEAVINGS=1000 WAKEUPS=20000 SEED=7 make faults: that many, drawn from that seed. The kills end
 # within two hours.
