@@ -36,8 +36,8 @@ class Engine(Protocol):
     def stopped(self, wish: Wish, capability: str) -> str:
         """Say which stop covers it now; empty when none does."""
 
-    def report(self, proposal_id: str, *, ok: bool, detail: str) -> None:
-        """Say what came of something."""
+    def report(self, proposal_id: str, *, ok: bool, detail: str, at_prompt: bool) -> None:
+        """Say what came of something, and whether somebody at the agent's own prompt was asked about it."""
 
     def close(self) -> None:
         """Let go of everything."""

@@ -8,7 +8,7 @@ from msgspec import structs
 
 from bot.hooks.asking import Engine, Said
 from bot.hooks.calls import Ruling, ToolCall
-from bot.hooks.kept import Kept, name_of
+from bot.hooks.kept import Kept, Noted, name_of
 from engine.core.plain_text import shortened
 from engine.core.tool_calls import Table, wish_of
 
@@ -49,15 +49,20 @@ def before(
             decision_id=said.decision_id,
         )
     if ruling.kind in {"allow", "ask", "own"}:
-        kept.note_call(_call_name(agent, call), said.proposal_id)
+        asked_as = same if ruling.kind == "ask" else ""
+        kept.note_call(_call_name(agent, call), Noted(proposal_id=said.proposal_id, asked_as=asked_as))
     return ruling
 
 
 def after(agent: str, call: ToolCall, engine: Engine, kept: Kept) -> None:
     """Report how a call went. One that nobody proposed, or whose end nobody knows, is not reported."""
-    proposal_id = kept.take_call(_call_name(agent, call))
-    if proposal_id is not None and call.ok is not None:
-        engine.report(proposal_id, ok=call.ok, detail=shortened(call.detail, _LONGEST))
+    noted = kept.take_call(_call_name(agent, call))
+    if noted is not None and call.ok is not None:
+        detail = shortened(call.detail, _LONGEST)
+        engine.report(noted.proposal_id, ok=call.ok, detail=detail, at_prompt=bool(noted.asked_as))
+        if noted.asked_as:
+            # Made again, it is proposed anew.
+            kept.use(noted.asked_as)
     kept.tidy()
 
 
@@ -70,7 +75,7 @@ def _held_before(same: str, table: Table, engine: Engine, kept: Kept) -> Said | 
     if said is None or said.status == "expired" or said.word != "hold":
         kept.use(same)
         return None
-    if said.status in {"denied", "vetoed", "taken", "replaced"}:
+    if said.status in {"denied", "vetoed", "taken", "replaced", "bypassed"}:
         # It is said once; whoever insists is proposed anew, and people see that.
         kept.use(same)
     return said
@@ -100,7 +105,8 @@ _ENDED: Final = {
     "denied": "a person denied it",
     "vetoed": "a captain vetoed it",
     "expired": "nobody answered in time",
-    "taken": "a person did it themselves",
+    "taken": "a person did it themselves, or let it run at the agent's own prompt",
+    "bypassed": "it was done without leave",
     "replaced": "a person changed it, and it goes on in that form; look at the decision",
 }
 

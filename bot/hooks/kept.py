@@ -12,11 +12,23 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
+from msgspec import Struct
+
 from engine.adapters.files import private_folder, storage_errors
 from engine.errors import Forbidden, StorageError
 
 _STALE_S: Final = 7 * 86_400
 _MOST_BYTES: Final = 4096
+# No id of a proposal has such a character.
+_ASKED: Final = "?"
+
+
+class Noted(Struct, frozen=True, kw_only=True):
+    """What a call belongs to that was about to run."""
+
+    proposal_id: str
+    asked_as: str = ""
+    """The name under which it is held, where somebody at the agent's own prompt is asked about it."""
 
 
 class Kept:
@@ -57,13 +69,13 @@ class Kept:
 
     # ------------------------------------------------------------ which proposal a call belongs to
 
-    def note_call(self, name: str, proposal_id: str) -> None:
-        """Note that a call about to run belongs to a proposal. Where two are alike, each is noted."""
+    def note_call(self, name: str, noted: Noted) -> None:
+        """Note what a call about to run belongs to. Where two are alike, each is noted."""
         with storage_errors(self._calls), self._calls_made().joinpath(name).open("ab") as file:
-            file.write(proposal_id.encode() + b"\n")
+            file.write(f"{noted.proposal_id}{_ASKED}{noted.asked_as}\n".encode())
 
-    def take_call(self, name: str) -> str | None:
-        """Return the proposal of a call that ran, and forget it; `None` when none was noted."""
+    def take_call(self, name: str) -> Noted | None:
+        """Return what was noted of a call that ran, and forget it; `None` when nothing was."""
         path = self._calls / name
         try:
             *before, last = path.read_text().split()
@@ -74,7 +86,8 @@ class Kept:
                 path.write_text("".join(f"{each}\n" for each in before))
             else:
                 path.unlink()
-        return last
+        proposal_id, _, asked_as = last.partition(_ASKED)
+        return Noted(proposal_id=proposal_id, asked_as=asked_as)
 
     def note_held(self, name: str, proposal_id: str) -> None:
         """Note which proposal holds a call, so that the very same call asks about that one."""

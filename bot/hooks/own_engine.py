@@ -98,9 +98,10 @@ class OwnEngine:
             AgentId(self._holder.name), CapabilityId(capability), ActionName(wish.action)
         )
 
-    def report(self, proposal_id: str, *, ok: bool, detail: str) -> None:
+    def report(self, proposal_id: str, *, ok: bool, detail: str, at_prompt: bool) -> None:
         """Say what came of something. Raises as `Embedded.report` does."""
-        self._engine.report(ProposalId(proposal_id), AgentId(self._holder.name), ok=ok, detail=detail)
+        agent = AgentId(self._holder.name)
+        self._engine.report(ProposalId(proposal_id), agent, ok=ok, detail=detail, at_prompt=at_prompt)
 
     def close(self) -> None:
         """Write state down where that is due, and let the next one in."""

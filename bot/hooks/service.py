@@ -59,9 +59,10 @@ class Service:
                 return f"{stop.by} stopped {stop.scope}"
         return ""
 
-    def report(self, proposal_id: str, *, ok: bool, detail: str) -> None:
+    def report(self, proposal_id: str, *, ok: bool, detail: str, at_prompt: bool) -> None:
         """Say what came of something. Raises as `propose` does."""
-        self._ask("POST", f"/v1/proposals/{proposal_id}/outcome", {"ok": ok, "detail": detail})
+        said = {"ok": ok, "detail": detail, "at_prompt": at_prompt}
+        self._ask("POST", f"/v1/proposals/{proposal_id}/outcome", said)
 
     def close(self) -> None:
         """Close the connection."""

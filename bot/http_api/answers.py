@@ -394,7 +394,7 @@ def links_of(standing: Standing) -> dict[str, str]:
         links |= {word: f"{here}/{word}" for word in ("approve", "change", "deny", "questions")}
         if any(wait.kind == "votes" for wait in standing.verdict.waits):
             links["vote"] = f"{here}/vote"
-    elif status not in {"denied", "held", "shadowed", "vetoed", "expired", "taken", "replaced"}:
+    elif status not in {"denied", "held", "shadowed", "vetoed", "expired", "taken", "replaced", "bypassed"}:
         links["undo"] = f"{here}/undo"
     return links
 

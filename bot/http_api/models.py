@@ -186,6 +186,10 @@ class OutcomeBody(Body):
     cost_usd: Annotated[
         Usd | None, Field(description="What it really cost; null: its estimate goes on standing for it")
     ] = None
+    at_prompt: Annotated[
+        bool,
+        Field(description="It was held, and somebody at the agent's own prompt was asked and let it run"),
+    ] = False
 
 
 class IncumbentBody(Body):

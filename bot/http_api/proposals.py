@@ -143,6 +143,7 @@ def routes(front: Front) -> APIRouter:
                 ok=body.ok,
                 detail=body.detail,
                 cost_usd=UNSET if body.cost_usd is None else body.cost_usd,
+                at_prompt=body.at_prompt,
             ),
             wire.Done,
         )

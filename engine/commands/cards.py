@@ -36,7 +36,8 @@ _TITLES: Final = {
     "refused": "was refused at the last moment",
     "vetoed": "was vetoed",
     "expired": "was not answered in time, and is not done",
-    "taken": "was done by hand, as recommended",
+    "taken": "was done by hand",
+    "bypassed": "was done without leave",
     "replaced": "was approved with changes, and is replaced",
 }
 _WHY_NOT: Final = "Why not? The agent is told"
@@ -48,6 +49,7 @@ _TONES: Final[dict[str, Tone]] = {
     "vetoed": "danger",
     "expired": "warning",
     "taken": "good",
+    "bypassed": "danger",
     "replaced": "good",
     "stopped": "warning",
     "refused": "warning",
@@ -195,7 +197,7 @@ def _buttons(standing: Standing, contest: ContestSeen | None) -> tuple[Button, .
         )
         back = Button(label="Undo", line=f"undo {decision}", style="danger", confirm=confirm)
         return why, back, *_ratings(decision)
-    return (why, *_ratings(decision)) if undoable or standing.status == "taken" else (why,)
+    return (why, *_ratings(decision)) if undoable or standing.status in {"taken", "bypassed"} else (why,)
 
 
 def _ratings(decision: DecisionId) -> tuple[Button, ...]:

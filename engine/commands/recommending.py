@@ -58,7 +58,7 @@ def _recommendation(standing: Standing, rated: Sequence[str]) -> Recommendation:
     verdict, over, fate = standing.verdict, standing.answered, _fate(standing)
     how: Literal["run", "did"] | None = None
     if fate == "taken":
-        how = "did" if standing.status == "taken" else "run"
+        how = "did" if standing.status in {"taken", "bypassed"} else "run"
     return Recommendation(
         decision_id=verdict.decision_id,
         at=time_text(verdict.at_us),
@@ -78,7 +78,7 @@ def _fate(standing: Standing) -> Fate:
     if standing.answered is None:
         return "waiting"
     match standing.answered.how:
-        case "approved" | "taken" | "replaced":
+        case "approved" | "taken" | "replaced" | "bypassed":
             return "taken"
         case "denied":
             return "declined"
@@ -92,7 +92,7 @@ def _after(standing: Standing) -> str:
     if standing.outcome is not None:
         return "went well" if standing.outcome.ok else "went wrong"
     back = ", taken back" if any(undo.status == "done" for undo in standing.undos) else ""
-    return "" if standing.status == "taken" else f"{standing.status}{back}"
+    return "" if standing.status in {"taken", "bypassed"} else f"{standing.status}{back}"
 
 
 async def take(tools: Tools, asker: Asker, said: c.Take) -> Reply:

@@ -35,7 +35,7 @@ from engine.runtime.wire import DecisionStatus
 OPEN: Final = frozenset({"queued", "running"})
 """Statuses that change without anybody doing more about it. Every other one stands."""
 _NOT_OURS: Final = frozenset(
-    {"denied", "held", "shadowed", "granted", "vetoed", "expired", "taken", "replaced"}
+    {"denied", "held", "shadowed", "granted", "vetoed", "expired", "taken", "replaced", "bypassed"}
 )
 
 

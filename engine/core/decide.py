@@ -50,6 +50,7 @@ from engine.core.vocabulary.facts import (
     EffectEnded,
     Fact,
     HoldAnswered,
+    OutcomeReported,
     ProposalReceived,
     RolloutResumed,
     TimePassed,
@@ -177,6 +178,8 @@ def _decided(policy: Policy, state: State, fact: Fact, known: Remembered) -> Dec
         if isinstance(fact, TimePassed):
             closed, asking = answers.votes_closed(state.holds, policy.voting, fact.at_us)
             return Decisions(_over(policy, state, fact.at_us) + closed + following, asking)
+        if isinstance(fact, OutcomeReported):
+            return Decisions(answers.came_without_leave(state.holds, fact) + following)
         return Decisions(following)
     if isinstance(fact, EffectEnded):
         return Decisions(*endings.after(policy.actions.get(fact.action), fact))

@@ -272,6 +272,7 @@ _HOW: Final = {
     "taken": "was done by hand",
     "timeout": "nobody answered in time, nothing of it runs",
     "replaced": "is replaced",
+    "bypassed": "was done without leave",
 }
 
 

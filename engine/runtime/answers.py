@@ -218,6 +218,8 @@ class AnswerKeeper:
             what = f"{fact.decision_id} ({fact.agent}, {fact.action})"
             if fact.how == "timeout":
                 self._announcer.announce("timeout", f"{what} waited in vain: nobody answered in time")
+            elif fact.how == "bypassed":
+                continue  # it is told where it is reported, as what was done without any hold is
             elif not fact.by:
                 self._announcer.announce("answered", f"{what} is {fact.how}{because}")
             elif fact.how != "vetoed":
@@ -342,7 +344,9 @@ class AnswerKeeper:
         hold, status = self._hold(decision), self._status(verdict)
         if hold is not None and not hold.shadowed:
             return ""
-        if status in {"denied", "expired", "shadowed", "held", "refused", "vetoed", "taken", "replaced"}:
+        if status in _BY_OTHERS:
+            return _BY_OTHERS[status]
+        if status in {"denied", "expired", "shadowed", "held", "refused", "vetoed", "replaced"}:
             return f"nothing of it ran or will run: {_NEVER.get(status, f'it is {status}')}"
         effect = EffectId(decision)
         back = done_undo(journal, effect)
@@ -413,10 +417,13 @@ _AFTER_VETO: Final[dict[wire.DecisionStatus, str]] = {
     "refused": "it had not begun, and nothing of it runs",
     "vetoed": "nothing of it runs here; what its agent did of it already is not ours to take back",
 }
+_BY_OTHERS: Final[dict[wire.DecisionStatus, str]] = {
+    "taken": "a person did it themselves, or at the agent's own prompt, and that is not ours to take back",
+    "bypassed": "its agent did it and did not wait, and that is not ours to take back",
+}
 _NEVER: Final[dict[wire.DecisionStatus, str]] = {
     "held": "it was in shadow, or its time was over",
     "expired": "nobody answered in time",
-    "taken": "a person did it themselves, and that is not ours to take back",
     "refused": "it was refused before it began",
     "replaced": "a person changed it; veto what took its place",
 }

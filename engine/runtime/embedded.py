@@ -56,9 +56,19 @@ class Embedded:
             self._feed(missed)
         return reached(self._journal, proposal_id, (), 0)
 
-    def report(self, proposal_id: ProposalId, agent: AgentId, *, ok: bool, detail: str) -> None:
+    def report(
+        self, proposal_id: ProposalId, agent: AgentId, *, ok: bool, detail: str, at_prompt: bool = False
+    ) -> None:
         """Take what an agent says came of its proposal. Raises as `outcome_of` does, and `StorageError`."""
-        fact = outcome_of(self._journal, proposal_id, agent, ok=ok, detail=detail, at_us=self._now_us())
+        fact = outcome_of(
+            self._journal,
+            proposal_id,
+            agent,
+            ok=ok,
+            detail=detail,
+            at_us=self._now_us(),
+            at_prompt=at_prompt,
+        )
         self._feed([(f"outcome:{proposal_id}", fact)], Durability.RELAXED)
 
     def stopped(self, agent: AgentId, capability: CapabilityId, action: ActionName) -> str:

@@ -12,7 +12,7 @@ from engine.core.decide import Decisions
 from engine.core.vocabulary import facts as f
 from engine.core.vocabulary.chain import Record
 from engine.core.vocabulary.effects import AskPeople
-from engine.core.vocabulary.ids import AgentId, undo_id
+from engine.core.vocabulary.ids import AgentId, decision_id, undo_id
 from engine.core.vocabulary.units import MINUTE_US, SECOND_US
 from engine.core.vocabulary.voting import AGENT
 from engine.core.work.holds import overdue
@@ -39,7 +39,7 @@ from engine.runtime.outbox import (
     verdict_of,
 )
 from engine.runtime.parts import Parts
-from engine.runtime.proposing import outcome_of, reached
+from engine.runtime.proposing import outcome_before, outcome_of, reached
 from engine.runtime.ratings import RatingKeeper
 from engine.runtime.rollouts import RolloutKeeper
 from engine.runtime.sendings import Sendings
@@ -230,8 +230,13 @@ class Live:
             detail=request.detail,
             at_us=self.clock.now_us(),
             cost_usd=request.cost_usd,
+            at_prompt=request.at_prompt,
         )
+        is_new = outcome_before(self.intake.journal, request.proposal_id) is None
         await self.intake.take(f"outcome:{request.proposal_id}", fact)
+        if fact.without_leave == "agent" and is_new:
+            done = f"{fact.agent} did {fact.action} ({decision_id(fact.proposal_id)})"
+            self._parts.announcer.announce("bypass", f"{done}, and nobody had allowed it", urgent=True)
         return wire.Done()
 
     async def beat(self, request: wire.Beat) -> wire.Done:

@@ -207,6 +207,7 @@ _UNLESS_APPROVED: Final[dict[HoldEnding, DecisionStatus]] = {
     "timeout": "expired",
     "taken": "taken",
     "replaced": "replaced",
+    "bypassed": "bypassed",
 }
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Final
+from typing import Final, Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
@@ -15,7 +15,7 @@ from engine.runtime.outbox import status_of, verdict_of, was_granted
 from engine.runtime.wire_people import DecisionStatus
 
 _REPORTED: Final = frozenset(
-    {"granted", "shadowed", "held", "denied", "vetoed", "expired", "taken", "replaced"}
+    {"granted", "shadowed", "held", "denied", "vetoed", "expired", "taken", "replaced", "bypassed"}
 )
 """Statuses of what the engine does not perform itself: what came of it, others know better."""
 
@@ -48,6 +48,13 @@ def reached(
     return Reached(verdict=verdict, status=status_of(journal, verdict), seq=seq)
 
 
+def outcome_before(journal: JournalReader, proposal_id: ProposalId) -> f.OutcomeReported | None:
+    """Return what was reported of a proposal; `None` when nothing was."""
+    record = journal.find(f"outcome:{proposal_id}")
+    fact = None if record is None else f.decode(record.body)
+    return fact if isinstance(fact, f.OutcomeReported) else None
+
+
 def outcome_of(
     journal: JournalReader,
     proposal_id: ProposalId,
@@ -57,8 +64,11 @@ def outcome_of(
     detail: str,
     at_us: int,
     cost_usd: Decimal | UnsetType = UNSET,
+    at_prompt: bool = False,
 ) -> f.OutcomeReported:
     """Put what an agent says came of its proposal into a fact.
+
+    `at_prompt` says that somebody at the agent's own prompt let it run.
 
     Raises `Forbidden` for the proposal of another agent, and `InputError` for one that is not known, and
     where the engine itself performs the action, and so knows better.
@@ -73,6 +83,16 @@ def outcome_of(
             place=verdict.decision_id,
             cure="leave it to the engine to report",
         )
+    granted = was_granted(journal, verdict)
+    by: Literal["executor", "incumbent"] = "executor" if granted else "incumbent"
+    without_leave: Literal["prompt", "agent"] | UnsetType = UNSET
+    # In shadow nobody asks for leave, and what people did or changed themselves is theirs.
+    if not granted and not verdict.shadowed and status not in {"taken", "replaced"}:
+        without_leave = "prompt" if at_prompt else "agent"
+    earlier = outcome_before(journal, proposal_id)
+    if earlier is not None:
+        # Whoever reports again says the same, however the decision stands by now.
+        by, without_leave = earlier.by, earlier.without_leave
     return f.OutcomeReported(
         at_us=at_us,
         proposal_id=verdict.proposal_id,
@@ -80,7 +100,8 @@ def outcome_of(
         capability=verdict.capability,
         action=verdict.action,
         ok=ok,
-        by="executor" if was_granted(journal, verdict) else "incumbent",
+        by=by,
         detail=detail,
         cost_usd=cost_usd,
+        without_leave=without_leave,
     )

@@ -37,8 +37,9 @@ class RatingKeeper:
                     place=verdict.decision_id,
                     cure="rate it when it is over",
                 )
-            # What a person did as it was recommended is as good a test of the confidence.
-            ran = status == "taken" or (was_granted(journal, verdict) and status not in _NEVER_RAN)
+            # What was done without us, by a person or its agent, is as good a test of the confidence.
+            granted = was_granted(journal, verdict)
+            ran = status in {"taken", "bypassed"} or (granted and status not in _NEVER_RAN)
             fact = DecisionRated(
                 at_us=self._now_us(),
                 decision_id=verdict.decision_id,

@@ -103,6 +103,8 @@ class ReportOutcome(Request, frozen=True, kw_only=True):
     detail: str = ""
     cost_usd: Decimal | UnsetType = UNSET
     """What it really cost; unset where nobody says."""
+    at_prompt: bool = False
+    """Whether somebody at the agent's own prompt was asked, and let it run."""
 
 
 class Beat(Request, frozen=True, kw_only=True):

@@ -26,13 +26,24 @@ from engine.runtime.wire_words import Answer, Request
 
 DecisionStatus = (
     Literal[
-        "denied", "held", "shadowed", "granted", "queued", "running", "vetoed", "expired", "taken", "replaced"
+        "denied",
+        "held",
+        "shadowed",
+        "granted",
+        "queued",
+        "running",
+        "vetoed",
+        "expired",
+        "taken",
+        "replaced",
+        "bypassed",
     ]
     | EffectStatus
 )
 """Where a decision stands. `granted`: allowed, and the agent does it itself and reports the outcome.
-`expired`: nobody answered in time. `taken`: it was recommended, and a person did it themselves.
-`replaced`: a person approved it with changes, and what they made of it is decided on apart."""
+`expired`: nobody answered in time. `taken`: it was recommended, and a person did it themselves, or
+somebody at the agent's own prompt let it run. `replaced`: a person approved it with changes, and what they
+made of it is decided on apart. `bypassed`: the agent did it and did not wait."""
 
 # ---------------------------------------------------------------- requests
 

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from engine.core.vocabulary.facts import HoldEnded
 from tests.hooks.agents_at_work import (
     AGENTS,
     afterwards,
@@ -104,9 +105,13 @@ def test_what_somebody_allowed_at_the_agents_own_prompt_is_not_by_our_leave(proj
     said = question("claude", "Teleport", {})
     assert project.reads("claude", said) == "asks"
     assert project.ask("claude", afterwards(said, "claude", {}), after=True).status == 0
-    assert [(each.ok, each.by) for each in project.outcomes()] == [(True, "incumbent")]
-    # And it says nothing for the next time.
+    assert [(each.ok, each.by, each.without_leave) for each in project.outcomes()] == [
+        (True, "incumbent", "prompt")
+    ]
+    # Nobody need decide on it any more, and it says nothing for the next time.
+    assert [each.how for each in project.facts(HoldEnded)] == ["taken"]
     assert project.reads("claude", said | {"tool_use_id": "call-2"}) == "asks"
+    assert [each.word for each in project.verdicts()] == ["hold", "hold"]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import UNSET
 
 from engine.core.vocabulary import facts as f
+from engine.core.vocabulary.ids import decision_id
 from engine.core.vocabulary.people_facts import RANKS
 from engine.core.vocabulary.units import HOUR_US
 from engine.core.vocabulary.verdicts import Wait
@@ -31,6 +32,10 @@ class _Judging:
         self.over: set[str] = set()
         self.stops: dict[str, f.Scope] = {}
         self.votes: dict[str, list[f.VoteCast]] = {}
+        self.last: dict[str, f.HoldAnswered | f.VoteCast | f.DecisionOverridden] = {}
+        """The last word on each decision."""
+        self.without_leave: dict[str, Any] = {}
+        """How it came about that an agent did something, by decision."""
         self.changing: Any = UNSET
         """What the verdict just before was about, if that was a change: what follows is about that."""
 
@@ -45,12 +50,10 @@ class _Judging:
                 self.stops[str(fact.scope)] = fact.scope
             case f.KillSwitchCleared():
                 self.stops.pop(str(fact.scope), None)
-            case f.HoldAnswered():
-                self.said.setdefault(fact.decision_id, []).append(fact)
-            case f.VoteCast():
-                self.votes.setdefault(fact.decision_id, []).append(fact)
-            case f.DecisionOverridden() if fact.word == "allow":
-                self.allowed.add(fact.decision_id)
+            case f.HoldAnswered() | f.VoteCast() | f.DecisionOverridden():
+                self.word(fact)
+            case f.OutcomeReported():
+                self.without_leave[decision_id(fact.proposal_id)] = fact.without_leave
             case f.AnswerRefused():
                 if self.changing is UNSET:
                     self.taken_back(fact)
@@ -65,15 +68,26 @@ class _Judging:
                 self.over.add(fact.effect_id)
         self.changing = UNSET
 
+    def word(self, fact: f.HoldAnswered | f.VoteCast | f.DecisionOverridden) -> None:
+        """Take what somebody said of a decision."""
+        self.last[fact.decision_id] = fact
+        match fact:
+            case f.HoldAnswered():
+                self.said.setdefault(fact.decision_id, []).append(fact)
+            case f.VoteCast():
+                self.votes.setdefault(fact.decision_id, []).append(fact)
+            case _ if fact.word == "allow":
+                self.allowed.add(fact.decision_id)
+
     def taken_back(self, fact: f.AnswerRefused) -> None:
-        """What followed from the last word takes that word back."""
-        words = self.said.get(fact.decision_id, [])
-        if words and words[-1].by == fact.by and words[-1].at_us == fact.at_us:
-            words.pop()
-        votes = self.votes.get(fact.decision_id, [])
-        if votes and votes[-1].voter == fact.by and votes[-1].at_us == fact.at_us:
-            votes.pop()
-        self.allowed.discard(fact.decision_id)
+        """What follows from the last word on a decision takes that one back, and no other by the same."""
+        match self.last.pop(fact.decision_id, None):
+            case f.HoldAnswered():
+                self.said[fact.decision_id].pop()
+            case f.VoteCast():
+                self.votes[fact.decision_id].pop()
+            case f.DecisionOverridden(word="allow"):
+                self.allowed.discard(fact.decision_id)
 
     def hold_ended(self, fact: f.HoldEnded) -> None:
         """A hold ends once, by somebody or for want of anybody, and an approval is what was waited for."""
@@ -81,6 +95,10 @@ class _Judging:
         assert key not in self.ended, f"{key} ended twice"
         self.ended[key] = fact
         lost = fact.reason.startswith("the vote was lost")
+        if fact.how == "bypassed" or (fact.how == "taken" and not fact.by):
+            why = self.without_leave[fact.decision_id]
+            assert (fact.effect_id, why) == (None, "agent" if fact.how == "bypassed" else "prompt"), fact
+            return
         # Votes may be lost by abstaining alone.
         assert bool(fact.by) == (fact.how != "timeout") or lost, fact
         choices = {vote.voter: vote.choice for vote in self.votes.get(fact.decision_id, [])}

@@ -29,10 +29,10 @@ from engine.core.policy import Policy
 from engine.core.state import encode_state
 from engine.core.vocabulary import facts as f
 from engine.core.vocabulary.effects import Result
-from engine.core.vocabulary.ids import DecisionId, EffectId, decision_id
+from engine.core.vocabulary.ids import AgentId, DecisionId, EffectId, ProposalId, decision_id
 from engine.core.vocabulary.units import HOUR_US, MINUTE_US, SECOND_US
 from engine.core.vocabulary.verdicts import Wait
-from engine.errors import InputError, LeaseLost, Stopped
+from engine.errors import InputError, JournalError, LeaseLost, Stopped
 from engine.ports import Stop
 from engine.runtime import wire
 from engine.runtime.live import Live
@@ -177,6 +177,19 @@ class HoldMachine(RuleBasedStateMachine):
         said = self._said(request)
         if voter == "agent:coder-1":
             assert said is None or not said.counted, "it voted on what it proposed"
+
+    @rule(number=numbers, at_prompt=st.booleans(), ok=st.booleans())
+    def report(self, number: int, at_prompt: bool, ok: bool) -> None:
+        """Its agent says that it did it, whether it was allowed to or not."""
+        outcome = wire.ReportOutcome(
+            proposal_id=ProposalId(f"p-{number}"), agent=AgentId("coder-1"), ok=ok, at_prompt=at_prompt
+        )
+        # There may be no such proposal, what the engine performs it reports itself, and once it was said
+        # how it went.
+        with contextlib.suppress(InputError, JournalError):
+            self.do(outcome)
+            verdict = verdict_of(self.journal, self.at(number))
+            assert verdict.shadowed or status_of(self.journal, verdict) != "held", "it waits, and it is done"
 
     @rule(number=numbers)
     def answer_what_was_shown_of_another(self, number: int) -> None:

@@ -6,7 +6,13 @@ import socket
 import pytest
 
 from engine.adapters.journal_reader import SqliteReader
-from engine.core.vocabulary.facts import OutcomeReported, ProposalReceived, VerdictReached, decode
+from engine.core.vocabulary.facts import (
+    EffectStarted,
+    OutcomeReported,
+    ProposalReceived,
+    VerdictReached,
+    decode,
+)
 from engine.errors import Forbidden, InputError, JournalError, Unreachable
 from engine.runtime import wire
 from engine.runtime.client import EngineClient
@@ -80,6 +86,38 @@ async def test_an_agent_reports_what_came_of_what_it_was_granted(tmp_path):
             await it.ask(wire.ReportOutcome(proposal_id="p-1", agent="coder-1", ok=True, detail="up again"))
         (outcome,) = [fact for fact in journaled(tmp_path) if isinstance(fact, OutcomeReported)]
     assert (outcome.ok, outcome.by, outcome.detail) == (True, "executor", "up again")
+
+
+@pytest.mark.parametrize(
+    ("at_prompt", "status", "told"),
+    [(False, "bypassed", ["coder-1 did cache.clear ({}), and nobody had allowed it"]), (True, "taken", [])],
+)
+async def test_what_was_done_while_it_was_held_waits_for_nobody_and_never_runs_again(
+    tmp_path, at_prompt, status, told
+):
+    async with engine(tmp_path) as it:
+        held = (await it.propose(confidence=0.1)).verdict.decision_id
+        done = wire.ReportOutcome(proposal_id="p-1", agent="coder-1", ok=True, at_prompt=at_prompt)
+        for _ in range(2):
+            await it.ask(done)
+        assert (await it.propose(confidence=0.1)).status == status
+        said = await it.ask(wire.AnswerHold(decision_id=held, by="ann", role="captain", answer="approve"))
+        assert (said.counted, said.status) == (False, status)
+        veto = await it.ask(wire.Override(decision_id=held, by="cat", word="veto", reason="never"))
+        assert "not ours to take back" in veto.reason
+    assert it.told.of("bypass") == it.told.urgent == [text.format(held) for text in told]
+    assert not [fact for fact in journaled(tmp_path) if isinstance(fact, EffectStarted)]
+
+
+async def test_what_was_denied_and_done_is_told_and_what_is_in_shadow_is_not(tmp_path):
+    async with engine(tmp_path) as it:
+        denied = await it.propose(action="no.such")
+        await it.propose(2, capability="heal@2", confidence=0.1)
+        for number in (1, 2):
+            await it.ask(wire.ReportOutcome(proposal_id=f"p-{number}", agent="coder-1", ok=True))
+        assert (await it.propose(action="no.such")).status == "denied"
+    (told,) = it.told.of("bypass")
+    assert denied.verdict.decision_id in told
 
 
 async def test_an_agent_cannot_report_for_another_or_for_the_engine(tmp_path):

@@ -49,6 +49,7 @@ _WORDS: Final[dict[str, type[NotAllowed]]] = {
     "expired": Expired,
     "replaced": Replaced,
     "taken": Replaced,
+    "bypassed": Replaced,
     "stopped": Killed,
 }
 

@@ -157,6 +157,10 @@ class OutcomeReported(Fact, tag="outcome_reported", frozen=True, kw_only=True):
     detail: str = ""
     cost_usd: Decimal | UnsetType = UNSET
     """What it really cost; unset where nobody says. Raises `ValueError` as that of an `Impact` does."""
+    without_leave: Literal["prompt", "agent"] | UnsetType = UNSET
+    """Nobody had allowed it, and it was done: `prompt`, because somebody let it run at the agent's own
+    prompt; `agent`, because the agent did not wait. Unset where it was allowed, in shadow, and in
+    recordings."""
 
     def __post_init__(self) -> None:
         """Refuse what could not be summed exactly."""

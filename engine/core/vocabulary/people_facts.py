@@ -22,9 +22,10 @@ Role = Literal["viewer", "responder", "captain"]
 """What people may do, least first; each includes those before it."""
 RANKS: dict[Role, int] = {"viewer": 0, "responder": 1, "captain": 2}
 
-HoldEnding = Literal["approved", "denied", "vetoed", "timeout", "taken", "replaced"]
-"""`taken`: a person did it themselves, as it was recommended. `replaced`: a person approved it with changes,
-and what they made of it was proposed in its place."""
+HoldEnding = Literal["approved", "denied", "vetoed", "timeout", "taken", "replaced", "bypassed"]
+"""`taken`: a person did it themselves, as it was recommended, or let it run at the agent's own prompt.
+`replaced`: a person approved it with changes, and what they made of it was proposed in its place. `bypassed`:
+its agent did it and did not wait."""
 
 
 class HoldAnswered(Fact, tag="hold_answered", frozen=True, kw_only=True):

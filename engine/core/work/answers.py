@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Final
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from engine.core.vocabulary.actions import Action
 from engine.core.vocabulary.captaincy import CaptaincySettings
@@ -15,6 +15,7 @@ from engine.core.vocabulary.facts import (
     Fact,
     HoldAnswered,
     HoldEnded,
+    OutcomeReported,
     RolloutResumed,
     VoteCast,
     VoteClosed,
@@ -28,6 +29,7 @@ from engine.core.vocabulary.ids import (
     Digest,
     PersonId,
     capability_name,
+    decision_id,
 )
 from engine.core.vocabulary.people_facts import HoldEnding
 from engine.core.vocabulary.proposals import Impact
@@ -82,6 +84,27 @@ def after(holds: Holds, fact: HoldAnswered | DecisionOverridden, grounds: Ground
     # Whether a person denied it or did it themselves, nothing of it runs here.
     how: HoldEnding = "taken" if fact.answer == "did" else "denied"
     return (_ended(hold, fact, how, by=(fact.by,), reason=fact.reason),), ()
+
+
+def came_without_leave(holds: Holds, fact: OutcomeReported) -> tuple[Fact, ...]:
+    """End the hold on what was done though nobody had allowed it: nothing is left to decide, or to run."""
+    decision = decision_id(fact.proposal_id)
+    hold = holds.by_id.get(decision)
+    if fact.without_leave is UNSET or hold is None or hold.shadowed or hold.effect_id is not None:
+        return ()
+    at_prompt = fact.without_leave == "prompt"
+    return (
+        HoldEnded(
+            at_us=fact.at_us,
+            decision_id=decision,
+            proposal_id=hold.proposal_id,
+            agent=hold.agent,
+            capability=hold.capability,
+            action=hold.action,
+            how="taken" if at_prompt else "bypassed",
+            reason="somebody at the agent's own prompt let it run" if at_prompt else "its agent did not wait",
+        ),
+    )
 
 
 def _overridden(hold: Hold | None, fact: DecisionOverridden, grounds: Grounds) -> Follows:
