@@ -75,7 +75,7 @@ class Bridge(Place):
         """A client that is logged in and says that it comes from a page of ours, as a browser would."""
         given = {"Sec-Fetch-Site": "same-origin", "Accept": "text/html"} | headers
         cookies = {"watchkeeper": self.session(person)} if person is not None else {}
-        return httpx.Client(base_url=self.url, headers=given, cookies=cookies)
+        return httpx.Client(base_url=self.url, headers=given, cookies=cookies, timeout=PATIENCE_S)
 
     @contextlib.contextmanager
     def powered(self, **values: Any) -> Iterator[None]:
@@ -120,7 +120,9 @@ class Bridge(Place):
 
     def propose(self, agent: str = "coder-1", **wanted: Any) -> dict[str, Any]:
         """Have an agent propose something; return the API's answer."""
-        answer = httpx.post(f"{self.url}/v1/proposals", json=wanted, headers=self.bearer(agent))
+        answer = httpx.post(
+            f"{self.url}/v1/proposals", json=wanted, headers=self.bearer(agent), timeout=PATIENCE_S
+        )
         answer.raise_for_status()
         return answer.json()
 

@@ -7,6 +7,7 @@ import pytest
 
 from tests.console.bridge import watching
 from tests.http.placing import ALLOWED, DENIED, GRANTED, HELD
+from tests.patience import PATIENCE_S
 
 SAY = "/console/say"
 
@@ -27,6 +28,7 @@ def test_an_agent_is_shown_with_what_it_did_what_came_of_it_and_how_it_was_rated
             f"{bridge.url}/v1/proposals/{each['proposal_id']}/outcome",
             json=body,
             headers=bridge.bearer("coder-1"),
+            timeout=PATIENCE_S,
         ).raise_for_status()
     with bridge.client("ray") as ray:
         ray.post(SAY, data={"line": f"approve {held['decision_id']}"})

@@ -10,6 +10,7 @@ from bot.web_console.sessions import LOGIN_US, Sessions
 from engine.adapters.machine_time import now_us
 from engine.adapters.token_file import TokenFile
 from engine.ports import Stop
+from tests.patience import PATIENCE_S
 from tests.service.services import eventually
 
 SAY = "/console/say"
@@ -84,7 +85,9 @@ def test_a_login_leads_nowhere_else(bridge):
 
 def test_a_session_is_no_token_of_the_api_and_a_token_no_session(bridge):
     session = bridge.session("cat")
-    refused = httpx.get(f"{bridge.url}/v1/status", headers={"Authorization": f"Bearer {session}"})
+    refused = httpx.get(
+        f"{bridge.url}/v1/status", headers={"Authorization": f"Bearer {session}"}, timeout=PATIENCE_S
+    )
     assert refused.status_code == 401
     token = bridge.tokens.create(kind="person", name="cat", role="captain")[1]
     with bridge.client() as client:
@@ -112,7 +115,9 @@ def test_logging_out_ends_the_session_everywhere(bridge):
     ],
 )
 def test_no_other_site_makes_a_browser_press_a_button(bridge, headers):
-    with httpx.Client(base_url=bridge.url, cookies={"watchkeeper": bridge.session("cat")}) as client:
+    with httpx.Client(
+        base_url=bridge.url, cookies={"watchkeeper": bridge.session("cat")}, timeout=PATIENCE_S
+    ) as client:
         refused = client.post(
             SAY, data=KILL, headers={name: value for name, value in headers.items() if value}
         )
@@ -121,7 +126,9 @@ def test_no_other_site_makes_a_browser_press_a_button(bridge, headers):
 
 
 def test_an_old_browser_is_told_by_its_origin(bridge):
-    with httpx.Client(base_url=bridge.url, cookies={"watchkeeper": bridge.session("cat")}) as client:
+    with httpx.Client(
+        base_url=bridge.url, cookies={"watchkeeper": bridge.session("cat")}, timeout=PATIENCE_S
+    ) as client:
         assert client.post(SAY, data=KILL, headers={"Origin": bridge.url}).status_code == 200
     assert [str(stop.scope) for stop in bridge.fence.stops()] == ["all"]
 

@@ -39,7 +39,10 @@ def test_whoever_starts_it_at_a_terminal_gets_a_link_that_lets_in(tmp_path):
             if select.select([ours], [], [], 1.0)[0]:
                 said += os.read(ours, 65_536).decode()
         entered = httpx.post(
-            f"{found[1]}/login", data={"key": found[2]}, headers={"Sec-Fetch-Site": "same-origin"}
+            f"{found[1]}/login",
+            data={"key": found[2]},
+            headers={"Sec-Fetch-Site": "same-origin"},
+            timeout=PATIENCE_S,
         )
         assert (entered.status_code, entered.headers["location"]) == (303, "/")
         assert "captain, once within 15 minutes" in said

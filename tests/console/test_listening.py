@@ -14,6 +14,7 @@ from engine.errors import InputError
 from engine.settings.service import HttpSection
 from tests.console.bridge import Bridge
 from tests.needs import need
+from tests.patience import PATIENCE_S
 
 NAME = "watchkeeper.example.org"
 ELSE = {"port": 0, "names": (), "most_body_bytes": 4096, "requests_per_s": 10}
@@ -39,7 +40,7 @@ def cookie_of(bridge: Bridge, url: str, **given) -> str:
     """Log in at an address; return what the browser is told to keep."""
     key = bridge.sessions.invite("cat", "captain")
     headers = {"Sec-Fetch-Site": "same-origin"} | given.pop("headers", {})
-    entered = httpx.post(f"{url}/login", data={"key": key}, headers=headers, **given)
+    entered = httpx.post(f"{url}/login", data={"key": key}, headers=headers, **given, timeout=PATIENCE_S)
     assert entered.status_code == 303
     return str(entered.headers["set-cookie"])
 
@@ -68,9 +69,9 @@ def test_it_encrypts_by_itself_and_the_cookie_goes_over_nothing_else(tmp_path, m
         assert address.here == f"https://127.0.0.1:{address.port}"
         assert "; Secure" in cookie_of(bridge, address.here, verify=address.trust())
         with pytest.raises(httpx.ConnectError, match="certificate"):
-            httpx.get(address.here, trust_env=False)
+            httpx.get(address.here, trust_env=False, timeout=PATIENCE_S)
         with pytest.raises(httpx.HTTPError):
-            httpx.get(f"http://127.0.0.1:{address.port}/login", trust_env=False)
+            httpx.get(f"http://127.0.0.1:{address.port}/login", trust_env=False, timeout=PATIENCE_S)
     bridge.close()
 
 

@@ -17,6 +17,7 @@ from engine.runtime.client import EngineClient
 from tests.console.bridge import Bridge, watching
 from tests.http.placing import ALLOWED, GRANTED, HELD
 from tests.http.waking import ladders
+from tests.patience import PATIENCE_S
 
 
 def section(page: str, name: str) -> str:
@@ -57,7 +58,9 @@ def test_failures_in_a_row_show_as_an_open_breaker(bridge):
     for number in range(5):
         made = bridge.propose(**GRANTED | {"args": {"title": f"t{number}", "body": "b"}})
         path = f"{bridge.url}/v1/proposals/{made['proposal_id']}/outcome"
-        httpx.post(path, json={"ok": False}, headers=bridge.bearer("coder-1")).raise_for_status()
+        httpx.post(
+            path, json={"ok": False}, headers=bridge.bearer("coder-1"), timeout=PATIENCE_S
+        ).raise_for_status()
         shown = section(watched(bridge), "breakers")
         assert ("All are closed." in shown) == (number < 4)
     assert "heal / ticket.create open : nothing is tried for" in shown

@@ -9,6 +9,7 @@ import pytest
 from tests.deploy.images import DEPLOY, run
 from tests.deploy.within import ask, call, until_healthy, until_up
 from tests.needs import need
+from tests.patience import PATIENCE_S
 
 pytestmark = [pytest.mark.deploy, pytest.mark.slow, pytest.mark.xdist_group("docker")]
 
@@ -45,7 +46,7 @@ def test_compose_starts_it_narrow_and_keeps_its_state(docker_engine, compose):
     assert host["SecurityOpt"] == ["no-new-privileges:true"]
     address, port = compose("port", "watchkeeper", "8765").split()[-1].split(":")
     assert address == "127.0.0.1"
-    answer = httpx.get(f"http://{address}:{port}/v1/health", trust_env=False)
+    answer = httpx.get(f"http://{address}:{port}/v1/health", trust_env=False, timeout=PATIENCE_S)
     assert answer.json() == {"front": "ok", "engine": "ok"}
 
     status, said = call(container, "watchkeeper", "kill", "--reason", "a drill")

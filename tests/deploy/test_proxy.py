@@ -15,9 +15,9 @@ import pytest
 from tests.deploy.images import DEPLOY
 from tests.house.tree import ROOT
 from tests.needs import need
+from tests.patience import PATIENCE_S
 
 NAME = "watchkeeper.example.org"
-PATIENCE_S = 60
 # What a package of nginx has around our file, and what an ordinary account may write.
 AROUND = """
 daemon off; pid {home}/nginx.pid; error_log stderr;
@@ -92,7 +92,9 @@ def behind_nginx(tmp_path: Path):
 @pytest.mark.deploy
 @pytest.mark.slow
 def test_nginx_in_front_passes_on_what_was_asked_and_logs_no_link(behind_nginx: int, tmp_path: Path):
-    with httpx.Client(base_url=f"https://127.0.0.1:{behind_nginx}", verify=False, trust_env=False) as client:
+    with httpx.Client(
+        base_url=f"https://127.0.0.1:{behind_nginx}", verify=False, trust_env=False, timeout=PATIENCE_S
+    ) as client:
         until = time.monotonic() + PATIENCE_S
         while True:
             try:

@@ -52,7 +52,7 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
     def ready() -> bool:
         with contextlib.suppress(httpx.HTTPError):
-            return httpx.get(f"{url}/-/ready", trust_env=False).status_code == 200
+            return httpx.get(f"{url}/-/ready", trust_env=False, timeout=PATIENCE_S).status_code == 200
         return False
 
     try:
@@ -88,7 +88,7 @@ class Asked:
 
 @contextlib.asynccontextmanager
 async def asking(outside: Any, url: str, **section: Any) -> Any:
-    async with outside() as systems, httpx.AsyncClient(trust_env=False) as client:
+    async with outside() as systems, httpx.AsyncClient(trust_env=False, timeout=PATIENCE_S) as client:
         made = QuerySection.model_validate({"query": "vector(0)", "url": url} | section)
         engine = EngineClient(systems.place.layout.socket)
         yield systems, Asked(systems, Question("errors", made, engine, client))

@@ -65,7 +65,7 @@ async def alertmanager(folder, front, token):
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(words, stdout=log, stderr=log)
     try:
-        async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
+        async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=PATIENCE_S) as client:
             await until(lambda: _ready(client), folder / "log")
             yield client
     finally:
@@ -139,7 +139,7 @@ async def test_an_alert_fires_pages_is_acknowledged_and_resolves(place, tmp_path
             FakeProvider(fake) as ntfy,
             paging(place, ntfy),
             alertmanager(folder, url, token) as manager,
-            httpx.AsyncClient(base_url=url, trust_env=False) as front,
+            httpx.AsyncClient(base_url=url, trust_env=False, timeout=PATIENCE_S) as front,
         ):
 
             async def standing():
@@ -203,7 +203,7 @@ async def test_what_fires_while_the_engine_is_away_is_sent_again_when_it_is_back
     with place.served(engine=False, most_body_bytes=1 << 20) as url:
         async with (
             alertmanager(folder, url, token) as manager,
-            httpx.AsyncClient(base_url=url, trust_env=False) as front,
+            httpx.AsyncClient(base_url=url, trust_env=False, timeout=PATIENCE_S) as front,
         ):
             assert (await manager.post("/api/v2/alerts", json=[alert(1)])).status_code == 200
 

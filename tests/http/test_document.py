@@ -45,7 +45,7 @@ def running(tmp_path_factory):
     values = {"requests_per_s": 100_000, "most_body_bytes": 1 << 20, "roster": roster()}
     with place.served(ladders=ladders(), **values) as url:
         headers = place.bearer("coder-1") | {"Idempotency-Key": "ticket-17.step-3"}
-        made = httpx.post(f"{url}/v1/proposals", json=GRANTED, headers=headers).json()
+        made = httpx.post(f"{url}/v1/proposals", json=GRANTED, headers=headers, timeout=PATIENCE_S).json()
         assert made["decision_id"] == EXAMPLE
         yield place, url
     place.close()
@@ -85,5 +85,7 @@ def is_a_wait(given):
 
 def test_the_document_is_served_as_it_is(running):
     _, url = running
-    assert httpx.get(f"{url}/openapi.json").json() == document()
-    assert httpx.get(f"{url}/docs").status_code == 404, "its scripts would come from the internet"
+    assert httpx.get(f"{url}/openapi.json", timeout=PATIENCE_S).json() == document()
+    assert httpx.get(f"{url}/docs", timeout=PATIENCE_S).status_code == 404, (
+        "its scripts would come from the internet"
+    )

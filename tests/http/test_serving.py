@@ -262,7 +262,9 @@ def test_a_signal_ends_it_cleanly_and_its_address_is_gone(place, number):
     try:
         address = waited(address_file, [])
         assert address.pid == process.pid
-        with httpx.stream("GET", f"{address.url}/v1/stops", headers=place.bearer("cat")) as answer:
+        with httpx.stream(
+            "GET", f"{address.url}/v1/stops", headers=place.bearer("cat"), timeout=PATIENCE_S
+        ) as answer:
             assert answer.status_code == 200
             request_id = answer.headers["x-request-id"]
         process.send_signal(number)

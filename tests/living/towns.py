@@ -136,7 +136,9 @@ class Town(Place):
     @contextlib.contextmanager
     def client(self, who: str = "cat") -> Iterator[httpx.Client]:
         """Somebody who speaks HTTP."""
-        with httpx.Client(base_url=self.address() or "", headers=self.bearer(who), trust_env=False) as client:
+        with httpx.Client(
+            base_url=self.address() or "", headers=self.bearer(who), trust_env=False, timeout=PATIENCE_S
+        ) as client:
             yield client
 
     def decisions(self, agent: str, **wanted: Any) -> list[dict[str, Any]]:

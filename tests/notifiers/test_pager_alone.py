@@ -116,7 +116,7 @@ async def test_whoever_presses_the_button_of_a_push_is_asked_no_more_and_the_oth
             action, link = ray["actions"][0], urlsplit(ray["actions"][0]["url"])
             await until((tmp_path / "state" / "http.json").exists, tmp_path)
             url = read_address(tmp_path / "state" / "http.json").url
-            async with httpx.AsyncClient(base_url=url, trust_env=False) as phone:
+            async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=PATIENCE_S) as phone:
                 here = {"Host": link.hostname, **action["headers"]}
                 answer = await phone.request(
                     action["method"], link.path, content=action["body"], headers=here

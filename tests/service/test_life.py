@@ -13,6 +13,7 @@ from engine.core.vocabulary.facts import EffectStarted, PolicyAdopted
 from engine.runtime.tied import REFUSED
 from tests.fence.stopping import gone
 from tests.needs import need
+from tests.patience import PATIENCE_S
 from tests.service.services import Service, eventually, service
 
 pytestmark = pytest.mark.slow
@@ -117,7 +118,9 @@ def test_the_front_answers_to_the_names_of_the_configuration(tmp_path):
     with service(tmp_path, http__names=["watch.example.org"], workers__processes=0) as running:
         address = read_address(running.layout.address)
         codes = [
-            httpx.get(f"{address.url}/v1/health", headers={"Host": host}, trust_env=False).status_code
+            httpx.get(
+                f"{address.url}/v1/health", headers={"Host": host}, trust_env=False, timeout=PATIENCE_S
+            ).status_code
             for host in ("watch.example.org", "other.example.org")
         ]
         assert codes == [200, 421]
