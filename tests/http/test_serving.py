@@ -1,5 +1,6 @@
 """The API on a real socket: streams, bodies that are large or slow, and how it comes to its end."""
 
+import asyncio
 import contextlib
 import json
 import signal
@@ -285,6 +286,30 @@ def test_the_address_is_left_alone_when_another_server_wrote_it(place, tmp_path)
     path.write_text("{")
     with pytest.raises(InputError, match="is not an address"):
         read_address(path)
+
+
+@pytest.mark.asyncio
+async def test_whoever_comes_while_it_starts_waits_and_is_answered(place):
+    app, file, stop, ready = place.app(), place.layout.home / "http.json", asyncio.Event(), asyncio.Event()
+    own = app.router.lifespan_context
+
+    @contextlib.asynccontextmanager
+    async def slow(app):
+        await ready.wait()
+        async with own(app) as state:
+            yield state
+
+    app.router.lifespan_context = slow
+    serving = asyncio.create_task(serve(app, host="127.0.0.1", port=0, address_file=file, stop=stop))
+    while (address := read_address(file)) is None:
+        await asyncio.sleep(0.01)
+    reading, writing = await asyncio.open_connection("127.0.0.1", address.port)
+    writing.write(b"GET /v1/version HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    ready.set()
+    assert (await reading.readline()).split()[1] == b"200"
+    writing.close()
+    stop.set()
+    await serving
 
 
 @pytest.mark.asyncio
