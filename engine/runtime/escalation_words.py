@@ -15,7 +15,7 @@ from engine.core.vocabulary.escalation_facts import (
     OnCallChanged,
     OnCallRestored,
 )
-from engine.core.vocabulary.escalations import Ladder, Severity
+from engine.core.vocabulary.escalations import SEVERITIES, Ladder, Severity
 from engine.core.vocabulary.ids import EscalationId
 from engine.core.vocabulary.people_facts import RANKS, Role
 from engine.core.work.escalations.climbing import handed, last_word
@@ -73,8 +73,15 @@ class EscalationWords:
             ladder, severity = self._ladder(request)
             if severity == "info" and request.ladder is None:
                 return EscalationAnswer(counted=False, reason=_QUIET, escalation=None)
+            key = request.key
+            known = waking.state.of_key.get(key)
+            if known is not None and self._is_less(known, severity, ladder):
+                # It was asked for as less, and whom that wakes this ladder does not.
+                key, known = f"{key} {severity}", waking.state.of_key.get(f"{key} {severity}")
+            if known is not None and self._is_enough(known, severity):
+                return self._shown(known, "somebody is being woken for it already")
             need = Need(
-                key=request.key,
+                key=key,
                 group=request.group or request.key,
                 kind=request.kind,
                 severity=severity,
@@ -83,13 +90,20 @@ class EscalationWords:
                 evidence=request.evidence,
                 by=request.by,
             )
-            known = waking.state.of_key.get(request.key)
-            if known is not None and waking.state.by_id[known].stage not in {"cleared", "ended"}:
-                return self._shown(known, "somebody is being woken for it already")
             facts = waking.raised([(need, ladder, severity)], waking.now_us())
             await waking.take(facts)
             name = facts[0].escalation_id
         return self._shown(name, f"{ladder.name} is climbed")
+
+    def _is_enough(self, name: EscalationId, severity: Severity) -> bool:
+        """Whether an escalation wakes somebody for what is this bad already."""
+        known = self._waking.state.by_id[name]
+        return known.stage not in {"cleared", "ended"} and SEVERITIES[severity] <= SEVERITIES[known.severity]
+
+    def _is_less(self, name: EscalationId, severity: Severity, ladder: Ladder) -> bool:
+        """Whether an escalation is of something less bad, and climbs another ladder than what is this bad."""
+        known = self._waking.state.by_id[name]
+        return known.ladder.name != ladder.name and SEVERITIES[severity] > SEVERITIES[known.severity]
 
     def _ladder(self, request: RaiseEscalation) -> tuple[Ladder, Severity]:
         settings = self._waking.settings
@@ -104,12 +118,13 @@ class EscalationWords:
         """Take word that something is over by itself. What was never raised is over all the same."""
         waking = self._waking
         async with waking.lock:
-            name = waking.state.of_key.get(request.key)
-            if name is None:
+            keys = (request.key, *(f"{request.key} {severity}" for severity in SEVERITIES))
+            found = [(waking.state.of_key[key], key) for key in keys if key in waking.state.of_key]
+            if not found:
                 return EscalationAnswer(counted=False, reason="nobody was woken for it", escalation=None)
-            fact = waking.cleared(name, request.key, waking.now_us(), by=request.by, detail=request.detail)
-            await waking.take([fact])
-        return self._shown(name, "it ends unless it comes back")
+            now_us, by, why = waking.now_us(), request.by, request.detail
+            await waking.take([waking.cleared(name, key, now_us, by=by, detail=why) for name, key in found])
+        return self._shown(found[-1][0], "it ends unless it comes back")
 
     # ------------------------------------------------------------ from people
 

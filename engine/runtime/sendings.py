@@ -156,7 +156,10 @@ class Sendings:
             escalation=shown(name, escalation),
             unsure=unsure,
             why=sending.why,
-            answerable=hold is not None and hold.is_open(now_us) and is_answerable(hold),
+            answerable=hold is not None
+            and hold.is_open(now_us)
+            and is_answerable(hold)
+            and not escalation.moved,
             ref=sending.ref,
             since_us=sending.requested_us if sending.first_us is None else sending.first_us,
         )

@@ -314,6 +314,8 @@ def _joined(name: EscalationId, need: Need, severity: Severity, now_us: int) -> 
         key=need.key,
         about=need.about,
         summary=need.summary,
+        evidence=need.evidence or UNSET,
         severity=severity,
         deadline_us=need.deadline_us,
+        then=need.then or UNSET,
     )

@@ -30,12 +30,10 @@ def acknowledge(bridge, name, by=ADA):
     bridge.settle()
 
 
-def clear(bridge, name):
+def clear(bridge, name, key="alert:disk"):
     at_us = bridge.now_us
     until_us = at_us + 5 * MINUTE_US
-    bridge.take(
-        EscalationCleared(at_us=at_us, escalation_id=name, key="alert:disk", by="engine", until_us=until_us)
-    )
+    bridge.take(EscalationCleared(at_us=at_us, escalation_id=name, key=key, by="engine", until_us=until_us))
 
 
 def join(bridge, name):

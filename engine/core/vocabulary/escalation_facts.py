@@ -54,8 +54,10 @@ class EscalationJoined(Fact, tag="escalation_joined", frozen=True, kw_only=True)
     key: str
     about: str = ""
     summary: str
+    evidence: tuple[str, ...] | UnsetType = UNSET
     severity: Severity
     deadline_us: int | UnsetType = UNSET
+    then: str | UnsetType = UNSET
 
 
 class EscalationCleared(Fact, tag="escalation_cleared", frozen=True, kw_only=True):

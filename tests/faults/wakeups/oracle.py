@@ -156,7 +156,7 @@ class Oracle:
         hold(need is not None, f"{fact.key} was raised, and nobody wants it")
         assert need is not None
         for name, kept in self.kept.items():
-            same = fact.group in kept.groups and kept.mode != "ended"
+            same = fact.group in kept.groups and kept.mode != "ended" and kept.ladder.name == need.ladder
             hold(not same, f"{fact.key} was raised anew, and {name} of the same incident is open")
         self.kept[fact.escalation_id] = Kept(
             ladder=self.settings.ladders[need.ladder],
@@ -176,9 +176,10 @@ class Oracle:
         since_s = self.now_s - self.settings.storm_within_us / SECOND_US
         storm = sum(at_s >= since_s for at_s in self._raised_s) >= self.settings.storm_most
         hold(
-            storm or group in kept.groups,
+            kept.ladder.name == need.ladder and (storm or group in kept.groups),
             f"{fact.key} went into {fact.escalation_id}, which is something else",
         )
+        worse = SEVERITIES[fact.severity] > SEVERITIES[kept.severity]
         kept.severity = max(kept.severity, fact.severity, key=lambda severity: SEVERITIES[severity])
         again = fact.key in kept.keys
         kept.keys.add(fact.key)
@@ -191,6 +192,8 @@ class Oracle:
             self._skip(kept)
         elif kept.mode == "ended" and not again:
             kept.mode, kept.due_s, kept.anew = "ringing", self.now_s, True
+        if worse and kept.mode == "ringing" and kept.withheld:
+            kept.due_s, kept.anew = self.now_s, True
 
     def _cleared(self, kept: Kept, fact: e.EscalationCleared) -> None:
         wanted = self.wanted[fact.key]
@@ -214,6 +217,7 @@ class Oracle:
                 hold(waited_us >= self._wait_us(kept), f"{name} waited {waited_us} µs at {kept.place}")
         else:
             hold(place == (1, 1, 1), f"{name} began anew at {place}")
+        if place == (1, 1, 1):
             kept.withheld = False
         self._close(name, kept)
         for sent in kept.sent.values():
@@ -345,6 +349,8 @@ class Oracle:
         self._word(fact)
         if kept.mode in {"held", "asked"} and kept.holder == fact.by:
             kept.mode, kept.holder = "ringing", ""
+            round_, rung, _ = kept.place
+            kept.anew |= rung >= len(kept.ladder.rungs) and round_ >= kept.ladder.rounds
         if kept.mode == "ringing":
             kept.skips, kept.due_s = True, self.now_s
 

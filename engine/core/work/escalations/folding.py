@@ -31,7 +31,16 @@ from engine.core.vocabulary.facts import EffectEnded, StageChanged
 from engine.core.vocabulary.ids import EscalationId, PersonId
 from engine.core.vocabulary.units import DAY_US, HOUR_US
 from engine.core.work.endings import ENGINE
-from engine.core.work.escalations.standing import DELIVERED, Escalation, Escalations, Failing, Need, Sending
+from engine.core.work.escalations.standing import (
+    DELIVERED,
+    Asked,
+    Escalation,
+    Escalations,
+    Failing,
+    Need,
+    Sending,
+    group_on,
+)
 
 _KEPT_US: Final = 7 * DAY_US
 """How long one that ended is known while what it was about still stands. A trouble that nobody mends in a
@@ -70,9 +79,20 @@ def _raise(escalations: Escalations, fact: EscalationRaised) -> None:
         raised_us=fact.at_us,
         ladder=fact.ladder,
         needs={fact.key: fact.about},
+        asked={
+            fact.key: Asked(
+                about=fact.about,
+                summary=fact.summary,
+                evidence=fact.evidence,
+                deadline_us=fact.deadline_us,
+                then=fact.then,
+            )
+        },
+        key=fact.key,
         next_us=fact.at_us,
     )
-    escalations.of_key[fact.key] = escalations.of_group[fact.group] = fact.escalation_id
+    escalations.of_key[fact.key] = fact.escalation_id
+    escalations.of_group[group_on(fact.group, fact.ladder.name)] = fact.escalation_id
 
 
 def _join(escalations: Escalations, escalation: Escalation, fact: EscalationJoined) -> None:
@@ -81,11 +101,17 @@ def _join(escalations: Escalations, escalation: Escalation, fact: EscalationJoin
     escalation.needs[fact.key] = fact.about
     escalations.of_key[fact.key] = fact.escalation_id
     escalation.count += 1
-    if SEVERITIES[fact.severity] > SEVERITIES[escalation.severity]:
+    escalation.asked[fact.key] = Asked(
+        about=fact.about,
+        summary=fact.summary,
+        evidence=() if fact.evidence is UNSET else fact.evidence,
+        deadline_us=fact.deadline_us,
+        then="" if fact.then is UNSET else fact.then,
+    )
+    _show(escalation)
+    worse = SEVERITIES[fact.severity] > SEVERITIES[escalation.severity]
+    if worse:
         escalation.severity = fact.severity
-    if fact.deadline_us is not UNSET:
-        known = escalation.deadline_us
-        escalation.deadline_us = fact.deadline_us if known is UNSET else min(known, fact.deadline_us)
     if escalation.stage == "cleared":
         escalation.stage = escalation.before
         resumed = escalation.resume_us
@@ -99,11 +125,46 @@ def _join(escalations: Escalations, escalation: Escalation, fact: EscalationJoin
         _climb_anew(escalation, fact.at_us)
     elif escalation.stage == "acknowledged" and escalation.next_us is not None:
         escalation.next_us = min(escalation.next_us, again_us(escalation, fact.at_us))
+    if worse:
+        _worsen(escalation, fact.at_us)
+
+
+def _worsen(escalation: Escalation, at_us: int) -> None:
+    """Have what got worse wait no longer than that allows: quiet hours and snoozes were for less."""
+    if escalation.stage == "ringing" and escalation.withheld_us is not None:
+        _climb_anew(escalation, at_us)
+    elif escalation.stage == "snoozed" and escalation.next_us is not None:
+        escalation.stage = "acknowledged"
+        escalation.next_us = min(escalation.next_us, again_us(escalation, at_us))
+
+
+def _show(escalation: Escalation) -> None:
+    """Show a need that still stands: the same as before or else the most pressing, and the first deadline."""
+    for key in escalation.asked.keys() - escalation.needs.keys():
+        del escalation.asked[key]
+    if escalation.key not in escalation.asked:
+        # Not by the order in which they joined, which does not outlast a restart.
+        escalation.moved = True
+        escalation.key = min(escalation.asked, key=lambda key: _pressing(escalation, key), default="")
+    shown = escalation.asked.get(escalation.key)
+    if shown is None:
+        return
+    escalation.about, escalation.summary, escalation.evidence = shown.about, shown.summary, shown.evidence
+    escalation.then = shown.then
+    ends = [each.deadline_us for each in escalation.asked.values() if each.deadline_us is not UNSET]
+    escalation.deadline_us = min(ends, default=UNSET)
+
+
+def _pressing(escalation: Escalation, key: str) -> tuple[bool, int, str]:
+    ends_us = escalation.asked[key].deadline_us
+    return (True, 0, key) if ends_us is UNSET else (False, ends_us, key)
 
 
 def _clear(escalations: Escalations, escalation: Escalation, fact: EscalationCleared) -> None:
     escalation.needs.pop(fact.key, None)
     escalations.of_key.pop(fact.key, None)
+    if escalation.needs:
+        _show(escalation)
     if escalation.needs or escalation.stage in {"cleared", "ended"}:
         return
     escalation.before, escalation.resume_us = escalation.stage, escalation.next_us
@@ -308,8 +369,9 @@ def _let_go(escalations: Escalations, name: EscalationId, escalation: Escalation
     for key in escalation.needs:
         if escalations.of_key.get(key) == name:
             del escalations.of_key[key]
-    if escalations.of_group.get(escalation.group) == name:
-        del escalations.of_group[escalation.group]
+    group = group_on(escalation.group, escalation.ladder.name)
+    if escalations.of_group.get(group) == name:
+        del escalations.of_group[group]
 
 
 _FOLDS: Final[dict[type, Callable[[Escalations, Escalation, Any], None]]] = {

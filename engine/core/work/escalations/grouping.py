@@ -2,7 +2,7 @@
 
 from engine.core.vocabulary.escalations import EscalationSettings, Ladder
 from engine.core.vocabulary.ids import EscalationId
-from engine.core.work.escalations.standing import Escalations, Need
+from engine.core.work.escalations.standing import Escalations, Need, group_on
 
 
 def place(
@@ -10,13 +10,14 @@ def place(
 ) -> EscalationId | None:
     """Return the escalation that a need joins; `None` where it is an incident of its own.
 
-    It joins the one of its own incident. In a storm it joins the latest that climbs the same ladder and that
+    It joins the one of its own incident that climbs the same ladder: another one rings other people, or none.
+    In a storm it joins the latest that climbs the same ladder and that
     nobody has yet: whoever has one knows what they took, and is told of nothing else in its name. A drill is
     never joined, nor joins.
     """
     if need.kind == "drill":
         return None
-    known = escalations.of_key.get(need.key) or escalations.of_group.get(need.group)
+    known = escalations.of_key.get(need.key) or escalations.of_group.get(group_on(need.group, ladder.name))
     if known is not None:
         return known
     recent = 0

@@ -43,6 +43,16 @@ class Need(Struct, frozen=True, kw_only=True):
     """What is to be done, for the same; empty where it is no action."""
 
 
+class Asked(Struct, frozen=True, kw_only=True):
+    """What one need asks for, as it is shown while it stands."""
+
+    about: str
+    summary: str
+    evidence: tuple[str, ...] = ()
+    deadline_us: int | UnsetType = UNSET
+    then: str = ""
+
+
 class Sending(Struct, frozen=True, kw_only=True):
     """One notification, and how far it got."""
 
@@ -93,6 +103,13 @@ class Escalation(Struct, kw_only=True):
     ladder: Ladder
     needs: dict[str, str]
     """What it is about: the keys of all that joined and still stands, and the names behind them."""
+    asked: dict[str, Asked] = {}
+    """What each of them asks for."""
+    key: str = ""
+    """Which of them is shown."""
+    moved: bool = False
+    """Whether another is shown than at first. An OK may be meant for what was shown before, so it decides
+    nothing then."""
     count: int = 1
     """How many joined, with the first."""
     stage: Stage = "ringing"
@@ -153,10 +170,19 @@ class Escalations(Struct):
     of_key: dict[str, EscalationId] = {}
     """Which escalation a need is part of."""
     of_group: dict[str, EscalationId] = {}
-    """Which escalation an incident has."""
+    """Which escalation an incident has on a ladder, by `group_on`."""
     wanted: dict[str, Need] = {}
     """What needs somebody, and was not raised yet."""
     failures: dict[str, Failing] = {}
     """Channels of which the last notification failed by their own fault."""
     changes: tuple[OnCallChanged, ...] = ()
     """Who is on call in whose place, past ones left out."""
+
+
+def group_on(group: str, ladder: str) -> str:
+    """Name what is one incident to those whom one ladder wakes. Others were not woken by that.
+
+    >>> group_on("episode:e-1", "by-phone")
+    'by-phone/episode:e-1'
+    """
+    return f"{ladder}/{group}"

@@ -20,7 +20,7 @@ from engine.core.vocabulary.escalation_facts import (
     NotificationsRequested,
     RungReached,
 )
-from engine.core.vocabulary.escalations import LeftOut, Notification
+from engine.core.vocabulary.escalations import SEVERITIES, LeftOut, Notification
 from engine.core.vocabulary.ids import NotificationId
 from engine.core.vocabulary.units import DAY_US, HOUR_US, MINUTE_US, SECOND_US
 from engine.core.work.escalations.folding import fold
@@ -136,7 +136,21 @@ class _Teller:
 
     def tell_joined(self, fact: EscalationJoined) -> list[str]:
         self.count += 1
-        return [f"more of it came, {self.count} by now: {fact.summary}", "nobody is woken anew for it"]
+        return [f"more of it came, {self.count} by now: {fact.summary}", self._wakes(fact)]
+
+    def _wakes(self, fact: EscalationJoined) -> str:
+        """Say what something that joins changes for people."""
+        known = self.known.by_id.get(fact.escalation_id)
+        if known is None:
+            return ""
+        if known.stage == "ended" and fact.key not in known.needs:
+            return "it had ended, so the ladder is climbed anew"
+        if SEVERITIES[fact.severity] > SEVERITIES[known.severity]:
+            if known.stage == "ringing" and known.withheld_us is not None:
+                return f"it is {fact.severity} now, so the ladder is climbed anew in spite of quiet hours"
+            if known.stage == "snoozed":
+                return f"it is {fact.severity} now, so {known.holder} is asked sooner"
+        return "nobody is woken anew for it"
 
     def tell_cleared(self, fact: EscalationCleared) -> list[str]:
         left_us = fact.until_us - fact.at_us
