@@ -19,6 +19,7 @@ from engine.core.vocabulary.facts import TimePassed
 from engine.core.vocabulary.units import MINUTE_US
 from engine.errors import WatchkeeperError
 from engine.ports import Announcer, Durability
+from engine.runtime.crontab import crontab
 from engine.runtime.live import Live
 from engine.runtime.wire_escalations import RaiseEscalation
 
@@ -58,7 +59,7 @@ class Timers:
             add(self.snapshot, every, misfire_grace_time=None)
         for plan in drills:
             # A drill that was missed is not made up for: it would ring at another hour than people agreed to.
-            add(self.drill, CronTrigger.from_crontab(plan.cron, timezone=plan.zone), args=(plan,))
+            add(self.drill, crontab(plan.cron, plan.zone), args=(plan,))
 
     def start(self) -> None:
         """Begin; needs a running event loop."""

@@ -2,10 +2,10 @@
 
 from typing import Annotated, Self
 
-from apscheduler.triggers.cron import CronTrigger
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from engine.core.vocabulary.escalations import EscalationKind, Failsafe, Severity
+from engine.runtime.crontab import crontab
 from engine.settings.base import Settings
 from engine.settings.times import Zone
 
@@ -114,7 +114,7 @@ class EngineAwaySection(Settings):
 
 def _cron(value: object) -> object:
     try:
-        CronTrigger.from_crontab(value if isinstance(value, str) else "")
+        crontab(value if isinstance(value, str) else "", "UTC")
     except (ValueError, LookupError):
         raise ValueError(
             f"{value!r} is no schedule; write minute, hour, day, month and weekday, such as '0 10 1 * *'"
@@ -127,7 +127,7 @@ class DrillSection(Settings):
 
     ladder: LadderName
     cron: Annotated[str, BeforeValidator(_cron), Field(strict=True, max_length=100)]
-    """Minute, hour, day, month and weekday, as cron reads them."""
+    """Minute, hour, day, month and weekday, as `crontab` reads them."""
     zone: Zone = "UTC"
 
 
