@@ -41,6 +41,7 @@ from engine.runtime.wire_words import Request
 
 _CURE = "/escalations lists those that are open"
 _QUIET = "what is no more than info wakes nobody"
+_LAST = "nobody is left on the ladder to be woken: take it, or hand it to somebody"
 _AWAY = "what it is about went away, so nobody is woken for it unless it comes back"
 
 
@@ -159,9 +160,13 @@ class EscalationWords:
                     told = f"{by} has it, and is reminded"
                 case "pass" if known.stage == "cleared":
                     return self._shown(name, _AWAY, counted=False)
+                case "pass" if known.stage != "ringing" and known.holder != by:
+                    return self._shown(name, f"{known.holder} has it, so nobody else is woken", counted=False)
+                case "pass" if known.stage == "ringing" and known.is_last_rung:
+                    return self._shown(name, _LAST, counted=False)
                 case "pass":
                     fact = EscalationPassed(at_us=now_us, escalation_id=name, by=by, via=request.via)
-                    told = "the next one is woken"
+                    told = _after_pass(known)
                 case "resolve" | "cancel":
                     said = request.reason or request.word
                     fact = EscalationEnded(
@@ -297,6 +302,12 @@ WITHOUT_LADDERS: Final[dict[type[Request], Callable[[Any], Awaitable[EscalationR
     _nobody,
 )  # fmt: skip
 """What an engine answers that has no ladders."""
+
+
+def _after_pass(known: Escalation) -> str:
+    """Say what follows once somebody wants the next one to be woken."""
+    more = known.rung < len(known.ladder.rungs)
+    return "the next one is woken" if more else "that was the last rung, and the ladder is climbed anew"
 
 
 def _check(role: Role, by: str) -> None:

@@ -184,6 +184,28 @@ async def test_words_count_by_id_code_and_decision(tmp_path):
             await it.ask(says("acknowledge", role="viewer", escalation=one.code))
 
 
+async def test_passing_on_says_what_follows(tmp_path):
+    ladder = structs.replace(LADDER, rungs=LADDER.rungs[-1:], rounds=2)
+    async with awake(tmp_path, settings=structs.replace(SETTINGS, ladders={"standard": ladder})) as it:
+        await it.ask(asks())
+        (one,) = await listed(it)
+
+        async def passes(by="ada"):
+            said = await it.ask(says("pass", by=by, escalation=one.code))
+            await it.live.waking.turn()
+            return said.counted, said.reason
+
+        assert await passes() == (True, "that was the last rung, and the ladder is climbed anew")
+        left = "nobody is left on the ladder to be woken: take it, or hand it to somebody"
+        assert await passes() == (False, left)
+        await it.ask(says("acknowledge", escalation=one.code))
+        assert await passes(by="ben") == (False, "ada has it, so nobody else is woken")
+        rang = len(facts(tmp_path, e.RungReached))
+        assert await passes() == (True, "that was the last rung, and the ladder is climbed anew")
+        assert len(facts(tmp_path, e.RungReached)) == rang + 1
+    assert facts(tmp_path, e.EscalationEnded) == []
+
+
 async def test_handing_over_wakes_them_and_refuses_where_nothing_would(tmp_path):
     async with awake(tmp_path) as it:
         await it.ask(asks())

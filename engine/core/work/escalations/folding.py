@@ -325,6 +325,8 @@ def _hand(_escalations: Escalations, escalation: Escalation, fact: EscalationHan
 def _pass(_escalations: Escalations, escalation: Escalation, fact: EscalationPassed) -> None:
     if escalation.stage in {"acknowledged", "snoozed", "asked"} and escalation.holder == fact.by:
         escalation.stage, escalation.holder = "ringing", PersonId("")
+        if escalation.is_last_rung:
+            _climb_anew(escalation, fact.at_us)
     if escalation.stage == "ringing":
         if escalation.rung:
             escalation.nth = escalation.ladder.rungs[escalation.rung - 1].repeat + 1

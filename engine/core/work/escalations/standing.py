@@ -145,6 +145,11 @@ class Escalation(Struct, kw_only=True):
     ended_us: int = 0
 
     @property
+    def is_last_rung(self) -> bool:
+        """Whether no rung follows the one that rang last."""
+        return self.rung >= len(self.ladder.rungs) and self.round >= self.ladder.rounds
+
+    @property
     def is_open(self) -> bool:
         """Whether somebody may still be woken for it."""
         return self.stage != "ended"
