@@ -6,9 +6,12 @@ the next look, and one that is over is seen to be.
 
 from collections.abc import Iterator
 
+from msgspec.structs import replace
+
 from engine.core.state import State
 from engine.core.vocabulary.escalations import EscalationKind
 from engine.core.vocabulary.ids import DecisionId
+from engine.core.work.contests import Contests, behind
 from engine.core.work.escalations.standing import Need
 from engine.core.work.holds import PEOPLE, Hold, is_recommended, missing
 
@@ -38,7 +41,7 @@ def need_of(state: State, key: str, reasons: tuple[str, ...] = ()) -> Need:
     if key in state.escalations.wanted:
         return state.escalations.wanted[key]
     if kind == "decision":
-        return _decision(DecisionId(name), state.holds.by_id[DecisionId(name)], reasons)
+        return _decision(state.contests, DecisionId(name), state.holds.by_id[DecisionId(name)], reasons)
     if kind == "trouble":
         trouble = state.troubles.by_name[name]
         summary = f"trouble with the {name}: no effect starts until it is gone"
@@ -63,10 +66,10 @@ def need_of(state: State, key: str, reasons: tuple[str, ...] = ()) -> Need:
     )
 
 
-def _decision(decision: DecisionId, hold: Hold, reasons: tuple[str, ...]) -> Need:
-    waits = " and ".join(missing(hold, paused=False)) or "a word"
+def _decision(contests: Contests, decision: DecisionId, hold: Hold, reasons: tuple[str, ...]) -> Need:
+    waits = " and ".join(missing(hold, paused=False, behind=behind(contests, decision))) or "a word"
     doing = f"the end of {hold.action}" if hold.effect_id is not None else hold.action
-    return Need(
+    need = Need(
         key=f"decision:{decision}",
         group=f"episode:{hold.episode}" if hold.episode else f"decision:{decision}",
         kind="decision",
@@ -80,6 +83,25 @@ def _decision(decision: DecisionId, hold: Hold, reasons: tuple[str, ...]) -> Nee
         capability=hold.capability,
         action=hold.action,
     )
+    return _for_captain(contests, decision, need)
+
+
+def _for_captain(contests: Contests, decision: DecisionId, need: Need) -> Need:
+    """Have a captain woken where a ballot decided nothing: once for all that were on it."""
+    wanted = contests.of(decision)
+    waiting = wanted.waiting.get(decision) if wanted is not None else None
+    if wanted is None or waiting is None:
+        return need
+    need_it = replace(need, group=f"resource:{waiting.touches.resource}", severity="warning")
+    contest = wanted.contest
+    if contest is not None and contest.undecided and decision in contest.tied:
+        return replace(
+            need_it,
+            evidence=(contest.undecided,),
+            deadline_us=contest.captain_until_us,
+            then="the highest priority score decides, else the failsafe",
+        )
+    return need_it if waiting.stuck else need
 
 
 def _needs_somebody(hold: Hold) -> bool:

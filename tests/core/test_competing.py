@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.core import needs
 from engine.core.state import decode_state, encode_state
 from engine.core.vocabulary import facts as f
 from engine.core.vocabulary.competing import resource_of
@@ -416,3 +417,28 @@ def test_agents_of_one_owner_have_one_proposal_on_the_ballot():
     course = Course()
     three(course, owner="ben")
     assert not any(isinstance(fact, f.ContestOpened) for fact in course.facts)
+
+
+# ---------------------------------------------------------------- who is woken
+
+
+def test_a_captain_is_woken_once_where_ballots_decided_nothing():
+    course = Course()
+    first, *_ = three(course, "cache.clear")
+    course.ends(first)
+
+    def wanted() -> list[needs.Need]:
+        return [needs.need_of(course.state, key) for key in needs.standing(course.state, course.at_us)]
+
+    assert {need.severity for need in wanted()} == {"info"}, "others may vote first"
+    course.passes(6)
+    contest = course.state.contests.by_resource[WEB].contest
+    assert contest is not None
+    assert {need.severity for need in wanted()} == {"warning"}
+    assert {need.group for need in wanted()} == {f"resource:{WEB}"}
+    assert {need.deadline_us for need in wanted()} == {contest.captain_until_us}
+    assert all(need.summary.endswith("waits for a captain to settle service:web") for need in wanted())
+    assert all("too few voted" in need.evidence[0] for need in wanted())
+    course.passes(16)
+    assert {need.severity for need in wanted()} == {"warning"}
+    assert all(need.summary.endswith("waits for a captain's override") for need in wanted())

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.core import needs
 from engine.core.evolve import evolve
 from engine.core.state import decode_state, encode_state
 from engine.core.vocabulary import facts as f
@@ -255,6 +256,9 @@ def test_without_a_quorum_at_the_deadline_a_captain_is_asked_once():
         "too few voted before the deadline: 1 for, 0 against, 0 abstaining, and it takes 3; a captain decides"
     )
     assert told(state, tick(HOUR_US + 1), policy).facts == ()
+    (key,) = needs.standing(state, decisions.facts[0].at_us)
+    need = needs.need_of(state, key)
+    assert (need.severity, need.summary.partition("waits for ")[2]) == ("warning", "a captain's override")
     assert "the vote is over" in refusal(told(state, vote("ben", after_us=HOUR_US + 2), policy))
     assert ending(told(state, override("allow", after_us=HOUR_US + 3), policy))[0] == "approved"
 

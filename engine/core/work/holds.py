@@ -432,6 +432,8 @@ def missing(hold: Hold, *, paused: bool, behind: str = "") -> tuple[str, ...]:
                 who = f"a {wait.role}" if more == 1 else f"{more} {wait.role}s"
                 who += " with a one-time code" if wait.step_up else ""
                 found.append(f"one more person, {who}" if said and more == 1 else who)
+        elif wait.kind == "votes" and hold.vote_over:
+            found.append("a captain's override")
         elif wait.kind == "votes":
             agree = count(hold.votes).agree
             if (more := wait.needed - agree) > 0:
