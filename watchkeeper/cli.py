@@ -28,6 +28,7 @@ _COMMANDS: Final = {
     "chat": "watchkeeper.commands_chat:chat",
     "escalations": "watchkeeper.commands_escalations:escalations",
     "ack": "watchkeeper.commands_escalations:ack",
+    "take": "watchkeeper.commands_escalations:take",
     "snooze": "watchkeeper.commands_escalations:snooze",
     "hand": "watchkeeper.commands_escalations:hand",
     "pass": "watchkeeper.commands_escalations:pass_",

@@ -74,20 +74,30 @@ def ack(which: str, config: Path | None) -> None:
 
 @click.command()
 @click.argument("which")
-@click.option("--for", "time", default="30m", show_default=True, help="How long, such as 30m or 2h.")
+@click.argument("words", nargs=-1, metavar="[run|did] [WHY]...")
 @config_option
-def snooze(which: str, time: str, config: Path | None) -> None:
-    """Take it, and be reminded later. Takes a responder."""
-    answered(f"snooze {which} {time}", config)
+def take(which: str, words: tuple[str, ...], config: Path | None) -> None:
+    """Have it from now on, whoever had it before; or take what is recommended. Takes a responder."""
+    answered(" ".join(["take", which, *words]), config)
 
 
 @click.command()
 @click.argument("which")
-@click.argument("person")
+@click.argument("words", nargs=-1, metavar="[for TIME]...")
+@click.option("--for", "time", default="30m", show_default=True, help="How long, such as 30m or 2h.")
 @config_option
-def hand(which: str, person: str, config: Path | None) -> None:
+def snooze(which: str, words: tuple[str, ...], time: str, config: Path | None) -> None:
+    """Take it, and be reminded later. Takes a responder."""
+    answered(f"snooze {which} {' '.join(words) or time}", config)
+
+
+@click.command()
+@click.argument("which")
+@click.argument("person", nargs=-1, required=True, metavar="[to] PERSON")
+@config_option
+def hand(which: str, person: tuple[str, ...], config: Path | None) -> None:
     """Give it to somebody else, who is woken. Takes a responder."""
-    answered(f"hand {which} {person}", config)
+    answered(f"hand {which} {' '.join(person)}", config)
 
 
 @click.command("pass")
@@ -100,11 +110,12 @@ def pass_(which: str, config: Path | None) -> None:
 
 @click.command()
 @click.argument("which")
+@click.argument("words", nargs=-1, metavar="[WHAT IT WAS]...")
 @click.option("--reason", default="", help="What it was, for the journal.")
 @config_option
-def resolve(which: str, reason: str, config: Path | None) -> None:
+def resolve(which: str, words: tuple[str, ...], reason: str, config: Path | None) -> None:
     """End it: nobody is needed any more. Takes a responder."""
-    answered(f"resolve {which} {reason}".strip(), config)
+    answered(f"resolve {which} {' '.join(words) or reason}".strip(), config)
 
 
 @click.command()

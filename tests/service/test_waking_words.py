@@ -80,6 +80,15 @@ def test_a_page_is_listed_taken_and_ended(running, tmp_path):
     assert "nobody is being woken" in again.stdout
 
 
+def test_the_words_of_chat_are_those_of_the_terminal(running):
+    """As docs/howto/escalations.md writes them."""
+    code = code_in(cli(running, "page", "critical", "the till is shut").stdout)
+    assert "has it" in cli(running, "take", code).stdout
+    assert "is reminded" in cli(running, "snooze", code, "for", "2h").stdout
+    assert "nothing would reach bob now" in cli(running, "hand", code, "to", "bob").stdout
+    assert "it was the cache" in cli(running, "resolve", code, "it", "was", "the", "cache").stdout
+
+
 def test_a_drill_waits_for_an_answer_and_says_what_each_rung_took(running):
     shown = cli(running, "drill")
     assert shown.returncode == 1
