@@ -94,6 +94,13 @@ class StandingKeeper:
         if unknown := sorted(request.args.keys() - action.parameters.keys()):
             known = ", ".join(action.parameters) or "none"
             raise InputError(f"{request.action} takes no {', '.join(unknown)}", cure=f"it takes {known}")
+        for name, pattern in request.args.items():
+            if action.parameters[name].type == "command" and pattern.endswith("*"):
+                raise InputError(
+                    f"{name}={pattern} would approve whatever is written behind it, any other command too",
+                    place=request.action,
+                    cure="give the whole command, or none",
+                )
         if len(self._intake.state.standing.by_id) >= MOST:
             raise InputError(f"{MOST} stand already", cure="/standing revoke those that are done with")
 
