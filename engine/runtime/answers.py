@@ -325,7 +325,7 @@ class AnswerKeeper:
         against = self._nothing_to_veto(verdict)
         if against:
             return self._not_counted(verdict, against)
-        decision = verdict.decision_id
+        decision, hold = verdict.decision_id, self._hold(verdict.decision_id)
         taken = await self._intake.take(veto_key(decision), fact)
         refused = [each for each in taken.decisions.facts if isinstance(each, f.AnswerRefused)]
         if refused:
@@ -334,6 +334,9 @@ class AnswerKeeper:
         what = f"{decision} ({verdict.agent}, {verdict.action})"
         self._announcer.announce("vetoed", f"{fact.by} vetoed {what}{because}", urgent=True)
         undo, why = await self._carry_out(fact)
+        if hold is not None and hold.effect_id is None:
+            # What still waited, nobody was ever told to do.
+            return self._counted(verdict, why or _NOTHING_RUNS, undo)
         return self._counted(verdict, why or _AFTER_VETO.get(self._status(verdict), _NOTHING_RUNS), undo)
 
     def _nothing_to_veto(self, verdict: Verdict) -> str:

@@ -212,6 +212,7 @@ async def test_a_vetoed_hold_is_over_for_good(tmp_path):
         await hold(it)
         said = await it.ask(veto())
         assert (said.counted, said.status, said.undo) == (True, "vetoed", None)
+        assert said.reason == "nothing of it runs"
         for request in (approve(), allow(), veto()):
             assert not (await it.ask(request)).counted
     assert it.runner.performed == []
