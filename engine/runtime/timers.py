@@ -103,7 +103,8 @@ class Timers:
                 RaiseEscalation(
                     key=f"drill:{plan.ladder}:{due_us}",
                     kind="drill",
-                    severity="critical",
+                    # Quiet hours hold: what is rehearsed is nothing that could break them.
+                    severity="warning",
                     summary=f"Drill of the ladder {plan.ladder}",
                     by="schedule",
                     ladder=plan.ladder,

@@ -416,6 +416,7 @@ async def test_a_drill_comes_round_by_itself_once_a_minute_at_most(tmp_path):
         await timers.drill(plan)
         (one,) = await listed(it)
         assert (one.kind, one.ladder, one.by) == ("drill", "last", "schedule")
+        assert one.severity == "warning", "quiet hours hold, as for a drill that somebody rings"
         timers.start()
         assert len(timers._scheduler.get_jobs()) == 3
         timers.stop()
