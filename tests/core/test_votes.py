@@ -233,6 +233,12 @@ def test_whoever_proposed_it_is_not_counted_among_those_who_can_agree():
     assert ending(decisions)[0] == "denied", "two of three are left, and it takes three"
 
 
+def test_nobody_votes_on_what_is_theirs_whether_policy_or_tokens_say_whose_it_is():
+    policy = voting(owners={"agent:coder-1": "bob"})
+    said = told(held(VOTES), vote("agent:reviewer", owner="bob"), policy)
+    assert "coder-1 belongs to bob" in refusal(said), "whose the reviewer is, its token says"
+
+
 def test_a_topic_is_for_what_its_patterns_fit():
     nobody = Topic(action="db.*", voters=(Voter(name="zoe"),))
     assert told(held(VOTES), vote("ann"), voting(topics=(nobody,))).facts == ()

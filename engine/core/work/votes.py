@@ -56,7 +56,11 @@ def _theirs(voting: VotingSettings, hold: Hold, owner: PersonId) -> str:
     """Say why what waits is an owner's own; empty when it is not."""
     if hold.changed_by is not UNSET and owner == voting.owner_of(hold.changed_by):
         return f"{hold.changed_by} proposed it in this form, and nobody votes on what is theirs"
-    if hold.owner is not UNSET and owner == voting.owner_of(hold.owner):
+    # By the policy, and by its token: whichever of them says so.
+    own = {
+        voting.owner_of(each) for each in (PersonId(f"{AGENT}{hold.agent}"), hold.owner) if each is not UNSET
+    }
+    if owner in own:
         return f"{hold.agent} belongs to {owner}, and nobody votes on what is theirs"
     return ""
 
