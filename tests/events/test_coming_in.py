@@ -38,6 +38,14 @@ async def test_a_signed_event_pages_and_proposes_once_whatever_comes_again(outsi
     assert "deployment_status d-1; rule failed" in proposals[0].rationale
 
 
+async def test_two_events_whose_ids_begin_alike_for_long_are_two(outside):
+    async with outside() as systems:
+        for last in ("1", "2", "2"):
+            own = "https://example.com/" + "a" * 250 + last
+            await systems.send("shop", {"id": own, "kind": "clear", "service": "a", "errors": 0})
+        assert len(systems.facts(ProposalReceived)) == 2
+
+
 async def test_what_is_over_ends_the_page_about_that_thing_and_no_other(outside):
     async with outside() as systems:
         for repo in ("web", "db"):
