@@ -20,7 +20,7 @@ from engine.adapters.shell_wrappers import SHELLS, opened
 from engine.core.plain_text import shortened
 from engine.core.vocabulary.shell import ShellKind, ShellSeen
 
-LISTS_VERSION: Final = 1
+LISTS_VERSION: Final = 2
 """Grows with the lists and the code here, which the answers depend on beside the policy."""
 _LONGEST: Final = 4_096
 """Letters. A longer text is a program, which a person should read; and what the parser makes of a broken one
@@ -42,6 +42,8 @@ _FOREIGN: Final = re.compile(
 _LINES: Final = re.compile(r"\d+(?:,(?:\d+|\$))?p(?:;\d+(?:,(?:\d+|\$))?p)*")
 _COLUMNS: Final = re.compile(r"\s*\{\s*print(?:\s+(?:\$(?:\d+|NF)|NR|NF|\"[\w ,:;.|-]*\"|,|\s)+)?\s*\}\s*")
 _COUNTING: Final = re.compile(r"%[^A-Za-z%]*[n(]|[$`]")
+_IMPORTING: Final = re.compile(r"""\b(?:import|include)\s*["#@]|modulemeta""")
+"""How a program of jq names a file of its own, which may lie anywhere."""
 
 
 class Prefix(Struct, frozen=True):
@@ -292,6 +294,8 @@ def _misread(name: str, argv: tuple[str, ...]) -> str:
         return "its words may set variables"
     if name == "jq" and any("env" in word.lower() or "input_filename" in word for word in argv[1:]):
         return "it may read the environment"
+    if name == "jq" and any(_IMPORTING.search(word) for word in argv[1:]):
+        return "it may read files from anywhere"
     return ""
 
 

@@ -20,9 +20,9 @@ from tests.house.tree import ROOT
 # Watchkeeper decides or of what it hashes, in code or in config/: make sure that it is meant, say so in the
 # CHANGELOG, and write down what `python -m tests.determinism.gate simulator/demo.wkr --way "1 shard"` prints.
 PINNED = {
-    "journal": "e7b2d15f49c9a305acafca1718f2b3a04861bf7856f34efa3080ccac1542c7ca",
-    "state": "6b24df98a2ffce7bbd66fea8321b051ceabcf489150cbea9972c54a3c4c05933",
-    "verdicts": "ceb947d681db7f6d61aa768c33acd5002428f92c8ab860b77f0d4bc276c6da6d",
+    "journal": "266a6b6018ce8110961ae11dc56fa5e60803549067ebfb4ebc6433ef51d15055",
+    "state": "ebbeb94ccf984cb68e9f164080416cc11387ec3aa70d459b7673ed4a69cbf1d2",
+    "verdicts": "c5c2e3b8b0e04051193c1f5a947a9e2954981fb8b9b23bec3440aec9b7894ef2",
 }
 
 VERSIONS = ("3.11", "3.12", "3.13")

@@ -65,6 +65,8 @@ BYPASSES = {
         "tar --to-command=./x -xf a", "uniq a b", "xxd -r a b", "xxd a b", "file -C -m x", "diff -r a b --to-file=../x",
         "less a", "more a", "man ls", "view a", "vim -c ':!id' a", "ed a", "zip -T -TT ./x a b", "date -s 1", "tee x",
         "split a", "rsync -e ./x a b", "python -c 'import os'", "perl -e 1", "node -e 1", "jq -n env", "jq -n '$ENV.A'",
+        "jq -n 'import \"config\" as $c {search: \"/srv\"}; $c'", "jq -n 'include @text \"a\" {search: \"/srv\"}; .'",
+        "jq 'import#\n\"a\" as $c {search: \"/srv\"}; $c' a", "jq modulemeta a",
         "printf '%n' 'a[$(id)]'", "tail -f a", "column -c 80 ../x", "ls --hyperlink-x", "fd -x rm", "grep -f /srv/x a",
         "grep --regexp=x /srv/a", "grep -ie x /srv/a", "head -n * a", "sort *", "yes", "dd if=a", "cut -d: -f1 /srv/a",
         "hostname", "whoami", "id", "uname -a", "ps aux", "printenv", "set", "history", "date", "df", "mount", "lsof",
@@ -170,6 +172,7 @@ awk '{print $1, $3}' a.txt
 awk -F: '{print $1}' a.txt
 diff -u a.txt b.txt
 jq '.dependencies | keys' package.json
+jq '.include[]' tsconfig.json
 cat package.json | jq -r .version
 echo "done: $?"
 echo hello > /dev/null

@@ -7,7 +7,7 @@ from tests.house.tree import ROOT
 
 # When this fails, the code or the lists changed that take commands apart. If any text may now be answered
 # otherwise, raise the number in LISTS_VERSION; then write the new pair here.
-KNOWN = (1, "0594829c5a97496f")
+KNOWN = (2, "9106486846ba9e82")
 
 
 def digest():
