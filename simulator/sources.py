@@ -1,6 +1,7 @@
 """Sources: what people name on the command line, turned into recordings that can be replayed."""
 
 import hashlib
+import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,6 +21,15 @@ def open_source(
     An import is kept under the hash of everything it was made from, so the same history is imported once.
     Raises `InputError` or `RecordingError`.
     """
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        # Every report says what it is of, for others to run it again.
+        raise InputError(
+            "its name is no text that could be written down",
+            place=os.fsencode(name).decode(errors="replace"),
+            cure="rename it, or name the folder it is in",
+        ) from None
     format_name, colon, rest = name.partition(":")
     if not colon or format_name not in FORMATS:
         path = Path(name)
@@ -58,7 +68,7 @@ def _fingerprint(importer: Importer, source: Path, mapping: Path | None) -> str:
     for path in (*read, *([mapping] if mapping else []), *importers):
         with storage_errors(path), path.open("rb") as file:
             # Names and sizes too: an empty file beside a source is not the same as none.
-            digest.update(f"{path.name} {path.stat().st_size}\n".encode())
+            digest.update(os.fsencode(path.name) + f" {path.stat().st_size}\n".encode())
             while chunk := file.read(_CHUNK_BYTES):
                 digest.update(chunk)
     return digest.hexdigest()[:16]

@@ -1,6 +1,7 @@
 """Histories in several files: a folder of logs, each a document of JSON or JSON lines."""
 
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any, Final
 from engine.core.vocabulary.ids import Digest
 from engine.errors import RecordingError
 from simulator.importers.lenient_json import parse
-from simulator.importers.source import Progress, Source
+from simulator.importers.source import Progress, Source, name_of
 from simulator.recording import Origin
 
 MOST_DOCUMENT_BYTES: Final = 512 << 20
@@ -42,12 +43,12 @@ class Files:
         """Say what was read: of a folder, the hash of all names and contents."""
         if self.paths == [self.path]:
             with Source(self.path) as source:
-                return Origin(name=self.path.name, sha256=source.sha256())
+                return Origin(name=name_of(self.path), sha256=source.sha256())
         digest = hashlib.sha256()
         for path in self.paths:
             with Source(path) as source:
-                digest.update(f"{path.relative_to(self.path)}\0{source.sha256()}\n".encode())
-        return Origin(name=self.path.name, sha256=Digest(digest.hexdigest()))
+                digest.update(os.fsencode(path.relative_to(self.path)) + f"\0{source.sha256()}\n".encode())
+        return Origin(name=name_of(self.path), sha256=Digest(digest.hexdigest()))
 
     def __iter__(self) -> Iterator[Source]:
         """Open one after the other."""

@@ -15,7 +15,7 @@ from engine.core.vocabulary.proposals import Impact
 from engine.core.vocabulary.units import SECOND_US
 from engine.errors import RecordingError
 from simulator.importers.conversations import Call, Conversations, Reply
-from simulator.importers.source import Progress
+from simulator.importers.source import Progress, name_of
 from simulator.importers.summary import Summary
 from simulator.recording import Origin
 
@@ -49,7 +49,8 @@ def import_git(path: Path, out: Path, progress: Progress | None) -> Summary:
             _take(found, commit)
             if progress is not None and rows % _BETWEEN == 0:
                 progress(min(1.0, rows / max(1, total)), rows)
-        return found.write(out, Origin(name=f"{path.resolve().name}@{head[:12]}"), rows=rows, notes=_NOTES)
+        origin = Origin(name=f"{name_of(path.resolve())}@{head[:12]}")
+        return found.write(out, origin, rows=rows, notes=_NOTES)
 
 
 def head_of(path: Path) -> str:

@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import io
 import lzma
+import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -32,6 +33,11 @@ class _Readable(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
+def name_of(path: Path) -> str:
+    """Return the name of a file as text that can be written: names on disk need not be UTF-8."""
+    return os.fsencode(path.name).decode(errors="replace")
+
+
 class Source:
     """One file that is to become a recording. It may be read several times; each time counts as a pass.
 
@@ -41,7 +47,7 @@ class Source:
     def __init__(self, path: Path, *, progress: Progress | None = None) -> None:
         """Look whether the file is there."""
         self.path = path
-        self.name = path.name
+        self.name = name_of(path)
         self.passes = 1
         """How many times it will be read in all; an importer that reads twice says so before the first."""
         self.rows = 0
@@ -192,7 +198,7 @@ class _Checked(io.RawIOBase):
 
     def _damaged(self, error: Exception) -> RecordingError:
         return RecordingError(
-            f"cut short or damaged: {error}", place=self._path.name, cure="fetch the file again"
+            f"cut short or damaged: {error}", place=name_of(self._path), cure="fetch the file again"
         )
 
 

@@ -1,13 +1,14 @@
 """Agents' own logs, of Claude Code, Codex and four observers: what is in them, and what they may hold."""
 
 import json
+import os
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.core.vocabulary import facts as f
-from engine.errors import RecordingError
+from engine.errors import InputError, RecordingError
 from simulator.importers import FORMATS, import_source
 from simulator.importers.shapes import time_us, words_of
 from simulator.recording import Recording
@@ -274,3 +275,16 @@ def test_words_are_found_in_every_way_a_message_is_written():
 
 def test_every_format_says_what_it_reads():
     assert all(importer.summary for importer in FORMATS.values())
+
+
+def test_names_of_files_need_be_no_text(tmp_path):
+    odd = os.fsdecode(b"\xff\xfe")
+    (tmp_path / "logs" / odd).mkdir(parents=True)
+    (tmp_path / "logs" / odd / f"{odd}.jsonl").write_bytes(lines(CLAUDE) + b"cut off by a cra\n")
+    (tmp_path / "cache").mkdir()
+    found = open_source(f"claude-code:{tmp_path / 'logs'}", tmp_path / "cache")
+    assert len(told(found)) > 2
+    # What is named itself stands in every report.
+    for each in (odd, f"{odd}/{odd}.jsonl"):
+        with pytest.raises(InputError, match="no text"):
+            open_source(f"claude-code:{tmp_path / 'logs' / each}", tmp_path / "cache")
