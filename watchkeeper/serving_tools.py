@@ -27,6 +27,7 @@ _INSTRUCTIONS: Final = (
 )
 _MOST_WAIT_S: Final = 600.0
 _STEP_S: Final = 10.0
+_PORTS: Final = 1 << 16
 _LOOKS: Final = ToolAnnotations(read_only_hint=True, open_world_hint=False)
 _Id = Annotated[str, Field(description="The decision, as `propose` answered it: d_…")]
 _Wait = Annotated[float, Field(ge=0, le=_MOST_WAIT_S, description="How long to wait for people, seconds")]
@@ -180,9 +181,10 @@ def serve(address: str | None, token_file: Path | None) -> int:
         server.run("stdio")
     else:
         host, _, port = address.rpartition(":")
-        if host not in {"127.0.0.1", "localhost", "[::1]"} or not port.isdigit():
+        is_port = port.isascii() and port.isdigit() and int(port) < _PORTS
+        if host not in {"127.0.0.1", "localhost", "[::1]"} or not is_port:
             raise InputError(
-                "is not on this machine",
+                "is no port on this machine",
                 place=address,
                 cure="127.0.0.1:PORT: whoever reaches it proposes as this agent",
             )

@@ -105,7 +105,11 @@ async def test_without_a_service_nothing_may_be_done():
 
 @pytest.mark.parametrize(
     ("words", "told"),
-    [(["--http", "0.0.0.0:8080"], "not on this machine"), (["--token-file", "/no/such"], "cannot be read")],
+    [
+        (["--http", "0.0.0.0:8080"], "no port on this machine"),
+        (["--http", "127.0.0.1:99999"], "no port on this machine"),
+        (["--token-file", "/no/such"], "cannot be read"),
+    ],
 )
 async def test_what_cannot_be_served_is_said_in_a_line(words, told):
     ended = subprocess.run(
