@@ -57,7 +57,9 @@ class EnginePhoneDesk:
         found = await self._found(FindNotifications(person=person, code=code))
         if len({each.escalation.escalation_id for each in found}) != 1:
             return None
-        return self._composed(found[0])
+        # Word that somebody has it takes nothing back of what the person was asked before that.
+        asked = [each for each in found if each.notification.purpose in {"wake", "again"}]
+        return self._composed((asked or found)[0])
 
     async def say(
         self,
