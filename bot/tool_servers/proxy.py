@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -39,6 +40,7 @@ from engine.errors import InputError, Unreachable
 from engine.wiring.tool_calls import read_server
 
 _OURS: Final = "WATCHKEEPER_"
+_VARIABLE: Final = re.compile(r"\$(?:[A-Za-z_][A-Za-z0-9_]*|\{[A-Za-z_][A-Za-z0-9_]*\})")
 _CONNECT_S: Final = 10.0
 _FLUSH_S: Final = 0.05
 
@@ -201,5 +203,12 @@ def headers_of(lines: tuple[str, ...]) -> dict[str, str]:
         name, colon, value = line.partition(":")
         if not colon or not name.strip():
             raise InputError("is no header", place=line[:40], cure="write it as 'Name: value'")
+        if missing := [one for one in _VARIABLE.findall(value) if one.strip("${}") not in os.environ]:
+            # Sent as it stands, it would only be refused over there, with nobody told why.
+            raise InputError(
+                f"{missing[0]} is not in the environment",
+                place=f"the header {name.strip()}",
+                cure="set it where the proxy is started",
+            )
         found[name.strip()] = os.path.expandvars(value.strip())
     return found

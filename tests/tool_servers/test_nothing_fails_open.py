@@ -12,6 +12,8 @@ import pytest
 from mcp import MCPError
 
 from bot.hooks.kept import Kept
+from bot.tool_servers.proxy import headers_of
+from engine.errors import InputError
 from tests.fence.stopping import gone, until
 from tests.patience import PATIENCE_S
 from tests.tool_servers.conftest import ODD, said, talking
@@ -309,6 +311,16 @@ def _command(path: Path) -> bytes:
         return (path / "cmdline").read_bytes()
     except OSError:
         return b""
+
+
+async def test_a_header_whose_variable_is_not_set_is_said_and_not_sent(monkeypatch):
+    monkeypatch.delenv("TICKETS_TOKEN", raising=False)
+    for value in ("$TICKETS_TOKEN", "${TICKETS_TOKEN}"):
+        with pytest.raises(InputError, match="TICKETS_TOKEN"):
+            headers_of((f"Authorization: Bearer {value}",))
+    monkeypatch.setenv("TICKETS_TOKEN", "abc")
+    found = headers_of(("Authorization: Bearer $TICKETS_TOKEN", "X-Price: 5$", "X-Two: ${TICKETS_TOKEN}c"))
+    assert found == {"Authorization": "Bearer abc", "X-Price": "5$", "X-Two": "abcc"}
 
 
 async def test_a_server_that_cannot_be_started_is_said_with_a_cure(site):
