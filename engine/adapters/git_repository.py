@@ -118,7 +118,7 @@ class Repository:
             program,
             *NO_PROGRAMS,
             *arguments,
-            stdin=asyncio.subprocess.PIPE,
+            stdin=asyncio.subprocess.PIPE if stdin else asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             env=self._environment() | dict(place),
@@ -337,7 +337,8 @@ async def _read(stream: asyncio.StreamReader | None) -> bytes:
 async def _feed(stream: asyncio.StreamWriter | None, data: bytes) -> None:
     if stream is None:
         return
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+    # A git that has ended needs no more of it; uvloop closes its pipes then, and refuses with RuntimeError.
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError, RuntimeError):
         stream.write(data)
         await stream.drain()
     stream.close()

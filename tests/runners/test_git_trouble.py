@@ -9,7 +9,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+import uvloop
 
+from engine.adapters.git_repository import opened
 from engine.errors import EffectRefused, OutcomeUnknown, Stopped, WorldMovedOn
 from tests.runners.effects import NotingWatch
 from tests.runners.repositories import BRANCH, COMMIT, REVERT, change, of, perform
@@ -146,3 +148,16 @@ async def test_a_machine_without_git_says_so(repo, monkeypatch):
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent / "nowhere"))
     with pytest.raises(EffectRefused, match="not installed"):
         await perform(repo, BRANCH, name="agent/two")
+
+
+async def test_a_git_that_ends_before_it_is_given_anything_is_no_trouble_on_the_workers_loop(repo):
+    """Workers run on uvloop, where writing to a program that has ended raises what no other loop raises."""
+
+    async def asked() -> None:
+        async with opened(repo.path, NotingWatch(), writing=False) as repository:
+            for _ in range(20):
+                assert await repository.head()
+                said = await repository.files("no-such-command", stdin=b"x" * (1 << 20), check=False)
+                assert said.code != 0
+
+    await asyncio.to_thread(lambda: uvloop.run(asked()))
