@@ -122,6 +122,8 @@ def restore(snapshot_id: str, parts: tuple[str, ...], to: Path | None, yes: bool
     _preview(store, info, targets)
     if not yes:
         click.confirm("restore?", abort=True)
+        # Whoever was asked may have taken an hour to answer.
+        _require_quiet(layout, targets)
     at_us = now_us()
     done = store.replace(info.snapshot_id, targets, apart=(layout.home,), now_us=at_us)
     _announce(layout, done, at_us)
@@ -220,7 +222,7 @@ def _report(done: Restored) -> None:
     if done.safety_id is not None:
         click.echo(f"what was there is snapshot {done.safety_id}")
     for part, place in done.kept.items():
-        why = "" if part == JOURNAL else ", for the snapshot could not hold all of it"
+        why = "" if part == JOURNAL else ", for that snapshot does not hold all of it"
         click.echo(f"the {part} that was there is kept at {place}{why}")
 
 

@@ -16,6 +16,7 @@ from engine.adapters.kernel_calls import sync_folder
 from engine.adapters.snapshot_journal import check_whole, put_back
 from engine.adapters.snapshot_manifest import JOURNAL, Node, SnapshotInfo, read_nodes
 from engine.adapters.snapshot_restore import (
+    changes,
     needed_bytes,
     remove_tree,
     require_replaceable,
@@ -105,8 +106,8 @@ def replace(
                 with SqliteReader(journal) as reader:
                     reader.verify(anchor=info.head)
             for part, place in folders.items():
-                whole = saved is not None and _holds_all(shelf, saved, part)
-                old = _swap(waiting.pop(part), place, whole=whole, at_us=now_us)
+                known = _held(shelf, saved, part) if saved is not None else None
+                old = _swap(waiting.pop(part), place, held=known, at_us=now_us)
                 if old is not None:
                     kept[part] = old
         finally:
@@ -223,24 +224,35 @@ def _build(shelf: Shelf, info: SnapshotInfo, part: str, nodes: Sequence[Node], n
             os.close(handle)
 
 
-def _swap(new: Path, place: Path, *, whole: bool, at_us: int) -> Path | None:
-    """Swap a folder in; the old one goes, or is returned when it has something no snapshot holds."""
+def _swap(new: Path, place: Path, *, held: Sequence[Node] | None, at_us: int) -> Path | None:
+    """Swap a folder in; the old one goes, or is returned when it has something no snapshot holds.
+
+    `held` is what the snapshot of the present has of it, `None` when that cannot be all.
+    """
     there = place.exists()
-    if there and not whole:
+    if there and held is None:
         aside = _kept_name(place, at_us)
         with storage_errors(aside):
             new.rename(aside)
         swap(aside, place)
         return aside
     swap(new, place)
-    return new if there and not remove_tree(new) else None
+    if not there:
+        return None
+    # Whoever wrote in it since that snapshot was taken has it nowhere else.
+    since = changes(held or (), new)
+    if since.changed or since.removed:
+        aside = _kept_name(place, at_us)
+        with storage_errors(aside):
+            new.rename(aside)
+        return aside
+    return None if remove_tree(new) else new
 
 
-def _holds_all(shelf: Shelf, saved: SnapshotInfo, part: str) -> bool:
-    if not saved.left_out and not saved.torn:
-        return True
-    nodes = read_nodes(shelf.manifest(saved.snapshot_id))
-    return not any(node.part == part and (node.torn or node.kind == "left_out") for node in nodes)
+def _held(shelf: Shelf, saved: SnapshotInfo, part: str) -> list[Node] | None:
+    """Return all that a snapshot has of a part; `None` when something of it could not be taken."""
+    nodes = [node for node in read_nodes(shelf.manifest(saved.snapshot_id)) if node.part == part]
+    return None if any(node.torn or node.kind == "left_out" for node in nodes) else nodes
 
 
 def _beside(target: Path, info: SnapshotInfo) -> Path:

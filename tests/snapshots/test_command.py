@@ -267,6 +267,16 @@ def test_the_workspace_is_not_pulled_from_under_effects(home, engine, monkeypatc
     assert "put a stop up" in result.stderr
 
 
+def test_what_began_while_somebody_was_asked_is_not_pulled_from_under_either(home, engine, monkeypatch):
+    monkeypatch.setenv("WATCHKEEPER_HOME", ".")
+    create()
+    (home / "inflight").mkdir()
+    monkeypatch.setattr("click.confirm", lambda *_, **__: (home / "inflight" / "d_1").touch())
+    result = run("restore", "latest")
+    assert result.exit_code == 2
+    assert "under way in the workspace: 1 effect (" in result.stderr
+
+
 def test_effects_of_an_engine_that_is_gone_are_in_nobodys_way(home):
     create()
     (home / "inflight").mkdir()

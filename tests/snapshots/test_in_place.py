@@ -95,6 +95,24 @@ def test_what_no_snapshot_can_hold_is_kept_aside(tmp_path, store, work):
     assert seen(kept) == before
 
 
+@pytest.mark.parametrize("late", ["new/late", "src/main.py"])
+def test_what_somebody_writes_while_it_restores_is_kept_aside(tmp_path, store, work, monkeypatch, late):
+    """The snapshot of the present is taken long before the folders are swapped."""
+    build = snapshot_recovery.write_tree
+
+    def slow(nodes, chunks, into):
+        build(nodes, chunks, into)
+        (work / late).parent.mkdir(exist_ok=True)
+        (work / late).write_text("written meanwhile")
+
+    monkeypatch.setattr(snapshot_recovery, "write_tree", slow)
+    before = seen(work)
+    done = store.replace("latest", {"workspace": work}, now_us=LATER_US)
+    assert seen(work) == before
+    assert (done.kept["workspace"] / late).read_text() == "written meanwhile"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["store", "work", done.kept["workspace"].name]
+
+
 def test_damage_leaves_everything_as_it_is(tmp_path, store, work):
     change(work)
     before = seen(work)
