@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from msgspec import structs
 
+from engine.core.evident import with_evident
 from engine.core.vocabulary.actions import Action, Parameter
 from engine.core.vocabulary.ids import ActionName, Digest
 from engine.core.vocabulary.proposals import Changed, Impact, Proposal
@@ -40,7 +41,7 @@ def changed_proposal(
             "nothing of it would be otherwise", place=verdict.decision_id, cure="approve it as it is"
         )
     ids = (change_id(verdict, nth) for nth in count(1))
-    return structs.replace(
+    changed = structs.replace(
         old,
         proposal_id=next(each for each in ids if journal.find(f"proposal:{each}") is None),
         args=args,
@@ -57,6 +58,7 @@ def changed_proposal(
             stepped_up=request.stepped_up,
         ),
     )
+    return with_evident(actions, changed)
 
 
 def _impact(old: Impact, asked: wire.ChangeHold) -> Impact:

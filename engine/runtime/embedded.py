@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from engine.core.decide import Decisions
+from engine.core.evident import with_evident
 from engine.core.policy import Policy
 from engine.core.vocabulary import facts as f
 from engine.core.vocabulary.ids import ActionName, AgentId, CapabilityId, PersonId, ProposalId
@@ -36,7 +37,7 @@ class Embedded:
     ) -> None:
         """Restore state, and have the journal know the policy. Raises `JournalError` and `StorageError`."""
         self._journal, self._fence, self._now_us = journal, fence, now_us
-        self._scrubber = scrubber
+        self._policy, self._scrubber = policy, scrubber
         self._loop = Loop(policy, journal, performing=True)
         self._loop.adopt(now_us())
 
@@ -46,6 +47,7 @@ class Embedded:
         Raises `JournalError` when its id belongs to another proposal, and `StorageError`.
         """
         now_us = self._now_us()
+        proposal = with_evident(self._policy.actions, proposal)
         received = f.ProposalReceived(at_us=now_us, proposal=proposal)
         decided = self._feed([*self._catching_up(now_us), ("", received)])
         return reached(self._journal, proposal.proposal_id, decided[-1].facts, self._journal.head().seq)

@@ -9,6 +9,7 @@ from typing import Any, Final
 from msgspec import UNSET, structs
 
 from engine.core.decide import Decisions
+from engine.core.evident import with_evident
 from engine.core.vocabulary import facts as f
 from engine.core.vocabulary.chain import Record
 from engine.core.vocabulary.effects import AskPeople
@@ -208,6 +209,7 @@ class Live:
             raise InputError("what was found in a proposal is for the engine to say", place="found")
         if request.context:
             await self.messages.take(proposal.agent, proposal.episode, request.context)
+        proposal = with_evident(self._parts.policy.actions, proposal)
         fact = f.ProposalReceived(at_us=self.clock.now_us(), proposal=proposal)
         self._beats[proposal.agent] = fact.at_us
         await self.stops.catch_up()

@@ -1,6 +1,7 @@
 """A live engine whose held decisions people approve with changes: across restarts, and in races."""
 
 import asyncio
+import json
 
 import pytest
 
@@ -45,6 +46,15 @@ async def test_of_two_who_change_it_at_once_one_takes_its_place(tmp_path):
         )
         assert sorted(each.counted for each in said) == [False, False, True]
     assert len(facts(tmp_path, f.HoldEnded)) == 2, "of what was replaced, and of what took its place"
+
+
+async def test_files_that_a_change_names_count_though_its_estimate_stays(tmp_path):
+    paths = [f"f{number}" for number in range(11)]
+    async with engine(tmp_path) as it:
+        await hold(it, action="file.delete", args={"paths": ["f0"]})
+        said = await it.ask(change(texts={"paths": json.dumps(paths)}))
+    assert not said.counted
+    assert "at most 10 files, not 11" in said.reason
 
 
 async def test_a_restart_knows_what_was_replaced_and_what_still_waits(tmp_path):

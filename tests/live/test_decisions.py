@@ -36,6 +36,15 @@ async def test_a_verdict_is_in_the_journal_when_it_is_answered(tmp_path):
     assert (decided.verdict.word, decided.status) == ("allow", "shadowed")
 
 
+async def test_files_that_arguments_name_count_though_the_agent_states_none(tmp_path):
+    paths = {"paths": [f"f{number}" for number in range(11)]}
+    async with engine(tmp_path) as it:
+        decided = await it.propose(action="file.delete", args=paths, capability="heal@2")
+        again = await it.propose(action="file.delete", args=paths, capability="heal@2")
+    assert (decided.verdict.word, decided.verdict.impact.files) == ("deny", 11)
+    assert again == decided, "asked again, it is the same proposal"
+
+
 async def test_the_same_proposal_again_gets_the_verdict_it_has(tmp_path):
     async with engine(tmp_path) as it:
         first, second = await it.propose(), await it.propose()
