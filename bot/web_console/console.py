@@ -23,6 +23,7 @@ from bot.web_console.guarding import BY_SCRIPT, HEADERS
 from bot.web_console.rendering import Templates
 from engine.adapters.machine_time import now_us
 from engine.commands.desk import Desk
+from engine.commands.language import Given
 from engine.commands.model import Account, Reply
 from engine.commands.tools import Tools
 from engine.core.vocabulary.ids import PersonId
@@ -264,10 +265,10 @@ class Console:
 
     # ------------------------------------------------------------ commands
 
-    async def give(self, visitor: Holder, line: str, key: str) -> Reply:
+    async def give(self, visitor: Holder, said: str | Given, key: str) -> Reply:
         """Give a command as somebody who is logged in. The same key again does nothing again."""
         account = account_of(visitor)
-        return await self.desk.give(line, account, f"{visitor.token_id}:{key or secrets.token_hex(8)}")
+        return await self.desk.give(said, account, f"{visitor.token_id}:{key or secrets.token_hex(8)}")
 
 
 def account_of(visitor: Holder) -> Account:

@@ -12,9 +12,11 @@ from starlette.responses import Response
 from bot.http_api.problems import Problem
 from bot.web_console.console import Console, account_of
 from bot.web_console.guarding import BY_SCRIPT, HEADERS, Visitor
+from engine.commands.catalogue import LANGUAGE
 from engine.commands.completing import Completions
-from engine.commands.language import quoted
+from engine.commands.language import Given, quoted
 from engine.commands.model import LINE_MOST
+from engine.errors import InputError
 
 _KEY_MOST: Final = 64
 _OFFERED: Final = 12
@@ -31,9 +33,8 @@ def routes(console: Console) -> APIRouter:
         line, reason = form.get("line", "").strip(), form.get("reason", "").strip()
         if not line or len(line) + len(reason) > LINE_MOST or len(form.get("key", "")) > _KEY_MOST:
             raise Problem("invalid", "no command, or one that is too long", cure="try help")
-        # What a button asks for stands behind its line, as somebody would have typed it.
         line = " ".join([line, *_chosen(form)])
-        reply = await console.give(visitor, f"{line} {reason}".rstrip(), form.get("key", ""))
+        reply = await console.give(visitor, _said(line, reason), form.get("key", ""))
         values = {"reply": reply, "line": line}
         if BY_SCRIPT in request.headers:
             return console.part("reply.html.j2", values)
@@ -48,6 +49,15 @@ def routes(console: Console) -> APIRouter:
         return Response(msgspec.json.encode(offered), 200, HEADERS, media_type="application/json")
 
     return router
+
+
+def _said(line: str, reason: str) -> str | Given:
+    """Put what a button asked for behind its line, whatever stands in it: no quote or name in it is read."""
+    try:
+        return LANGUAGE.asked(line, reason) if reason else line
+    except InputError:
+        # The desk says what is wrong with the line, and remembers who said it.
+        return line
 
 
 def _chosen(form: Mapping[str, str]) -> list[str]:

@@ -10,6 +10,7 @@ from bot.web_console.sessions import LOGIN_US, Sessions
 from engine.adapters.machine_time import now_us
 from engine.adapters.token_file import TokenFile
 from engine.ports import Stop
+from tests.http.placing import HELD
 from tests.patience import PATIENCE_S
 from tests.service.services import eventually
 
@@ -139,6 +140,21 @@ def test_a_viewer_looks_and_does_nothing(bridge):
         assert "Stop everything" not in page
         assert "takes a responder" in client.post(SAY, data=KILL).text
     assert bridge.fence.stops() == ()
+
+
+@pytest.mark.parametrize("reason", ['"rm" is not safe', "“never” again", "reason=none given", "it's \"half"])
+def test_a_reason_is_taken_as_it_was_typed(bridge, reason):
+    decision = bridge.propose(**HELD)["decision_id"]
+    with bridge.client("ray") as client:
+        said = client.post(SAY, data={"line": f"deny {decision}", "reason": reason})
+    assert 'data-outcome="done"' in said.text
+    assert [fact.reason for fact in bridge.facts("hold_answered")] == [reason]
+
+
+def test_a_button_of_a_command_that_there_is_not_is_refused(bridge):
+    with bridge.client("ray") as client:
+        said = client.post(SAY, data={"line": "annihilate d_1", "reason": "why not"})
+    assert "there is no command /annihilate" in said.text
 
 
 def test_every_page_carries_the_strictest_policy(bridge):
