@@ -1,11 +1,22 @@
 """Open pages: they keep up, take commands and keys, and survive what happens to the console."""
 
+import asyncio
+from collections.abc import Callable
+
 import pytest
 
 from tests.console.bridge import Bridge, Watcher, watching
 from tests.http.placing import ALLOWED, HELD
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.asyncio
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    """Wait until something is so."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not is_so():
+            await asyncio.sleep(0.05)
 
 
 async def test_a_page_keeps_up_without_reloading(bridge, browser):
@@ -83,6 +94,35 @@ async def test_an_open_page_says_that_the_console_is_gone_and_goes_on_when_it_is
         await vic.page.wait_for_selector(f"#newest a[href$='{decided['decision_id']}']")
         await vic.page.wait_for_selector("#lost", state="hidden")
         assert await vic.page.evaluate("window.same")
+    await context.close()
+    bridge.close()
+
+
+async def test_a_page_outlives_a_proxy_that_answers_for_a_console_that_is_gone(tmp_path, browser):
+    bridge, answered = Bridge(tmp_path), []
+    with bridge.up():
+        port = int(bridge.url.rpartition(":")[2])
+        context = await browser.new_context()
+        cat = Watcher(bridge, await context.new_page())
+        await cat.enter("cat")
+        await cat.page.evaluate("window.same = true")
+
+        async def bad_gateway(route):
+            answered.append(route.request.url)
+            await route.fulfill(status=502, content_type="text/html", body="<h1>502 Bad Gateway</h1>")
+
+        await context.route("**/*", bad_gateway)
+    await cat.page.wait_for_selector("#lost:not([hidden])")
+    # The browser gives the first stream up; the page opens another one.
+    await until(lambda: sum(url.endswith("/console/live") for url in answered) >= 2)
+    assert await cat.page.evaluate("window.same"), "it was not loaded again: there was nothing to load"
+    await cat.page.fill("#line", "kill-autonomous agent:coder-1 gone")
+    await cat.page.press("#line", "Enter")
+    await until(lambda: sum(url.endswith("/console/say") for url in answered) >= 2)
+    with bridge.up(port=port):
+        await context.unroute_all(behavior="wait")
+        await cat.page.wait_for_selector("#lost", state="hidden")
+        assert await cat.page.evaluate("window.same")
     await context.close()
     bridge.close()
 

@@ -48,6 +48,7 @@ setInterval(() => all('time[data-style="left"], time[data-style="ago"]').forEach
 let tag = "";
 let looking = null;
 let again = false;
+let missed = false;
 
 let composing = false;
 document.addEventListener("compositionstart", () => { composing = true; });
@@ -75,6 +76,29 @@ function carry(old, next) {
   }
 }
 
+const CONTROLS = "a, button, input:not([type=hidden]), select, textarea, summary, [tabindex]";
+
+// What a control does, and to what: where one stood, another's may stand a moment later.
+function meaning(control) {
+  if (control.matches("a")) return `a ${control.href}`;
+  if (control.matches("summary")) return `summary ${control.parentElement.id}`;
+  if (!control.form) return `${control.tagName} ${control.getAttribute("aria-label")}`;
+  return `${control.tagName} ${control.textContent.trim()} ${purpose(control)}`;
+}
+
+// Returns what stands for a control in the part that takes the place of its own; nothing when that is gone.
+function sameIn(next, control, old) {
+  const meant = meaning(control);
+  const those = (part) => all(CONTROLS, part).filter((each) => meaning(each) === meant);
+  return those(next)[those(old).indexOf(control)];
+}
+
+// Puts the focus on a place and not on a control of it: the next key must not press what nobody chose.
+function rest(place) {
+  place.setAttribute("tabindex", "-1");
+  place.focus({ preventScroll: true });
+}
+
 // Returns whether all of it is shown now: what is busy has to wait.
 function swap(fresh) {
   let isWhole = true;
@@ -82,39 +106,45 @@ function swap(fresh) {
     const old = document.getElementById(part.id);
     if (!old) continue;
     tellAll(part);
+    if (old.hasAttribute("tabindex")) part.setAttribute("tabindex", "-1");
     if (old.isEqualNode(part)) continue;
     if (isBusy(old)) { isWhole = false; continue; }
     const open = all("details[open][id]", old).map((each) => each.id);
     const focused = old.contains(document.activeElement) ? document.activeElement : null;
-    const place = focused ? all("a, button, input, select, textarea", old).indexOf(focused) : -1;
+    const scrolled = [old, ...all(".scroll", old)].map((each) => [each.scrollLeft, each.scrollTop]);
     const current = find("tr.current", old)?.dataset.open;
     const next = document.adoptNode(part);
     carry(old, next);
+    const same = focused && sameIn(next, focused, old);
     all("tr[data-open]", next).find((row) => row.dataset.open === current)?.classList.add("current");
     old.replaceWith(next);
     for (const id of open) document.getElementById(id)?.setAttribute("open", "");
+    [next, ...all(".scroll", next)].forEach((each, nth) => { [each.scrollLeft, each.scrollTop] = scrolled[nth] || [0, 0]; });
     const typed = find("[data-from]", next);
-    const there = typed || (place >= 0 ? all("a, button, input, select, textarea", next)[place] : null);
-    there?.focus({ preventScroll: true });
+    if (same) same.focus({ preventScroll: true }); else if (focused) rest(next);
     if (typed) { typed.setSelectionRange(...typed.dataset.from.split(" ").map(Number)); delete typed.dataset.from; }
     ready(next);
   }
   return isWhole;
 }
 
+// Whether the console itself answered: a proxy before it does while the console is away, and knows nothing.
+const isOurs = (answer) => answer.headers.has("X-Request-Id");
+
 // Looks at the page again: at most one look at a time, and one more for what happened meanwhile.
 async function look() {
-  if (looking) { again = true; return looking; }
+  if (looking) { again = true; return; }
   looking = (async () => {
     const headers = { "X-Console": "live" };
     if (tag) headers["If-None-Match"] = tag;
     const answer = await fetch(location.href, { headers, redirect: "manual" });
+    if (!isOurs(answer)) throw new Error("a proxy answered");
     if (answer.status === 401) { location.reload(); return; }
     if (answer.status === 304) return;
     const isWhole = swap(parsed(await answer.text()));
     tag = isWhole ? answer.headers.get("ETag") || "" : "";
   })();
-  try { await looking; } catch { lose(); } finally { looking = null; }
+  try { await looking; if (missed) regain(); missed = false; } catch { missed = true; lose(); } finally { looking = null; }
   if (again) { again = false; setTimeout(look, 200); }
 }
 
@@ -160,17 +190,19 @@ function heard(pulse) {
 function listen() {
   const channel = new BroadcastChannel("watchkeeper");
   channel.onmessage = ({ data }) => (data.kind === "pulse" ? heard(data.pulse) : data.kind === "lost" ? lose() : location.reload());
-  const open = () => new Promise(() => {
+  const tellTabs = (data) => channel.postMessage(data);
+  const connect = () => {
     const stream = new EventSource("/console/live");
-    const tellTabs = (data) => channel.postMessage(data);
     stream.addEventListener("pulse", ({ data }) => { const pulse = JSON.parse(data); heard(pulse); tellTabs({ kind: "pulse", pulse }); });
     stream.addEventListener("out", () => { stream.close(); tellTabs({ kind: "out" }); location.reload(); });
     stream.onerror = () => {
       lose();
       tellTabs({ kind: "lost" });
-      if (stream.readyState === EventSource.CLOSED) setTimeout(() => location.reload(), 3000);
+      // Browsers give up on an answer that is no stream. Whoever is logged out learns it by looking.
+      if (stream.readyState === EventSource.CLOSED) setTimeout(async () => { await look(); connect(); }, 3000);
     };
-  });
+  };
+  const open = () => new Promise(connect);
   if (navigator.locks) navigator.locks.request("watchkeeper-live", open); else open();
   // Times run on by themselves, and so do figures that no record tells of.
   setInterval(() => { if (!document.hidden) look(); }, 5000);
@@ -180,10 +212,13 @@ function listen() {
 // ---------------------------------------------------------------- saying something
 
 async function send(form) {
+  if (form.dataset.sending) return;
+  form.dataset.sending = "yes";
+  // A button that was disabled would lose the focus.
   const buttons = all("button", form);
   const body = new URLSearchParams(new FormData(form));
   body.set("key", crypto.randomUUID());
-  buttons.forEach((each) => { each.disabled = true; });
+  buttons.forEach((each) => { each.setAttribute("aria-disabled", "true"); });
   const said = find("#said");
   try {
     // A stop must not be lost because a connection was: it is sent until somebody answers. The key makes it one.
@@ -191,6 +226,7 @@ async function send(form) {
       try {
         const answer = await fetch(form.action, { method: "POST", body, headers: { "X-Console": "part" } });
         if (answer.status === 401) { location.reload(); return; }
+        if (!isOurs(answer)) throw new Error("a proxy answered");
         const text = await answer.text();
         if ((answer.headers.get("Content-Type") || "").startsWith("text/html")) {
           show(text);
@@ -203,7 +239,8 @@ async function send(form) {
       }
     }
   } catch { complain("The console does not answer. On the machine itself, say: watchkeeper kill"); lose(); }
-  buttons.forEach((each) => { each.disabled = false; });
+  buttons.forEach((each) => { each.removeAttribute("aria-disabled"); });
+  delete form.dataset.sending;
   said.scrollIntoView({ block: "nearest" });
   look();
 }
@@ -214,7 +251,9 @@ function problemOf(text) {
 
 function show(text) {
   const said = find("#said");
+  const isThere = said.contains(document.activeElement);
   said.replaceChildren(...parsed(text).body.childNodes);
+  if (isThere) rest(said);
   tellAll(said);
   ready(said);
 }
@@ -224,7 +263,10 @@ function complain(text) {
   told.className = "reply danger";
   told.setAttribute("role", "alert");
   told.textContent = text;
-  find("#said").replaceChildren(told);
+  const said = find("#said");
+  const isThere = said.contains(document.activeElement);
+  said.replaceChildren(told);
+  if (isThere) rest(said);
 }
 
 document.addEventListener("submit", (event) => {
@@ -239,7 +281,7 @@ document.addEventListener("submit", (event) => {
 });
 
 document.addEventListener("click", (event) => {
-  if (event.target.closest(".close")) find("#said").replaceChildren();
+  if (event.target.closest(".close")) { rest(find("#main")); find("#said").replaceChildren(); }
   const row = event.target.closest("tr[data-open]");
   if (row && !event.target.closest("a, button, input, form") && !String(getSelection())) location.assign(row.dataset.open);
 });
@@ -362,7 +404,7 @@ document.addEventListener("keydown", (event) => {
     const next = rows[Math.min(Math.max(current + (event.key === "j" ? 1 : -1), 0), rows.length - 1)];
     next.classList.add("current");
     next.scrollIntoView({ block: "nearest" });
-  } else if (event.key === "Enter" && current >= 0 && event.target === document.body) location.assign(rows[current].dataset.open);
+  } else if (event.key === "Enter" && current >= 0 && event.target.matches("body, main, [data-live]")) location.assign(rows[current].dataset.open);
 });
 
 // ---------------------------------------------------------------- light, dark, bell
