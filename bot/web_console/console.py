@@ -42,6 +42,7 @@ _WRONG: Final = "That does not work"
 _REPLAYS_S: Final = 0.5
 
 Gather = Callable[[], Awaitable[Mapping[str, Any]]]
+Moment = tuple[int, bool, tuple[str, ...], str]
 
 
 class View(Struct, frozen=True):
@@ -91,13 +92,14 @@ class Pulse(Struct, frozen=True):
     """Changes with how far the replays under way are: no record tells of that."""
 
     @property
-    def moment(self) -> tuple[int, bool, str]:
+    def moment(self) -> "Moment":
         """What a page that was made stays true for."""
-        return self.seq, self.engine, self.replays
+        # A stop stands at the fence before any record tells of it; with the engine away, none does.
+        return self.seq, self.engine, self.stopped, self.replays
 
 
 class _Kept(Struct, frozen=True):
-    of: tuple[int, bool, str]
+    of: Moment
     """The moment it was made for."""
     until_s: float
     title: str
@@ -116,7 +118,7 @@ class Console:
         self.front, self.templates = front, templates
         self.counting = Counting(front)
         self._kept: OrderedDict[tuple[str, ...], _Kept] = OrderedDict()
-        self._under_way: dict[tuple[str, ...], asyncio.Future[_Kept]] = {}
+        self._under_way: dict[tuple[tuple[str, ...], Moment], asyncio.Future[_Kept]] = {}
         self._escalations: tuple[int, float, tuple[EscalationShown, ...]] = (-1, 0.0, ())
         self._replays: tuple[float, str] = (0.0, "")
 
@@ -193,14 +195,19 @@ class Console:
         known = self._kept.get(key)
         if known is not None and known.of == pulse.moment and now_s < known.until_s:
             return known
-        under_way = self._under_way.get(key)
+        # What was begun before something happened does not show it to who looks because of that.
+        begun = key, pulse.moment
+        under_way = self._under_way.get(begun)
         if under_way is None:
-            under_way = self._under_way[key] = asyncio.ensure_future(self._made(view, pulse, visitor))
-            under_way.add_done_callback(lambda _: self._under_way.pop(key, None))
+            under_way = self._under_way[begun] = asyncio.ensure_future(self._made(view, pulse, visitor))
+            under_way.add_done_callback(lambda _: self._under_way.pop(begun, None))
         # One of two who wait for it may go away without taking it from the other.
         kept = await asyncio.shield(under_way)
-        self._kept[key] = kept
-        self._kept.move_to_end(key)
+        known = self._kept.get(key)
+        if known is None or known.of[0] <= kept.of[0]:
+            # Of two, the one that was begun later may be ready first.
+            self._kept[key] = kept
+            self._kept.move_to_end(key)
         if len(self._kept) > _KEPT:
             self._kept.popitem(last=False)
         return kept

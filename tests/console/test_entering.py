@@ -142,6 +142,14 @@ def test_a_viewer_looks_and_does_nothing(bridge):
     assert bridge.fence.stops() == ()
 
 
+def test_a_way_back_is_offered_to_captains_alone(bridge):
+    with bridge.client("ray") as ray, bridge.client("cat") as cat:
+        ray.post(SAY, data=KILL)
+        assert "resume-autonomous all" in cat.get("/journal").text
+        assert "resume-autonomous all" not in ray.get("/journal").text
+        assert "Captains resume" in ray.get("/journal").text
+
+
 @pytest.mark.parametrize("reason", ['"rm" is not safe', "“never” again", "reason=none given", "it's \"half"])
 def test_a_reason_is_taken_as_it_was_typed(bridge, reason):
     decision = bridge.propose(**HELD)["decision_id"]
@@ -179,6 +187,17 @@ def test_it_stops_and_shows_with_the_engine_away(tmp_path):
         assert "Stopped: all" in said.text
         assert [stop.by for stop in alone.fence.stops()] == ["ray"]
         assert isinstance(alone.fence.stops()[0], Stop)
+    alone.close()
+
+
+def test_with_the_engine_away_a_stop_shows_at_once(tmp_path):
+    from tests.console.bridge import Bridge
+
+    alone = Bridge(tmp_path)
+    with alone.up(engine=False), alone.client("cat") as client:
+        assert "Stopped: all" not in client.get("/").text
+        client.post(SAY, data=KILL)
+        assert "Stopped: all" in client.get("/").text
     alone.close()
 
 
