@@ -54,6 +54,14 @@ class Asked(BaseModel):
         # A field that was left empty is sent all the same.
         return None if isinstance(given, str) and not given.strip() else given
 
+    @field_validator("since", "until")
+    @classmethod
+    def _in_utc(cls, given: datetime | None) -> datetime | None:
+        try:
+            return given.astimezone(UTC) if given is not None and given.tzinfo is not None else given
+        except OverflowError as wrong:
+            raise ValueError("in UTC, that is no year of ours") from wrong
+
     def filter(self) -> DecisionFilter:
         """Return it as the journal takes it."""
         return DecisionFilter(

@@ -56,6 +56,8 @@ def test_the_stream_is_searched_by_words_filters_and_time(bridge):
         assert found(since="2000-01-01T00:00", until="2001-01-01T00:00") == []
         assert found(since="2000-01-01T00:00", until="") == ids
         assert vic.get("/decisions", params={"since": "soon"}).status_code == 422
+        for beyond in ("0001-01-01T00:00+14:00", "9999-12-31T23:59-12:00"):
+            assert vic.get("/decisions", params={"until": beyond}).status_code == 422
         offered = vic.get("/decisions").text
         assert re.search(
             r'<datalist id="known-agent"><option value="coder-1"></option><option value="coder-2">', offered
