@@ -28,7 +28,7 @@ demo: .venv/.ready ## open the console on a small living world (HEADLESS=1: prin
 	@$(BIN)/watchkeeper demo $(if $(filter-out 0,$(HEADLESS)),--headless)
 
 test: .venv/.ready ## every test but those of test-long and test-deploy, with the coverage floors
-	@rm -f .coverage .coverage.*
+	@rm -f .coverage .coverage.* $(FAILED)
 	@# Tests that share a service, such as a Docker engine, run in one process, one after the other.
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m 'not long and not deploy' --cov --cov-report=
 	$(FLOORS)
@@ -41,9 +41,10 @@ define FLOORS
 	@$(BIN)/python -m tests.branch_floor $(CORE_FLOOR) $(REST_FLOOR)
 endef
 
+FAILED := .pytest_cache/v/cache/lastfailed
 # At most five: more than that is no accident of a crowded machine.
 test-again: .venv/.ready ## run what failed last once more, one after the other, with nothing beside it
-	@$(BIN)/python -c "import json; failed = json.load(open('.pytest_cache/v/cache/lastfailed')); \
+	@$(BIN)/python -c "import json; failed = json.load(open('$(FAILED)')); \
 	    assert len(failed) <= 5, f'{len(failed)} failed: too many to try again'"
 	@$(BIN)/python -m pytest -n 1 --dist loadgroup --last-failed --last-failed-no-failures none -v \
 	    --maxfail=1 --cov --cov-append --cov-report=
@@ -63,9 +64,11 @@ test-fast: .venv/.ready ## the tests that take under a minute, without coverage
 	@$(BIN)/python -m pytest -n $(WORKERS) -q -m 'not slow and not long and not deploy'
 
 test-long: .venv/.ready ## the proofs by many seeds, kills and Python versions (minutes)
+	@rm -f $(FAILED)
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m long
 
 test-deploy: .venv/.ready ## build the images, boot the unit, run the compose file, for real (minutes; root)
+	@rm -f $(FAILED)
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m deploy
 
 frameworks: .frameworks/.ready ## install the agents' frameworks and MCP servers that the tests then run (npm)
