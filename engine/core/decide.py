@@ -231,7 +231,7 @@ def _over(policy: Policy, state: State, at_us: int) -> tuple[Fact, ...]:
     if "all" not in state.stops.by_scope:
         alone = presence.stop_when_alone(state.presence, policy.captain_unseen_us, at_us)
     over = tuple(standing_approvals.expired(state.standing, at_us))
-    return alone + answers.timed_out(state.holds, at_us) + over
+    return alone + answers.timed_out(state.holds, at_us, policy.policy_hash) + over
 
 
 def assess(

@@ -270,7 +270,6 @@ _HOW: Final = {
     "denied": "is denied",
     "vetoed": "is vetoed",
     "taken": "was done by hand",
-    "timeout": "nobody answered in time, nothing of it runs",
     "replaced": "is replaced",
     "bypassed": "was done without leave",
 }
@@ -323,7 +322,7 @@ def _over(fact: f.HoldEnded) -> str:
         looked = "somebody looked" if fact.how != "timeout" else "nobody looked"
         return f"{looked} at how {fact.effect_id} ended: {fact.how}{who}; nothing runs because of that"
     if fact.how == "timeout":
-        return _HOW["timeout"]
+        return f"{fact.reason or 'nobody answered in time'}; nothing of it runs"
     if fact.replaced_by is not UNSET:
         changed = f"{' and '.join(fact.by)} approved it with changes{_because(fact.reason)}"
         return f"{changed}; {fact.replaced_by} takes its place, and nothing of this one runs"

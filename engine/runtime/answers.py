@@ -217,7 +217,7 @@ class AnswerKeeper:
             who, because = _names(fact.by), f": {fact.reason}" if fact.reason else ""
             what = f"{fact.decision_id} ({fact.agent}, {fact.action})"
             if fact.how == "timeout":
-                self._announcer.announce("timeout", f"{what} waited in vain: nobody answered in time")
+                self._announcer.announce("timeout", f"{what} waited in vain: {fact.reason}")
             elif fact.how == "bypassed":
                 continue  # it is told where it is reported, as what was done without any hold is
             elif not fact.by:
@@ -297,7 +297,9 @@ class AnswerKeeper:
         journal, decision = self._intake.journal, verdict.decision_id
         over = hold_end(journal, decision)
         if over is not None and over.how == "timeout":
-            return f"its time was over at {time_text(over.at_us)}; propose it again"
+            return f"its time was over at {time_text(over.at_us)}, {over.reason}; propose it again"
+        if over is not None and not over.by:
+            return f"it is {over.how} since {time_text(over.at_us)}: {over.reason}"
         if over is not None:
             return f"{_names(over.by)} {over.how} it at {time_text(over.at_us)}"
         if verdict.word == "hold":
@@ -426,7 +428,7 @@ _BY_OTHERS: Final[dict[wire.DecisionStatus, str]] = {
 }
 _NEVER: Final[dict[wire.DecisionStatus, str]] = {
     "held": "it was in shadow, or its time was over",
-    "expired": "nobody answered in time",
+    "expired": "its time was over",
     "refused": "it was refused before it began",
     "replaced": "a person changed it; veto what took its place",
 }

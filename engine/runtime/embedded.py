@@ -14,7 +14,7 @@ from engine.core.policy import Policy
 from engine.core.vocabulary import facts as f
 from engine.core.vocabulary.ids import ActionName, AgentId, CapabilityId, PersonId, ProposalId
 from engine.core.vocabulary.proposals import Proposal
-from engine.core.work.holds import overdue
+from engine.core.work.answers import timed_out
 from engine.ports import Durability, Fence, Journal, Scrubber
 from engine.runtime.loop import Loop
 from engine.runtime.proposing import Reached, outcome_of, reached
@@ -105,6 +105,6 @@ class Embedded:
             for stop in self._fence.stops()
             if str(stop.scope) not in state.stops.by_scope
         ]
-        if any(not hold.shadowed for _, hold in overdue(state.holds, now_us)):
+        if timed_out(state.holds, now_us, state.policy_hash):
             missed.append((f"time:{_CATCH_UP}:{now_us}", f.TimePassed(at_us=now_us, schedule=_CATCH_UP)))
         return missed

@@ -16,7 +16,7 @@ from engine.core.vocabulary.effects import AskPeople
 from engine.core.vocabulary.ids import AgentId, decision_id, undo_id
 from engine.core.vocabulary.units import MINUTE_US, SECOND_US
 from engine.core.vocabulary.voting import AGENT
-from engine.core.work.holds import overdue
+from engine.core.work.answers import timed_out
 from engine.core.work.rollout.showing import under_way
 from engine.errors import InputError, WatchkeeperError
 from engine.ports import Durability, Task
@@ -163,7 +163,7 @@ class Live:
     def _end_overdue(self) -> None:
         """Let the time pass that no engine was there to count, before anything else happens."""
         now_us = self.clock.now_us()
-        if any(not hold.shadowed for _, hold in overdue(self.intake.state.holds, now_us)):
+        if timed_out(self.intake.state.holds, now_us, self._parts.policy.policy_hash):
             tick = f.TimePassed(at_us=now_us, schedule=CATCH_UP)
             self.answers.tell(self.intake.take_now(f"time:{CATCH_UP}:{now_us}", tick).facts)
 

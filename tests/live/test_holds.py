@@ -140,9 +140,15 @@ async def test_a_policy_that_changed_over_night_asks_for_a_new_proposal(tmp_path
     async with engine(tmp_path) as it:
         await hold(it)
     async with engine(tmp_path, changed(performing(cache_clear=AGAIN), policy_hash="another")) as it:
+        # Nothing could let it go any more, so it waits for nobody.
+        (over,) = facts(tmp_path, f.HoldEnded)
+        assert (over.how, over.by, over.reason) == ("timeout", (), "the policy changed since")
+        assert it.told.of("timeout") == [f"{FIRST} (coder-1, cache.clear) waited in vain: {over.reason}"]
         for request in (approve(), allow()):
             said = await it.ask(request)
-            assert (said.counted, said.reason) == (False, "the policy changed since; propose it again")
+            assert not said.counted
+            assert said.reason.endswith(", the policy changed since; propose it again")
+        await hold(it, 2)
 
 
 async def test_what_waits_is_listed_the_longest_waiting_first(tmp_path):

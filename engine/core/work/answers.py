@@ -36,13 +36,23 @@ from engine.core.vocabulary.proposals import Impact
 from engine.core.vocabulary.verdicts import Answer, Wait
 from engine.core.vocabulary.voting import VotingSettings, count
 from engine.core.work import votes
-from engine.core.work.holds import Hold, Holds, missing, objection, objection_to_vote, overdue, votes_wait
+from engine.core.work.holds import (
+    Hold,
+    Holds,
+    missing,
+    objection,
+    objection_to_vote,
+    outdated,
+    overdue,
+    votes_wait,
+)
 
 Follows = tuple[tuple[Fact, ...], tuple[Effect, ...]]
 
 GONE: Final = "it does not wait for people: it was answered, its time was over, or it never was held"
 
 _IN_VAIN: Final = "nobody answered in time"
+_CHANGED: Final = "the policy changed since"
 _MOST_USD: Final = Decimal(10**12)
 """No impact may be larger, and no window holds as much."""
 
@@ -260,13 +270,19 @@ def denied(hold: Hold, decision: DecisionId, at_us: int, reason: str) -> HoldEnd
     return _ended(hold, _Word(decision_id=decision, at_us=at_us), "denied", by=(), reason=reason)
 
 
-def timed_out(holds: Holds, at_us: int) -> tuple[Fact, ...]:
-    """End what nobody answered in time, the longest overdue first. That is not a denial by anybody."""
-    found = sorted(overdue(holds, at_us), key=lambda item: (item[1].until_us, item[0]))
+def timed_out(holds: Holds, at_us: int, policy_hash: Digest) -> tuple[Fact, ...]:
+    """End what nobody answered in time, the longest overdue first, then what no answer lets go any more.
+
+    Neither is a denial by anybody.
+    """
+    late = {decision: hold for decision, hold in overdue(holds, at_us) if not hold.shadowed}
+    found = [(d, late[d], _in_vain(late[d])) for d in sorted(late, key=lambda d: (late[d].until_us, d))]
+    found += [
+        (decision, hold, _CHANGED) for decision, hold in outdated(holds, policy_hash) if decision not in late
+    ]
     return tuple(
-        _ended(hold, _Word(decision_id=decision, at_us=at_us), "timeout", by=(), reason=_in_vain(hold))
-        for decision, hold in found
-        if not hold.shadowed
+        _ended(hold, _Word(decision_id=decision, at_us=at_us), "timeout", by=(), reason=reason)
+        for decision, hold, reason in found
     )
 
 
@@ -293,7 +309,7 @@ def _standing_against(hold: Hold, grounds: Grounds) -> str:
     if stop := grounds.stopped(hold.agent, hold.capability, hold.action):
         return stop
     if hold.policy_hash != grounds.policy_hash:
-        return "the policy changed since; propose it again"
+        return f"{_CHANGED}; propose it again"
     if hold.action not in grounds.actions:
         return f"the registry no longer has {hold.action}"
     if not grounds.may_act(hold.capability):

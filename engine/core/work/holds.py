@@ -314,6 +314,18 @@ def overdue(holds: Holds, now_us: int) -> Iterator[tuple[DecisionId, Hold]]:
             yield decision, hold
 
 
+def outdated(holds: Holds, policy_hash: Digest) -> Iterator[tuple[DecisionId, Hold]]:
+    """Give everything held under another policy than this: no approval of it counts any more."""
+    for decision, hold in holds.by_id.items():
+        # What became of an effect is asked whatever the policy, and nobody answers what is in shadow.
+        if hold.shadowed or hold.effect_id is not None:
+            continue
+        if hold.policy_hash == policy_hash:
+            # They stand in the order in which they began.
+            return
+        yield decision, hold
+
+
 def _is_let_go(hold: Hold, now_us: int) -> bool:
     return hold.until_us + (0 if hold.shadowed else GRACE_US) <= now_us
 
