@@ -13,7 +13,7 @@ from engine.core.vocabulary.escalations import EscalationKind
 from engine.core.vocabulary.ids import DecisionId
 from engine.core.work.contests import Contests, behind
 from engine.core.work.escalations.standing import Need
-from engine.core.work.holds import PEOPLE, Hold, is_recommended, missing
+from engine.core.work.hold import PEOPLE, Hold, is_recommended, missing
 
 CLEARED: frozenset[EscalationKind] = frozenset({"decision", "trouble", "channel"})
 """Kinds of which state says whether they still stand. The others stand until a word ends them."""

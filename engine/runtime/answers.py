@@ -26,7 +26,8 @@ from engine.core.vocabulary.units import time_text
 from engine.core.vocabulary.verdicts import Verdict
 from engine.core.vocabulary.voting import AGENT
 from engine.core.work.contests import behind
-from engine.core.work.holds import GRACE_US, Hold, missing
+from engine.core.work.hold import Hold, missing
+from engine.core.work.holds import GRACE_US
 from engine.core.work.votes import unregistered
 from engine.errors import InputError
 from engine.ports import Announcer, Durability

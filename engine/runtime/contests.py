@@ -15,7 +15,7 @@ from engine.core.vocabulary.units import time_text
 from engine.core.vocabulary.voting import AGENT
 from engine.core.work import balloting
 from engine.core.work.contests import MOST, Contest, Wanted, contested, on_ballot
-from engine.core.work.holds import MOST_CHANGES
+from engine.core.work.hold import MOST_CHANGES
 from engine.errors import InputError
 from engine.ports import JournalReader
 from engine.runtime import wire, wire_contests

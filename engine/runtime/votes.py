@@ -8,7 +8,7 @@ from engine.core.vocabulary.facts import VoteCast
 from engine.core.vocabulary.ids import ActionName, AgentId, CapabilityId, PersonId
 from engine.core.vocabulary.voting import Vote, VotingSettings, count
 from engine.core.work import votes
-from engine.core.work.holds import MOST_CHANGES, Hold, objection_to_vote, votes_wait
+from engine.core.work.hold import MOST_CHANGES, Hold, objection_to_vote, votes_wait
 from engine.runtime import wire
 
 

@@ -8,8 +8,7 @@ from engine.core.vocabulary import facts as f
 from engine.core.vocabulary.effects import PerformHeld
 from engine.core.vocabulary.units import DAY_US, HOUR_US, MINUTE_US
 from engine.core.vocabulary.verdicts import Wait
-from engine.core.work import holds
-from engine.core.work.holds import Approval
+from engine.core.work.hold import Approval, missing
 from tests.answers import (
     CAPTAIN,
     HELD,
@@ -245,7 +244,7 @@ def test_only_a_captains_override_ends_what_waits_for_votes():
 def test_a_person_does_not_stand_for_votes_that_are_waited_for_as_well():
     state = held(RESPONDER, Wait(kind="votes", role="voters", needed=3, of=5))
     assert told(state, answer()).facts == ()
-    assert holds.missing(state.holds.by_id[HELD], paused=False) == ("3 of 5 votes",)
+    assert missing(state.holds.by_id[HELD], paused=False) == ("3 of 5 votes",)
 
 
 def paused(reason="freeze", after_us=0):

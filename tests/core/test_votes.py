@@ -17,7 +17,7 @@ from engine.core.vocabulary.effects import AskPeople
 from engine.core.vocabulary.units import HOUR_US, SECOND_US
 from engine.core.vocabulary.verdicts import Wait
 from engine.core.vocabulary.voting import Topic, Voter, VotingSettings
-from engine.core.work.holds import MOST_CHANGES
+from engine.core.work.hold import MOST_CHANGES
 from tests.answers import CAPTAIN, HELD, RESPONDER, answer, ending, held, override, refusal, stopped, told
 from tests.builders import NOON_US, changed
 

@@ -36,16 +36,8 @@ from engine.core.vocabulary.proposals import Impact
 from engine.core.vocabulary.verdicts import Answer, Wait
 from engine.core.vocabulary.voting import VotingSettings, count
 from engine.core.work import votes
-from engine.core.work.holds import (
-    Hold,
-    Holds,
-    missing,
-    objection,
-    objection_to_vote,
-    outdated,
-    overdue,
-    votes_wait,
-)
+from engine.core.work.hold import Hold, missing, objection, objection_to_vote, votes_wait
+from engine.core.work.holds import Holds, outdated, overdue
 
 Follows = tuple[tuple[Fact, ...], tuple[Effect, ...]]
 

@@ -17,7 +17,8 @@ from engine.core.vocabulary.people_facts import RANKS
 from engine.core.vocabulary.proposals import Changed
 from engine.core.vocabulary.verdicts import Verdict
 from engine.core.work.answers import GONE
-from engine.core.work.holds import PEOPLE, Holds, objection, rank_of, takes_others
+from engine.core.work.hold import PEOPLE, objection, rank_of, takes_others
+from engine.core.work.holds import Holds
 from engine.core.work.standing_approvals import approved_at_once, performed
 
 _NOT_DONE: Final = "changed it, and it waits as it was, for that would not be done"

@@ -43,7 +43,8 @@ from engine.core.work.contests import (
     on_ballot,
     others,
 )
-from engine.core.work.holds import Holds, choice_wait
+from engine.core.work.hold import choice_wait
+from engine.core.work.holds import Holds
 
 FOLLOWED: Final = (
     VerdictReached, HoldEnded, EffectEnded, OutcomeReported, TimePassed, BallotCast, ContestSettled,

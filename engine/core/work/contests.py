@@ -32,7 +32,8 @@ from engine.core.vocabulary.ids import (
     decision_id,
 )
 from engine.core.vocabulary.verdicts import Verdict, Wait
-from engine.core.work.holds import GRACE_US, MOST_CHANGES, Holds, choice_wait
+from engine.core.work.hold import MOST_CHANGES, choice_wait
+from engine.core.work.holds import GRACE_US, Holds
 
 MOST: Final = 20
 """How many may wait for one resource. Nobody reads a longer ballot; what comes then is denied."""

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from engine.core.vocabulary.facts import Fact, QuestionAsked, QuestionReplied
 from engine.core.vocabulary.ids import AgentId, PersonId
-from engine.core.work.holds import Hold
+from engine.core.work.hold import Hold
 
 MOST: Final = 20
 """How many questions one decision takes: whoever has more should deny it and talk."""

@@ -17,7 +17,7 @@ from engine.core.vocabulary.ids import ActionName, Digest, PersonId, StandingId
 from engine.core.vocabulary.people_facts import RANKS, Role
 from engine.core.vocabulary.units import HOUR_US
 from engine.core.vocabulary.verdicts import Verdict
-from engine.core.work.holds import rank_of
+from engine.core.work.hold import rank_of
 
 LONGEST_US: Final = 8 * HOUR_US
 """No standing approval lasts longer than a shift."""

@@ -10,7 +10,7 @@ from engine.core.vocabulary.facts import VoteCast
 from engine.core.vocabulary.ids import ActionName, AgentId, CapabilityId, PersonId
 from engine.core.vocabulary.verdicts import Wait
 from engine.core.vocabulary.voting import AGENT, Tally, VotingSettings
-from engine.core.work.holds import Hold
+from engine.core.work.hold import Hold
 
 
 class Asked(Protocol):

@@ -39,7 +39,11 @@ def explained(world: World, decision: str) -> str:
     if by is not None:
         hold(_says(steps, by, "denied"), f"{by} denied {decision}, and its path does not say so")
     if standing.status == "expired":
-        hold(_says(steps, "", "nobody answered in time"), f"{decision} expired for no reason")
+        asked = oracle.asked[decision]
+        changed = any(at_us >= asked.at_us and policy != asked.policy for at_us, policy in world.adopted)
+        why = _says(steps, "", "nobody answered in time") or _says(steps, "", "too few agreed in time")
+        why = why or (changed and _says(steps, "", "the policy changed since"))
+        hold(why, f"{decision} expired for no reason")
     return standing.status
 
 

@@ -12,7 +12,7 @@ from msgspec import structs
 
 from engine.adapters.tasks_memory import MemoryTasks
 from engine.commands.desk import Desk
-from engine.core.work import answers, holds
+from engine.core.work import answers, hold, holds
 from engine.runtime import leases
 from engine.runtime.answers import AnswerKeeper
 from engine.runtime.live import Live
@@ -37,7 +37,7 @@ def _each_account(self: Desk, account: Any, *, real: Any = Desk.identify) -> Any
 
 def _without(words: str, objections: str = "_objections") -> Callable[..., Any]:
     """An engine that has nothing of this kind against an answer."""
-    real = getattr(holds, objections)
+    real = getattr(hold, objections)
 
     def lenient(hold: Any, fact: Any) -> Iterator[str]:
         return (said for said in real(hold, fact) if words not in said)
@@ -84,16 +84,19 @@ MUTANTS: dict[str, tuple[tuple[Any, str, Any], ...]] = {
     ),
     "takes back nothing after a veto": ((AnswerKeeper, "_carry_out", _not_carried_out),),
     "takes back what was leased and never begun": ((MemoryTasks, "claim", _leased_is_begun),),
-    "accepts what was shown of another": ((holds, "_objections", _without("what was shown")),),
+    "accepts what was shown of another": ((hold, "_objections", _without("what was shown")),),
     "counts accounts for people": ((Desk, "identify", _each_account),),
-    "counts the owner": ((holds.Hold, "is_owner", lambda *_: False),),
-    "asks for no code": ((holds, "_objections", _without("one-time code")),),
-    "counts late answers": ((holds, "_objections", _without("its time was over")),),
+    "counts the owner": ((hold.Hold, "is_owner", lambda *_: False),),
+    "asks for no code": ((hold, "_objections", _without("one-time code")),),
+    "counts late answers": ((hold, "_objections", _without("its time was over")),),
     "counts votes of one owner twice": (
-        (holds, "_objections_to_vote", _without("one owner has one vote", "_objections_to_vote")),
+        (hold, "_objections_to_vote", _without("one owner has one vote", "_objections_to_vote")),
         (holds, "put", lambda votes, vote: (*votes, vote)),
     ),
-    "goes on after a changed policy": ((answers, "_standing_against", lambda *_: ""),),
+    "goes on after a changed policy": (
+        (answers, "_standing_against", lambda *_: ""),
+        (answers, "outdated", lambda *_: ()),
+    ),
     "starts behind a fence": ((leases, "covering", lambda *_: None),),
     "starts again what a silent worker had begun": ((leases.Leases, "_take_back", _always_again),),
     "gives a command as often as it is delivered": ((Desk, "give", _again),),

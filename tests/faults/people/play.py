@@ -348,7 +348,7 @@ class Play:
 
     async def restart(self) -> None:
         """The engine dies where it stands and comes back, now and then with another policy."""
-        policy = self.random.choice((0, 0, 0, 0, 0, 1))
+        policy = self.world.policy ^ (self.random.random() < 0.08)
         self._note("restart", policy)
         await self.world.restart(policy=policy, snapshot=self.random.random() < 0.3)
 

@@ -111,6 +111,8 @@ class World:
         self.oracle, self.codes, self.engine = Oracle(), Codes(), Reached()
         self.accounts = Accounts(cast("dict[str, Any]", PEOPLE), FRONTS)
         self.policy = self.seen = self.batch = 0
+        self.adopted: list[tuple[int, int]] = []
+        """Which policy began to decide when."""
         self.proposals: dict[str, Proposal] = {}
         self.leased: dict[EffectId, Any] = {}
         self.begun: set[EffectId] = set()
@@ -177,6 +179,7 @@ class World:
         # Whoever still waits for it hears that it is gone.
         await asyncio.sleep(0)
         self.policy = self.policy if policy is None else policy
+        self.adopted.append((self.clock.now_us(), self.policy))
         # A start may end what the last engine had marked as begun before any fact told of it.
         self.look()
         await self.boot()
