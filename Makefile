@@ -63,7 +63,7 @@ faults: .venv/.ready ## 1,000,000 escalations, 100,000 interleavings, kill -9 ev
 test-fast: .venv/.ready ## the tests that take under a minute, without coverage
 	@$(BIN)/python -m pytest -n $(WORKERS) -q -m 'not slow and not long and not deploy'
 
-test-long: .venv/.ready ## the proofs by many seeds, kills and Python versions (minutes)
+test-long: .venv/.ready ## what takes longer: many seeds and kills, other Pythons, programs of others
 	@rm -f $(FAILED)
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m long
 

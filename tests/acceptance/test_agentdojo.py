@@ -12,7 +12,7 @@ from simulator.recording import Recording
 from tests.acceptance.conftest import RUNS, present
 from tests.acceptance.whole import replay, rows_of, runs_of
 
-pytestmark = [pytest.mark.slow, pytest.mark.unmeasured]
+pytestmark = pytest.mark.long
 
 CALLS = 12_948
 UNSAFE = 1_225

@@ -7,7 +7,7 @@ import pytest
 from tests.acceptance.conftest import DEPLOYMENTS
 from tests.acceptance.whole import replay, rows_of
 
-pytestmark = [pytest.mark.slow, pytest.mark.unmeasured]
+pytestmark = pytest.mark.long
 
 ROWS = 57_546
 BEFORE = {"staging": "integration", "production": "staging"}

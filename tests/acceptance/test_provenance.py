@@ -7,7 +7,7 @@ import pytest
 from benchmarks.provenance import Tally, judged, tallies
 from tests.acceptance.conftest import RUNS, present
 
-pytestmark = [pytest.mark.slow, pytest.mark.unmeasured]
+pytestmark = pytest.mark.long
 
 SUITES = ("banking", "workspace")
 

@@ -74,8 +74,7 @@ def entered(link):
         yield client
 
 
-@pytest.mark.slow
-@pytest.mark.unmeasured
+@pytest.mark.long
 def test_the_whole_demo(running):
     process, home, text = running
     assert until(lambda: "/login?key=" in text() or process.poll() is not None, within_s=PATIENCE_S)

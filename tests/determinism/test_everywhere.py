@@ -35,8 +35,7 @@ def test_the_demo_decides_as_it_did():
     assert found == PINNED, "meant? then see the comment above PINNED"
 
 
-@pytest.mark.slow
-@pytest.mark.unmeasured
+@pytest.mark.long
 @pytest.mark.parametrize("seed", ["0", "1", "12345"])
 def test_the_hash_seed_does_not_show(recording, plain, run_gate, seed):
     cut = "2 shards" if seed == "0" else "resumed after every group"

@@ -41,8 +41,7 @@ def test_stopped_after_any_group_and_resumed(recording, plain, stop_after, tmp_p
     assert gate.printed(gate.replay(recording, results=results, resume=True), results) == plain
 
 
-@pytest.mark.slow
-@pytest.mark.unmeasured
+@pytest.mark.long
 @pytest.mark.parametrize(("before", "after"), [(1, 2), (2, 1), (2, 4)])
 def test_resumed_with_another_number_of_shards(recording, plain, before, after, tmp_path):
     results = tmp_path / "results.sqlite"
@@ -50,8 +49,7 @@ def test_resumed_with_another_number_of_shards(recording, plain, before, after, 
     assert gate.printed(gate.replay(recording, results=results, resume=True, shards=after), results) == plain
 
 
-@pytest.mark.slow
-@pytest.mark.unmeasured
+@pytest.mark.long
 @pytest.mark.parametrize(("shards", "groups"), [(1, 1), (1, 7), (2, 4)])
 def test_killed_between_two_commits_and_resumed(recording, plain, run_gate, shards, groups, tmp_path):
     results = tmp_path / "results.sqlite"
@@ -69,8 +67,7 @@ def test_two_policies_in_one_pass_are_each_as_if_alone(recording, plain, other, 
     assert gate.printed(both, tmp_path / "both.sqlite", track=1) == alone
 
 
-@pytest.mark.slow
-@pytest.mark.unmeasured
+@pytest.mark.long
 def test_two_policies_stopped_and_sharded_are_each_as_if_alone(recording, plain, other, tmp_path):
     results = tmp_path / "both.sqlite"
     gate.replay(recording, SHIPPED_POLICY, other, results=results, stop_after=4)

@@ -22,8 +22,7 @@ CAUGHT_BY = {
 }
 
 
-@pytest.mark.slow
-@pytest.mark.unmeasured
+@pytest.mark.long
 @pytest.mark.parametrize("mutant", MUTANTS)
 def test_a_mutant_is_caught(recording, run_gate, mutant):
     caught_by = CAUGHT_BY[mutant]

@@ -9,7 +9,7 @@ from tests.needs import need
 from tests.tutorial.transcripts import commands_of, shell
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "howto" / "events.md"
-pytestmark = [pytest.mark.slow, pytest.mark.unmeasured]
+pytestmark = pytest.mark.long
 
 
 def test_every_command_of_the_guide_prints_what_the_page_shows(tmp_path):

@@ -13,7 +13,7 @@ from tests.fence.stopping import gone, until
 from tests.runners.small_disk import make_read_only, small_disk
 from tests.service.services import Service, eventually, service
 
-pytestmark = [pytest.mark.slow, pytest.mark.unmeasured]
+pytestmark = pytest.mark.long
 
 _MIB = 1 << 20
 

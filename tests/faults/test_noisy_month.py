@@ -20,7 +20,7 @@ def month(tmp_path_factory):
     logging.disable(logging.NOTSET)
 
 
-pytestmark = [pytest.mark.slow, pytest.mark.unmeasured, pytest.mark.xdist_group("month")]
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("month")]
 
 
 def test_each_incident_wakes_once(month, capsys):

@@ -65,8 +65,7 @@ def test_a_seed_brings_back_the_whole_night(loop):
         assert play(f"again:{number}", loop) == play(f"again:{number}", loop)
 
 
-@pytest.mark.slow
-@pytest.mark.unmeasured
+@pytest.mark.long
 @pytest.mark.parametrize("mutant", MUTANTS)
 def test_the_oracle_notices(mutant, loop):
     def look():

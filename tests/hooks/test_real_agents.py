@@ -19,7 +19,7 @@ from tests.hooks.models import DONE, MARK, Model, Use
 from tests.hooks.real_agents import FREE, REAL, TRUSTING, run
 from tests.patience import PATIENCE_S
 
-pytestmark = [pytest.mark.slow, pytest.mark.unmeasured, pytest.mark.xdist_group("real-agents")]
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("real-agents")]
 
 
 def shell(agent, command):

@@ -19,7 +19,7 @@ from tests.hooks.real_agents import Home, program
 from tests.hooks.test_real_agents import shell
 from tests.patience import PATIENCE_S
 
-pytestmark = [pytest.mark.slow, pytest.mark.unmeasured, pytest.mark.xdist_group("real-agents")]
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("real-agents")]
 
 # Escape sequences and spaces: what is left of a screen is its words, in the order they were drawn.
 _NO_WORD = re.compile(rb"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b\[[0-9;?>]*[a-zA-Z]|\s")

@@ -17,7 +17,7 @@ from tests.hooks.real_agents import run
 from tests.hooks.test_real_agents import shell, until, writing
 from tests.patience import PATIENCE_S
 
-pytestmark = [pytest.mark.slow, pytest.mark.unmeasured, pytest.mark.xdist_group("real-agents")]
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("real-agents")]
 
 LOGS = {"claude": ("claude-code", ".claude/projects"), "codex": ("codex", ".codex/sessions")}
 SUB = {

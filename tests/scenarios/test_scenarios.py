@@ -71,7 +71,7 @@ async def in_chat(
 
 @pytest.mark.slow
 @EACH
-@pytest.mark.parametrize("platform", ["discord", pytest.param("slack", marks=pytest.mark.unmeasured)])
+@pytest.mark.parametrize("platform", ["discord", pytest.param("slack", marks=pytest.mark.long)])
 def test_people_in_chat_read_the_same(at_terminals, tmp_path, script, platform):
     _, terminal = at_terminals(script)
     missed, problems = asyncio.run(in_chat(tmp_path, script, platform, terminal))

@@ -21,7 +21,7 @@ from tests.patience import PATIENCE_S
 from tests.service.bodies import Homes, bodied
 from tests.service.services import Service, eventually
 
-pytestmark = [pytest.mark.slow, pytest.mark.unmeasured]
+pytestmark = pytest.mark.long
 FINAL = {"done", "failed", "unknown", "stopped", "refused"}
 
 

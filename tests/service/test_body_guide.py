@@ -5,7 +5,7 @@ import pytest
 from tests.house.tree import ROOT
 from tests.tutorial.transcripts import commands_of, on_any_port, same, shell
 
-pytestmark = [pytest.mark.unmeasured, pytest.mark.slow]
+pytestmark = pytest.mark.long
 PAGE = ROOT / "docs" / "howto" / "body.md"
 
 

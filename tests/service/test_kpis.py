@@ -7,7 +7,7 @@ import pytest
 
 from tests.service.services import eventually, service
 
-pytestmark = [pytest.mark.slow, pytest.mark.unmeasured]
+pytestmark = pytest.mark.long
 
 
 def of(made, name):

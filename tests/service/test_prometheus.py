@@ -18,7 +18,7 @@ from tests.patience import PATIENCE_S
 from tests.service.services import eventually, service
 from watchkeeper.monitoring.__main__ import FOLDER
 
-pytestmark = [pytest.mark.slow, pytest.mark.unmeasured]
+pytestmark = pytest.mark.long
 PROGRAM = "prometheus"
 DECIDED = 'watchkeeper_decisions_total{capability="work",shadowed="false",verdict="allow"}'
 

@@ -17,7 +17,7 @@ from tests.fence.stopping import gone
 from tests.needs import need
 from tests.service.services import Service, eventually, service
 
-pytestmark = [pytest.mark.slow, pytest.mark.unmeasured]
+pytestmark = pytest.mark.long
 
 SPINNING = (str(Path(__file__).with_name("spinning_up.py")),)
 

@@ -16,7 +16,7 @@ from tests.fence.stopping import until
 from tests.patience import PATIENCE_S
 from tests.service.services import Service
 
-pytestmark = [pytest.mark.slow, pytest.mark.unmeasured]
+pytestmark = pytest.mark.long
 
 ADA, BEN = "+4915112345678", "+4915112345679"
 

@@ -13,7 +13,7 @@ from tests.patience import PATIENCE_S
 from tests.service.services import Service
 from watchkeeper.home import CONFIG_VARIABLE
 
-pytestmark = [pytest.mark.slow, pytest.mark.unmeasured]
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")

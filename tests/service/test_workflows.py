@@ -11,7 +11,7 @@ from tests.needs import need
 from tests.patience import PATIENCE_S
 from tests.service.services import Service, eventually, service
 
-pytestmark = [pytest.mark.slow, pytest.mark.unmeasured]
+pytestmark = pytest.mark.long
 
 WORKFLOWS, STEPS = 8, 3
 

@@ -12,7 +12,7 @@ from tests.tool_servers.test_servers_of_others import NODE, program
 from tests.tutorial.transcripts import commands_of, shell
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "howto" / "mcp.md"
-pytestmark = [pytest.mark.slow, pytest.mark.unmeasured]
+pytestmark = pytest.mark.long
 
 
 def _same(text: str, folder: Path, person: str) -> str:

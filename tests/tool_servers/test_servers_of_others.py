@@ -20,7 +20,7 @@ from tests.needs import need
 from tests.patience import PATIENCE_S
 from tests.tool_servers.conftest import Site, said, talking
 
-pytestmark = [pytest.mark.slow, pytest.mark.unmeasured, pytest.mark.asyncio]
+pytestmark = [pytest.mark.long, pytest.mark.asyncio]
 
 NODE = ROOT / ".frameworks" / "node" / "node_modules" / ".bin"
 PYTHON = ROOT / ".frameworks" / "bin"

@@ -43,7 +43,6 @@ from engine.core.work.contests import (
     on_ballot,
     others,
 )
-from engine.core.work.hold import choice_wait
 from engine.core.work.holds import Holds
 
 FOLLOWED: Final = (
@@ -160,7 +159,7 @@ def _go_on(  # noqa: PLR0917 - what everything here goes by
         return (opened,), ()
     if wanted.contest is None and len(first) == 1 and not wanted.runs:
         hold = holds.by_id.get(first[0])
-        if hold is not None and choice_wait(hold) is not None:
+        if hold is not None and hold.waits_for_choice:
             return (_alone(resource, None, tuple(first), at_us),), ()
     return (), ()
 

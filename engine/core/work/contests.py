@@ -32,7 +32,7 @@ from engine.core.vocabulary.ids import (
     decision_id,
 )
 from engine.core.vocabulary.verdicts import Verdict, Wait
-from engine.core.work.hold import MOST_CHANGES, choice_wait
+from engine.core.work.hold import MOST_CHANGES
 from engine.core.work.holds import GRACE_US, Holds
 
 MOST: Final = 20
@@ -204,7 +204,7 @@ def fold_waits(holds: Holds, fact: ContestOpened) -> None:
     """Have everything that stands on a ballot wait for what it comes to."""
     for decision in fact.decisions:
         hold = holds.by_id.get(decision)
-        if hold is not None and choice_wait(hold) is None:
+        if hold is not None and not hold.waits_for_choice:
             waits = (*hold.waits, Wait(kind="choice", role="voters"))
             holds.by_id[decision] = replace(hold, waits=waits)
 

@@ -76,6 +76,11 @@ class Hold(Struct, frozen=True):
         return not self.shadowed and not self.is_overdue(now_us)
 
     @property
+    def waits_for_choice(self) -> bool:
+        """Whether it waits for a choice among those that want what it wants."""
+        return any(wait.kind == "choice" for wait in self.waits)
+
+    @property
     def steps_up(self) -> bool:
         """Whether it is of class A: two people approve it, each with a one-time code."""
         return any(wait.step_up for wait in self.waits)
@@ -163,11 +168,6 @@ def _objections_to_vote(hold: Hold, fact: VoteCast) -> Iterator[str]:
 def votes_wait(hold: Hold) -> Wait | None:
     """Return the votes a hold waits for; `None` when it waits for none."""
     return next((wait for wait in hold.waits if wait.kind == "votes"), None)
-
-
-def choice_wait(hold: Hold) -> Wait | None:
-    """Return the choice a hold waits for, among those that want what it wants; `None` without one."""
-    return next((wait for wait in hold.waits if wait.kind == "choice"), None)
 
 
 def is_recommended(hold: Hold) -> bool:

@@ -13,7 +13,7 @@ from tests.needs import need
 
 PYTHON = ROOT / ".frameworks" / "bin" / "python"
 PAGES = ["openai-agents", "pydantic-ai", "langchain"]
-pytestmark = [pytest.mark.slow, pytest.mark.unmeasured]
+pytestmark = pytest.mark.long
 
 
 def run(page: str, title: str, folder, confidence: float = 0.9) -> dict[str, object]:
