@@ -1,15 +1,19 @@
 """`watchkeeper console`: a link that lets somebody into the web console."""
 
 import json
+import re
 import sys
 import webbrowser
+from typing import Final
 
 import click
 
 from engine.core.vocabulary.people_facts import Role
-from engine.errors import Unreachable
+from engine.errors import InputError, Unreachable
 from engine.runtime.layout import Layout
 from watchkeeper.home import home
+
+_WEB: Final = re.compile(r"https?://[^/\s]", re.IGNORECASE)
 
 
 @click.command()
@@ -34,6 +38,8 @@ def console(
     """Print a link into the web console. It works once, for a quarter of an hour."""
     from bot.http_api.address import read_address
 
+    if url is not None and not _WEB.match(url):
+        raise InputError(f"{url!r} is no address of a website", cure="begin it with https://")
     layout = Layout(home())
     address = read_address(layout.address)
     if address is None:

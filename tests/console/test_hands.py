@@ -355,6 +355,23 @@ async def test_the_command_box_completes_and_remembers(place, crew):
     await press("Escape")
     await press("Escape")
     assert await line.input_value() == ""
+    await press("/")
+    await ray.page.keyboard.type("help ")
+    await ray.page.wait_for_selector("#offered li")
+    await press("Tab")
+    taken = await line.input_value()
+    assert taken.startswith("help ")
+    assert taken != "help "
+    await ray.page.wait_for_selector("#offered li")
+    await press("Tab")
+    assert await line.input_value() == taken, "Tab does not go on for ever, and leads out"
+    assert await ray.page.evaluate("document.activeElement.textContent") == "Say"
+    await line.fill("sta")
+    await ray.page.wait_for_selector("#offered li")
+    await press("Shift+Tab")
+    assert await line.input_value() == "sta"
+    assert await ray.page.evaluate("document.activeElement.id") != "line"
+    await line.fill("")
     await ray.say("whoami")
     await ray.say("status")
     await ray.go("/agents")

@@ -84,6 +84,10 @@ def test_a_link_is_made_for_another_address(tmp_path, monkeypatch):
         run = CliRunner()
         here = json.loads(run.invoke(console, ["--json", "--no-open"]).output)["url"]
         there = json.loads(run.invoke(console, ["--json", "--url", "https://wk.example/"]).output)["url"]
+        for wrong in ("wk.example", "ftp://wk.example", "javascript:alert(1)", "https://"):
+            refused = run.invoke(console, ["--no-open", "--url", wrong])
+            assert "no address of a website" in str(refused.exception), wrong
+            assert refused.output == "", "nothing that lets in was made"
     assert here.startswith(f"{url}/login?key=wk_")
     assert there.startswith("https://wk.example/login?key=wk_")
     place.close()

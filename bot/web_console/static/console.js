@@ -316,6 +316,8 @@ let place = past.length;
 let offered = [];
 let chosen = -1;
 let asked = 0;
+// Whether Tab completes: not twice for the same letters, or it would never lead out of the box.
+let isTyped = false;
 
 function remember(line) {
   if (past.at(-1) !== line) past.push(line);
@@ -356,6 +358,7 @@ function take(nth) {
   const kept = line.startsWith("/") ? "" : typed.slice(0, typed.lastIndexOf(" ") + 1);
   box.value = `${kept}${line} `;
   offer([]);
+  isTyped = false;
   complete();
 }
 
@@ -374,7 +377,7 @@ function boxKeys(event) {
   const box = find("#line");
   if (event.key === "Escape") { if (offered.length) offer([]); else { box.value = ""; box.blur(); } }
   else if (offered.length && ["ArrowDown", "ArrowUp"].includes(event.key)) choose(chosen + (event.key === "ArrowDown" ? 1 : -1));
-  else if (offered.length && event.key === "Tab") take(Math.max(chosen, 0));
+  else if (offered.length && event.key === "Tab" && !event.shiftKey && (isTyped || chosen >= 0)) take(Math.max(chosen, 0));
   else if (offered.length && event.key === "Enter" && chosen >= 0) take(chosen);
   else if (event.key === "ArrowUp" && place > 0) { place -= 1; box.value = past[place]; }
   else if (event.key === "ArrowDown" && place < past.length) { place += 1; box.value = past[place] || ""; }
@@ -435,7 +438,7 @@ find("#bell")?.addEventListener("click", () => {
 const box = find("#line");
 if (box) {
   box.addEventListener("keydown", boxKeys);
-  box.addEventListener("input", complete);
+  box.addEventListener("input", () => { isTyped = true; complete(); });
   box.addEventListener("blur", () => offer([]));
 }
 // On a phone the pages do not all fit: the one that is open shows.
