@@ -87,8 +87,12 @@ def kill(scope: str, reason: str) -> None:
     if unset is not None:
         raise unset
     request = wire.SetStop(scope=stopped, by=by, reason=reason)
-    if not asyncio.run(reachable(layout.socket, request, timeout_s=_TELL_S)):
-        click.echo("the engine does not answer; it journals the stop when it does")
+    try:
+        if not asyncio.run(reachable(layout.socket, request, timeout_s=_TELL_S)):
+            click.echo("the engine does not answer; it journals the stop when it does")
+    except WatchkeeperError as error:
+        # Such as a full disk. What is under way on bodies is looked at all the same.
+        click.echo(f"the engine journals the stop when it can: {error}")
     try:
         afar = _ended_afar(layout, stop, began)
     except WatchkeeperError as error:
