@@ -20,9 +20,9 @@ from tests.house.tree import ROOT
 # Watchkeeper decides or of what it hashes, in code or in config/: make sure that it is meant, say so in the
 # CHANGELOG, and write down what `python -m tests.determinism.gate simulator/demo.wkr --way "1 shard"` prints.
 PINNED = {
-    "journal": "266a6b6018ce8110961ae11dc56fa5e60803549067ebfb4ebc6433ef51d15055",
-    "state": "ebbeb94ccf984cb68e9f164080416cc11387ec3aa70d459b7673ed4a69cbf1d2",
-    "verdicts": "c5c2e3b8b0e04051193c1f5a947a9e2954981fb8b9b23bec3440aec9b7894ef2",
+    "journal": "31245ccae6f479e9bedfc22aa0011b84b5947b0223a74b62d81feb7405d51c43",
+    "state": "bab8ee52411b12e0eb5b0c6c515467abc0785e6c4bb49b5c5a75291134c37eca",
+    "verdicts": "eea7e85ce81fe64c8f07c9f36f74e2c91b770d969dc6e98640f5e2609f6179a2",
 }
 
 VERSIONS = ("3.11", "3.12", "3.13")

@@ -249,6 +249,26 @@ def test_a_protected_file_waits(project):
     assert project.reads("gemini", said) == "blocked"
 
 
+@pytest.mark.parametrize("path", [".mcp.json", ".bashrc", ".vscode/tasks.json"])
+def test_what_starts_programs_later_waits(project, path):
+    assert project.reads("codex", shell("codex", "ls")) == "runs"
+    said = question("gemini", "write_file", {"file_path": str(project.folder / path), "content": "a"})
+    assert project.reads("gemini", said) == "blocked"
+    assert project.verdicts()[-1].word == "hold"
+
+
+@pytest.mark.parametrize("value", [True, False])
+def test_a_command_outside_the_agents_own_sandbox_waits(project, value):
+    said = shell("claude", "ls", permission_mode="dontAsk")
+    assert project.reads("claude", said) == "runs"
+    said["tool_input"] |= {"dangerouslyDisableSandbox": value}
+    assert project.reads("claude", said | {"tool_use_id": "call-2"}) == "blocked"
+    assert [(each.action, each.word) for each in project.verdicts()] == [
+        ("tool.shell", "allow"),
+        ("tool.unsandboxed", "hold"),
+    ]
+
+
 @pytest.mark.parametrize("agent", AGENTS)
 @pytest.mark.parametrize(
     "path",
