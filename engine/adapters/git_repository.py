@@ -17,7 +17,7 @@ import stat
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -111,9 +111,6 @@ class Repository:
         program = shutil.which("git")
         if program is None:
             raise EffectRefused("git is not installed", cure="install it where the workers run")
-        owner = (
-            {"user": self._owner[0], "group": self._owner[1], "extra_groups": []} if self._as_owner else {}
-        )
         process = await asyncio.create_subprocess_exec(
             program,
             *NO_PROGRAMS,
@@ -124,7 +121,7 @@ class Repository:
             env=self._environment() | dict(place),
             cwd=self.root,
             start_new_session=True,
-            **owner,  # type: ignore[arg-type]  # the stubs want one type for all of them
+            **(_as(*self._owner) if self._as_owner else {}),
         )
         try:
             self._watch.process(process.pid)
@@ -321,6 +318,20 @@ def _written(git_dir: Path) -> Iterator[Path]:
 
 def _quoted(path: Path) -> str:
     return str(path).replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _as(uid: int, gid: int) -> dict[str, Any]:
+    """Give what has a program run as somebody else, on the loop that runs now."""
+    if not type(asyncio.get_running_loop()).__module__.startswith("uvloop"):
+        return {"user": uid, "group": gid, "extra_groups": []}
+
+    # The workers' loop knows none of these.
+    def become() -> None:
+        os.setgroups([])
+        os.setgid(gid)
+        os.setuid(uid)
+
+    return {"preexec_fn": become}
 
 
 async def _read(stream: asyncio.StreamReader | None) -> bytes:

@@ -1,10 +1,12 @@
 """What the git runner refuses, and that nothing a hostile repository says is run."""
 
+import asyncio
 import os
 import tempfile
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from engine.core.vocabulary.actions import Parameter
 from engine.errors import EffectRefused, PolicyError
@@ -248,6 +250,19 @@ async def test_a_repository_with_the_longer_hash(bench):
 def repo_for_everybody(place):
     place.chmod(0o755)
     return Repo(Bench(place))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can work on what belongs to somebody else")
+async def test_it_works_as_the_owner_on_the_workers_loop_too():
+    """Programs in the sandbox leave a workspace that is not root's, and uvloop takes no `user`."""
+    with tempfile.TemporaryDirectory() as place:
+        repo = repo_for_everybody(Path(place))
+        repo.write("a.txt", "x\n")
+        for path in [repo.path, *repo.path.rglob("*")]:
+            os.lchown(path, 1234, 1234)
+        commit = perform(repo, COMMIT, message="m", paths=["a.txt"])
+        assert (await asyncio.to_thread(lambda: uvloop.run(commit))).success
+        assert {path.lstat().st_uid for path in repo.path.rglob("*")} == {1234}
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can work on what belongs to somebody else")
