@@ -6,8 +6,8 @@ WatchkeeperError
 │   ├── Denied            a gate or a person said no: do something else
 │   ├── Killed            a stop stands in the way: do nothing more until it is lifted
 │   ├── Vetoed            a captain took it back: what was done already is to be undone
-│   ├── Expired           nobody answered in time, which is not a no: propose it anew
-│   ├── Replaced          a person put another version in its place
+│   ├── Expired           nobody answered in time, or the policy changed meanwhile: propose it anew
+│   ├── Replaced          a person put another version in its place, or it was done already
 │   ├── Shadowed          decided to learn from, not to be done: go on without it
 │   └── Performed         the engine does this action itself: use `propose`
 ├── Invalid           the request is wrong: mend it
@@ -84,9 +84,9 @@ class Expired(NotAllowed):
 
 
 class Replaced(NotAllowed):
-    """A person put another version in its place."""
+    """A person put another version in its place, or it was done already."""
 
-    cure_text = "do not do it as it was; decision.replacement says what stands in its place"
+    cure_text = "do not do it; decision.replacement says what stands in its place, where something does"
 
 
 class Shadowed(NotAllowed):
