@@ -6,6 +6,7 @@ import threading
 import httpx
 import pytest
 
+from tests.patience import PATIENCE_S
 from watchkeeper import (
     Client,
     Denied,
@@ -221,11 +222,11 @@ def test_a_veto_while_it_runs_says_that_it_ran(service, captain):
 
 
 def test_a_report_that_cannot_be_made_loses_no_result(service, caplog):
-    with Client(patience_s=0.5) as client:
+    with Client(patience_s=PATIENCE_S) as client:
 
         @governed(**RULE, client=client)
         def ticket(title: str, body: str) -> str:
-            client._url = "http://127.0.0.1:9"
+            client._url, client._talks.patience_s = "http://127.0.0.1:9", 0.5
             return title
 
         assert ticket("a", "b") == "a"
@@ -236,11 +237,11 @@ def test_an_address_that_is_damaged_meanwhile_loses_no_result(service, caplog, m
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     monkeypatch.setenv("WATCHKEEPER_HOME", str(elsewhere))
-    with Client(patience_s=0.5) as client:
+    with Client(patience_s=PATIENCE_S) as client:
 
         @governed(**RULE, client=client)
         def ticket(title: str, body: str) -> str:
-            client._url = ""
+            client._url, client._talks.patience_s = "", 0.5
             (elsewhere / "http.json").write_text("{")
             return title
 
@@ -253,10 +254,11 @@ def test_a_report_that_cannot_be_read_or_written_loses_no_result(service, caplog
         def __repr__(self) -> str:
             return "odd \udcff"
 
-    with Client(patience_s=0.5) as client:
+    with Client(patience_s=PATIENCE_S) as client:
 
         @governed(**RULE, client=client)
         def ticket(title: str, body: str) -> str:
+            client._talks.patience_s = 0.5
             answer = httpx.Response(200, headers={"Content-Encoding": "gzip"}, stream=httpx.ByteStream(b"x"))
             client.close()
             client._http = httpx.Client(transport=httpx.MockTransport(lambda _: answer))
@@ -266,7 +268,7 @@ def test_a_report_that_cannot_be_read_or_written_loses_no_result(service, caplog
 
         assert ticket("a", "") == "a"
         client.close()
-        client._http = None
+        client._http, client._talks.patience_s = None, PATIENCE_S
         with pytest.raises(OddError):
             ticket("a", "b")
     assert caplog.text.count("could not be reported") == 2
