@@ -50,7 +50,7 @@ class Guard:
     """Looks at every request of the console."""
 
     def __init__(self, front: Front, sessions: Sessions, *, requests_per_s: int) -> None:
-        """`requests_per_s` holds for each session."""
+        """`requests_per_s` holds for the pages of each session, and for its words."""
         self._front, self._sessions = front, sessions
         self._presence = Presence(front)
         self._rate = Rate(requests_per_s)
@@ -61,7 +61,9 @@ class Guard:
         holder = self.holder_of(request)
         if holder is None:
             raise NotLoggedIn
-        if (wait_s := self._rate.take((holder.token_id, "console"))) > 0:
+        # Words have a count of their own: however many pages a session has looked at, it can still stop.
+        of_what = "pages" if request.method in SAFE else "words"
+        if (wait_s := self._rate.take((holder.token_id, of_what))) > 0:
             raise Problem(
                 "too-many",
                 f"more than {self._rate.most} requests in a second",

@@ -1,15 +1,20 @@
 """Who comes into the console, and what nobody may make it do."""
 
 import re
+from types import SimpleNamespace
 
 import httpx
 import pytest
 
+from bot.http_api import door
+from bot.http_api.door import Rate
+from bot.web_console import guarding
 from bot.web_console.guarding import CONTENT_POLICY
 from bot.web_console.sessions import LOGIN_US, Sessions
 from engine.adapters.machine_time import now_us
 from engine.adapters.token_file import TokenFile
 from engine.ports import Stop
+from tests.console.bridge import Bridge
 from tests.http.placing import HELD
 from tests.patience import PATIENCE_S
 from tests.service.services import eventually
@@ -132,6 +137,18 @@ def test_an_old_browser_is_told_by_its_origin(bridge):
     ) as client:
         assert client.post(SAY, data=KILL, headers={"Origin": bridge.url}).status_code == 200
     assert [str(stop.scope) for stop in bridge.fence.stops()] == ["all"]
+
+
+def test_however_many_pages_were_looked_at_a_session_can_still_stop(tmp_path, monkeypatch):
+    monkeypatch.setattr(guarding, "Rate", lambda _most: Rate(3))
+    # It is the same second all along.
+    monkeypatch.setattr(door, "time", SimpleNamespace(monotonic=lambda: 1.0))
+    made = Bridge(tmp_path)
+    with made.up(), made.client("cat") as client:
+        assert [client.get("/journal").status_code for _ in range(4)] == [200, 200, 200, 429]
+        assert client.post(SAY, data=KILL).status_code == 200
+        assert [str(stop.scope) for stop in made.fence.stops()] == ["all"]
+    made.close()
 
 
 def test_a_viewer_looks_and_does_nothing(bridge):
