@@ -26,6 +26,8 @@ from engine.ports import DecisionsReader, Holder
 
 _MOST_RECORDS: Final = 60
 _MOST_LETTERS: Final = 6_000
+_FARTHEST: Final = Decimal(2)
+"""How far beyond a limit is still drawn: a bar twice as long as what is allowed says enough."""
 """Of one record that the page shows; all of its bytes can be loaded."""
 
 
@@ -37,7 +39,7 @@ class Measured(Struct, frozen=True, kw_only=True):
     limit: str
     """Empty where there is none."""
     share: float | None
-    """Measured by limit, at most 1; `None` where these are no amounts."""
+    """Measured by limit, over 1 beyond it, 2 at most; `None` where these are no amounts."""
     at_least: bool
     """Whether the limit is to be reached, and not to be kept to."""
 
@@ -136,7 +138,7 @@ def _measured(check: Check) -> Measured:
     try:
         measured, limit = Decimal(str(check.measured)), Decimal(str(check.limit))
         if limit > 0 and measured.is_finite():
-            share = float(min(max(measured / limit, Decimal(0)), Decimal(1)))
+            share = float(min(max(measured / limit, Decimal(0)), _FARTHEST))
     except InvalidOperation:
         pass
     return Measured(

@@ -104,6 +104,18 @@ def test_a_decision_shows_its_reasons_and_offers_what_its_viewer_may_do(bridge):
     assert "✗" not in page
 
 
+def test_a_bar_beyond_its_limit_is_not_drawn_as_one_within(bridge):
+    over = bridge.propose(**ALLOWED | {"confidence": 0.5, "impact": {"files": 20}})["decision_id"]
+    with bridge.client("vic") as vic:
+        page = vic.get(f"/decisions/{over}").text
+    drawn = [dict(re.findall(r'([a-z-]+)="([^"]*)"', tag)) for tag in re.findall(r"<meter[^>]*>", page)]
+    bars = {each["aria-label"].partition(",")[0]: each for each in drawn}
+    files, sure = bars["files"], bars["confidence"]
+    # What is best of all says which side of `low` and `high` is drawn as bad.
+    assert float(files["value"]) == float(files["max"]) > float(files["high"]) > float(files["optimum"])
+    assert float(sure["value"]) < float(sure["low"]) == float(sure["optimum"])
+
+
 def test_what_people_say_stands_on_the_page_and_on_the_path(bridge):
     decision = bridge.propose(**HELD)["decision_id"]
     with bridge.client("ray") as ray:
