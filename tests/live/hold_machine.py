@@ -188,7 +188,7 @@ class HoldMachine(RuleBasedStateMachine):
         # how it went.
         with contextlib.suppress(InputError, JournalError):
             self.do(outcome)
-            verdict = verdict_of(self.journal, self.at(number))
+            verdict = verdict_of(self.journal, decision_id(f"p-{number}"))
             assert verdict.shadowed or status_of(self.journal, verdict) != "held", "it waits, and it is done"
 
     @rule(number=numbers)

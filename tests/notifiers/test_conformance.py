@@ -12,6 +12,7 @@ from notifiers.channel import NotSent
 from simulator.fakes.fake_provider import Reply, babble, break_off, drop, hang, trickle
 from tests.notifiers.messages import HOSTILE, message
 from tests.notifiers.stages import NAMES, SECRETS, stage
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.asyncio
 every = pytest.mark.parametrize("name", NAMES)
@@ -188,7 +189,7 @@ async def test_a_wrong_address_is_told_before_anything_is_sent(name, address):
 
 @every
 async def test_a_thousand_at_once_are_all_sent(name):
-    async with stage(name, deadline_s=60.0) as on:
+    async with stage(name, deadline_s=PATIENCE_S) as on:
         sent = await asyncio.gather(*(on.channel.send(message(on.address, attempt=n)) for n in range(1000)))
         assert len(sent) == len(on.sent()) == 1000
 
