@@ -30,7 +30,7 @@ def test_nothing_runs_without_a_sandbox_and_what_is_final_or_unknown_always_asks
     actions = shipped().actions.values()
     assert [action.name for action in actions if action.unsandboxed] == []
     asking = [action.name for action in actions if action.requires_approval]
-    assert asking == ["container.stop", "tool.mcp", "tool.other"]
+    assert asking == ["container.stop", "tool.unsandboxed", "tool.mcp", "tool.other"]
 
 
 @pytest.mark.asyncio
