@@ -24,6 +24,7 @@ from engine.core.vocabulary.contest_facts import ContestFact
 from engine.core.vocabulary.ids import DecisionId, EpisodeId
 from engine.errors import WatchkeeperError
 from engine.ports import DecisionsReader, Messages, Posted
+from engine.runtime import wire
 
 _log = logging.getLogger("watchkeeper.board")
 
@@ -108,17 +109,18 @@ class Board:
 
     async def _look(self) -> bool:
         """Look at what is new in the journal; say whether there may be more."""
-        after = self._messages.seen()
+        seen = self._messages.seen()
+        if seen is None:
+            return await self._begin()
+        after = seen
 
         def new(journal: DecisionsReader) -> tuple[int, list[tuple[int, f.Fact]]]:
-            # The first start tells no old stories.
-            start = journal.head().seq if after is None else after
             records = []
-            for record in journal.read(after=start):
+            for record in journal.read(after=after):
                 records.append(record)
                 if len(records) == _MOST_AT_ONCE:
                     break
-            last = records[-1].seq if records else start
+            last = records[-1].seq if records else after
             return last, [(record.seq, f.decode(record.body)) for record in records]
 
         try:
@@ -130,6 +132,21 @@ class Board:
         if last != after:
             self._messages.saw(last)
         return len(facts) == _MOST_AT_ONCE
+
+    async def _begin(self) -> bool:
+        """Begin with what waits for people now: the first start tells no old stories, and forgets nobody.
+
+        Returns whether it has begun: with the engine away it has not.
+        """
+        try:
+            head = await self._tools.look(lambda journal: journal.head().seq)
+            waiting = await self._tools.ask(wire.GetHolds(most=_MOST_AT_ONCE), wire.HoldList)
+        except WatchkeeperError:
+            return False
+        for hold in waiting.holds:
+            self.changed(hold.decision_id)
+        self._messages.saw(head)
+        return True
 
     def _take(self, seq: int, fact: f.Fact) -> None:
         for decision in _shown_by(fact):

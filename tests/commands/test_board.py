@@ -93,6 +93,18 @@ async def test_what_waits_is_one_message_that_is_kept_true(tmp_path):
             assert [call.split()[0] for call in channel.calls].count("post") == 1
 
 
+async def test_the_first_start_shows_what_waits_already_and_tells_no_old_stories(tmp_path):
+    async with at_desk(tmp_path) as given:
+        over, waits = await held(given), await held(given, 2)
+        await given.say("ray", f"/deny {over} no")
+        await given.say("ray", "/kill-autonomous agent:eve it loops")
+        channel, messages = Channel(), MessageFile(tmp_path / "messages.db")
+        for _ in range(2):
+            async with boarding(given, messages, channel) as board:
+                await eventually(board.is_quiet)
+                assert (channel.calls, waits in channel.text) == (["post"], True)
+
+
 async def test_what_nobody_waits_for_is_no_message(tmp_path):
     async with at_desk(tmp_path) as given:
         channel = Channel()
