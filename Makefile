@@ -60,7 +60,7 @@ faults: .venv/.ready ## 1,000,000 escalations, 100,000 interleavings, kill -9 ev
 	@$(BIN)/python -m tests.faults.interleavings --count $(INTERLEAVINGS) $(if $(SEED),--seed $(SEED))
 	@$(BIN)/python -m tests.faults.campaign --kills $(KILLS) $(if $(SEED),--seed $(SEED))
 
-test-fast: .venv/.ready ## the tests that take under a minute, without coverage
+test-fast: .venv/.ready ## the tests that take seconds each, without coverage
 	@$(BIN)/python -m pytest -n $(WORKERS) -q -m 'not slow and not long and not deploy'
 
 test-long: .venv/.ready ## what takes longer: many seeds and kills, other Pythons, programs of others
