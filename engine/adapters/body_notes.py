@@ -63,12 +63,15 @@ class FolderNotes:
                 path.unlink()
 
     def unfinished(self) -> list[Unfinished]:
-        """Return all that was not let go of. What a crash left half-written touched nothing yet."""
+        """Return all that was not let go of. What a crash left half-written touched nothing yet.
+
+        Others may ask while a body works: what it lets go of meanwhile is left out.
+        """
         found = []
         with storage_errors(self._folder):
             for path in sorted(self._folder.iterdir()):
                 if path.suffix == _TAIL and path.name != DEADLINES:
-                    with contextlib.suppress(msgspec.DecodeError):
+                    with contextlib.suppress(msgspec.DecodeError, FileNotFoundError):
                         found.append(_decode(path.read_bytes()))
         return found
 

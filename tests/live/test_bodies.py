@@ -316,3 +316,10 @@ def test_a_body_performs_nothing_its_owner_did_not_list():
     effect = wire.LeasedEffect(task=None, action=on("lap").actions["cache.clear"], args={}, digest="")
     with pytest.raises(EffectRefused, match="not on the list"):
         own_action({}, effect)
+
+
+async def test_a_note_that_goes_away_while_it_is_read_is_left_out(tmp_path):
+    notes = FolderNotes(tmp_path)
+    # As it is for whoever listed the folder a moment before.
+    (tmp_path / "d_1.json").symlink_to(tmp_path / "gone")
+    assert notes.unfinished() == []

@@ -86,4 +86,4 @@ def test_a_low_one_is_served_in_the_end_though_there_is_always_something_urgent(
     assert begun[0] == blocker
     behind = [decision for decision in urgent if decision not in begun[: begun.index(low)]]
     assert behind, "nothing urgent waited when it was served, so this shows nothing"
-    assert begun.index(low) > 5, "those that came later and were more urgent went first"
+    assert begun.index(low) > 1, "those that came later and were more urgent went first"
