@@ -318,7 +318,7 @@ def test_a_body_performs_nothing_its_owner_did_not_list():
         own_action({}, effect)
 
 
-async def test_a_note_that_goes_away_while_it_is_read_is_left_out(tmp_path):
+def test_a_note_that_goes_away_while_it_is_read_is_left_out(tmp_path):
     notes = FolderNotes(tmp_path)
     # As it is for whoever listed the folder a moment before.
     (tmp_path / "d_1.json").symlink_to(tmp_path / "gone")
