@@ -26,9 +26,9 @@ from engine.ports import DecisionsReader, Holder
 
 _MOST_RECORDS: Final = 60
 _MOST_LETTERS: Final = 6_000
+"""Of one record that the page shows; all of its bytes can be loaded."""
 _FARTHEST: Final = Decimal(2)
 """How far beyond a limit is still drawn: a bar twice as long as what is allowed says enough."""
-"""Of one record that the page shows; all of its bytes can be loaded."""
 
 
 class Measured(Struct, frozen=True, kw_only=True):

@@ -231,9 +231,7 @@ def _swap(new: Path, place: Path, *, held: Sequence[Node] | None, at_us: int) ->
     """
     there = place.exists()
     if there and held is None:
-        aside = _kept_name(place, at_us)
-        with storage_errors(aside):
-            new.rename(aside)
+        aside = _put_aside(new, place, at_us)
         swap(aside, place)
         return aside
     swap(new, place)
@@ -242,11 +240,16 @@ def _swap(new: Path, place: Path, *, held: Sequence[Node] | None, at_us: int) ->
     # Whoever wrote in it since that snapshot was taken has it nowhere else.
     since = changes(held or (), new)
     if since.changed or since.removed:
-        aside = _kept_name(place, at_us)
-        with storage_errors(aside):
-            new.rename(aside)
-        return aside
+        return _put_aside(new, place, at_us)
     return None if remove_tree(new) else new
+
+
+def _put_aside(folder: Path, place: Path, at_us: int) -> Path:
+    """Give a folder the name under which something of a place is kept beside it."""
+    aside = _kept_name(place, at_us)
+    with storage_errors(aside):
+        folder.rename(aside)
+    return aside
 
 
 def _held(shelf: Shelf, saved: SnapshotInfo, part: str) -> list[Node] | None:

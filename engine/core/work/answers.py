@@ -94,19 +94,10 @@ def came_without_leave(holds: Holds, fact: OutcomeReported) -> tuple[Fact, ...]:
     hold = holds.by_id.get(decision)
     if fact.without_leave is UNSET or hold is None or hold.shadowed or hold.effect_id is not None:
         return ()
-    at_prompt = fact.without_leave == "prompt"
-    return (
-        HoldEnded(
-            at_us=fact.at_us,
-            decision_id=decision,
-            proposal_id=hold.proposal_id,
-            agent=hold.agent,
-            capability=hold.capability,
-            action=hold.action,
-            how="taken" if at_prompt else "bypassed",
-            reason="somebody at the agent's own prompt let it run" if at_prompt else "its agent did not wait",
-        ),
-    )
+    word = _Word(decision_id=decision, at_us=fact.at_us)
+    if fact.without_leave == "prompt":
+        return (_ended(hold, word, "taken", by=(), reason="somebody at the agent's own prompt let it run"),)
+    return (_ended(hold, word, "bypassed", by=(), reason="its agent did not wait"),)
 
 
 def _overridden(hold: Hold | None, fact: DecisionOverridden, grounds: Grounds) -> Follows:
